@@ -1,0 +1,101 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+)
+
+// Defaults of a DittoServerSpec. The CEL rules in types.go repeat the ports,
+// because the stored spec carries no defaults.
+const (
+	DefaultReplicas             = 1
+	DefaultNFSPort              = 2049
+	DefaultSMBPort              = 445
+	DefaultAPIPort              = 8080
+	DefaultMetricsPort          = 9090
+	DefaultNFSAdapterPort       = 12049
+	DefaultSMBAdapterPort       = 1445
+	DefaultServiceType          = corev1.ServiceTypeLoadBalancer
+	DefaultSQLitePath           = "/data/controlplane/controlplane.db"
+	DefaultJWTKey               = "jwt-secret"
+	DefaultAccessTokenDuration  = "15m"
+	DefaultRefreshTokenDuration = "168h"
+	DefaultAdminUsername        = "admin"
+	DefaultAdminPasswordKey     = "password"
+	DefaultCachePath            = "/data/cache"
+	DefaultCacheSize            = "1GB"
+	DefaultLoggingLevel         = "INFO"
+	DefaultLoggingFormat        = "json"
+	DefaultLoggingOutput        = "stdout"
+	DefaultShutdownTimeout      = "30s"
+	DefaultControlPlaneSize     = "1Gi"
+	DefaultMetadataSize         = "10Gi"
+	DefaultCacheClaimSize       = "5Gi"
+)
+
+// Default fills in what the user left out. The image has no default here: it
+// depends on what runs.
+func (s *DittoServerSpec) Default() {
+	set(&s.Rollout, RolloutAutomatic)
+	setPtr(&s.Replicas, DefaultReplicas)
+
+	setPtr(&s.NFSPort, DefaultNFSPort)
+	setPtr(&s.SMB.Port, DefaultSMBPort)
+	setPtr(&s.APIPort, DefaultAPIPort)
+	setPtr(&s.Metrics.Port, DefaultMetricsPort)
+	setPtr(&s.AdapterPorts.NFS, DefaultNFSAdapterPort)
+	setPtr(&s.AdapterPorts.SMB, DefaultSMBAdapterPort)
+
+	set(&s.Service.Type, DefaultServiceType)
+	set(&s.Service.File.Type, s.Service.Type)
+	set(&s.Service.API.Type, s.Service.Type)
+
+	set(&s.Database.Type, DatabaseSQLite)
+	set(&s.Database.SQLite.Path, DefaultSQLitePath)
+	if p := s.Database.Postgres; p != nil {
+		set(&p.Keys.Host, "host")
+		set(&p.Keys.Port, "port")
+		set(&p.Keys.Database, "database")
+		set(&p.Keys.User, "user")
+		set(&p.Keys.Password, "password")
+		set(&p.Keys.SSLMode, "sslmode")
+	}
+
+	set(&s.Identity.JWT.SecretRef.Key, DefaultJWTKey)
+	set(&s.Identity.JWT.AccessTokenDuration, DefaultAccessTokenDuration)
+	set(&s.Identity.JWT.RefreshTokenDuration, DefaultRefreshTokenDuration)
+	set(&s.Identity.Admin.Username, DefaultAdminUsername)
+	if r := s.Identity.Admin.PasswordSecretRef; r != nil {
+		set(&r.Key, DefaultAdminPasswordKey)
+	}
+
+	set(&s.Cache.Path, DefaultCachePath)
+	set(&s.Cache.Size, DefaultCacheSize)
+	set(&s.Logging.Level, DefaultLoggingLevel)
+	set(&s.Logging.Format, DefaultLoggingFormat)
+	set(&s.Logging.Output, DefaultLoggingOutput)
+	set(&s.ShutdownTimeout, DefaultShutdownTimeout)
+
+	set(&s.Storage.ControlPlaneSize, DefaultControlPlaneSize)
+	set(&s.Storage.MetadataSize, DefaultMetadataSize)
+	set(&s.Storage.CacheSize, DefaultCacheClaimSize)
+}
+
+// UsesPostgres says whether the control-plane database is PostgreSQL. A
+// postgres section wins over the type.
+func (s *DittoServerSpec) UsesPostgres() bool {
+	return s.Database.Postgres != nil
+}
+
+func set[T comparable](field *T, def T) {
+	var zero T
+	if *field == zero {
+		*field = def
+	}
+}
+
+func setPtr[T any](field **T, def T) {
+	if *field == nil {
+		*field = ptr.To(def)
+	}
+}

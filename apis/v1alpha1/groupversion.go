@@ -1,0 +1,28 @@
+// Package v1alpha1 contains the DittoServer API, group dittofs.io.
+//
+// The Go types are the single source of the schema: the XRDs below
+// configuration/ and the API reference are generated from them.
+//
+// +kubebuilder:object:generate=true
+// +groupName=dittofs.io
+// +versionName=v1alpha1
+package v1alpha1
+
+// Group and Version of the DittoServer API.
+const (
+	Group   = "dittofs.io"
+	Version = "v1alpha1"
+)
+
+// Annotations of the DittoServer API.
+const (
+	// AnnotationConfigHash is set on the pod template. It holds the rollout
+	// digest: lower-case hexadecimal SHA-256 over config.yaml, the referenced
+	// Secret keys and the generation. A new digest restarts the server.
+	AnnotationConfigHash = Group + "/config-hash"
+
+	// AnnotationApprove is set by a person on the DittoServer (or its XR). Its
+	// value is the rollout digest that may go ahead: the one that the message of
+	// a ConfigRolledOut condition with reason ApprovalRequired names.
+	AnnotationApprove = Group + "/approve"
+)

@@ -1,0 +1,623 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// A Rollout says who decides when a running server restarts.
+type Rollout string
+
+// Rollouts.
+const (
+	// RolloutAutomatic restarts the server as soon as its configuration, its
+	// Secrets or its generation changed.
+	RolloutAutomatic Rollout = "Automatic"
+
+	// RolloutManual holds every restart until the annotation dittofs.io/approve
+	// names the digest that is waiting.
+	RolloutManual Rollout = "Manual"
+)
+
+// A DatabaseType is a kind of control-plane database.
+type DatabaseType string
+
+// Database types.
+const (
+	DatabaseSQLite   DatabaseType = "sqlite"
+	DatabasePostgres DatabaseType = "postgres"
+)
+
+// A Phase summarises what a DittoServer is doing.
+type Phase string
+
+// Phases.
+const (
+	// PhasePending means that no StatefulSet exists yet.
+	PhasePending Phase = "Pending"
+
+	// PhaseProgressing means that the live StatefulSet is not what is asked for
+	// yet, or not ready.
+	PhaseProgressing Phase = "Progressing"
+
+	// PhaseRunning means that the server runs as asked and is ready.
+	PhaseRunning Phase = "Running"
+
+	// PhaseStopped means that no replica is asked for, and none runs.
+	PhaseStopped Phase = "Stopped"
+
+	// PhaseFailed means that a composed resource cannot be applied. The condition
+	// Applied tells which one, and why.
+	PhaseFailed Phase = "Failed"
+)
+
+// A DittoServer is a DittoFS file server: NFS and, if enabled, SMB, managed over
+// a REST API. Shares, stores, users and adapters are managed over that API, not
+// here.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:printcolumn:name="PHASE",type="string",JSONPath=".status.phase"
+// +kubebuilder:printcolumn:name="NFS",type="string",JSONPath=".status.endpoints.nfs"
+type DittoServer struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec DittoServerSpec `json:"spec"`
+
+	// +optional
+	Status DittoServerStatus `json:"status,omitzero"`
+}
+
+// DittoServerSpec is what a user asks of a DittoFS server.
+//
+// Defaults are applied by the function, not by the API server, so that the
+// stored spec is what the user wrote.
+//
+// +kubebuilder:validation:XValidation:rule="(has(self.nfsPort) ? self.nfsPort : 2049) != (has(self.apiPort) ? self.apiPort : 8080)",message="nfsPort and apiPort must differ"
+// +kubebuilder:validation:XValidation:rule="!(has(self.smb) && has(self.smb.enabled) && self.smb.enabled) || !((has(self.smb.port) ? self.smb.port : 445) in [(has(self.nfsPort) ? self.nfsPort : 2049), (has(self.apiPort) ? self.apiPort : 8080)])",message="smb.port must differ from nfsPort and apiPort"
+// +kubebuilder:validation:XValidation:rule="!(has(self.metrics) && has(self.metrics.enabled) && self.metrics.enabled) || !((has(self.metrics.port) ? self.metrics.port : 9090) in [(has(self.nfsPort) ? self.nfsPort : 2049), (has(self.apiPort) ? self.apiPort : 8080)])",message="metrics.port must differ from nfsPort and apiPort"
+// +kubebuilder:validation:XValidation:rule="!(has(self.metrics) && has(self.metrics.enabled) && self.metrics.enabled && has(self.smb) && has(self.smb.enabled) && self.smb.enabled) || (has(self.metrics.port) ? self.metrics.port : 9090) != (has(self.smb.port) ? self.smb.port : 445)",message="metrics.port and smb.port must differ"
+// +kubebuilder:validation:XValidation:rule="(has(self.adapterPorts) && has(self.adapterPorts.nfs) ? self.adapterPorts.nfs : 12049) != (has(self.adapterPorts) && has(self.adapterPorts.smb) ? self.adapterPorts.smb : 1445)",message="adapterPorts.nfs and adapterPorts.smb must differ"
+// +kubebuilder:validation:XValidation:rule="!((has(self.apiPort) ? self.apiPort : 8080) in [(has(self.adapterPorts) && has(self.adapterPorts.nfs) ? self.adapterPorts.nfs : 12049), (has(self.adapterPorts) && has(self.adapterPorts.smb) ? self.adapterPorts.smb : 1445)])",message="apiPort must differ from adapterPorts.nfs and adapterPorts.smb: the server listens on all of them"
+// +kubebuilder:validation:XValidation:rule="!(has(self.metrics) && has(self.metrics.enabled) && self.metrics.enabled) || !((has(self.metrics.port) ? self.metrics.port : 9090) in [(has(self.adapterPorts) && has(self.adapterPorts.nfs) ? self.adapterPorts.nfs : 12049), (has(self.adapterPorts) && has(self.adapterPorts.smb) ? self.adapterPorts.smb : 1445)])",message="metrics.port must differ from adapterPorts.nfs and adapterPorts.smb: the server listens on all of them"
+type DittoServerSpec struct {
+	// Version is the DittoFS release to run, such as 0.29.0 or v0.29.0. It selects
+	// the image tag and exactly the configuration keys which that release knows.
+	// Default: none, which writes a configuration that every release from 0.4.0
+	// on starts with. A version that is no semantic version or is below 0.4.0 is
+	// an error; one above the newest known release gets that release's keys and a
+	// warning.
+	// +optional
+	Version string `json:"version,omitempty"`
+
+	// Image is the container image. Default: marmos91c/dittofs:v<version>. Without
+	// image and version, a new server gets a pinned release (never latest), and a
+	// running one keeps the image it runs. An image that the platform's policy
+	// does not allow is an error.
+	// +optional
+	Image string `json:"image,omitempty"`
+
+	// ImagePullPolicy is the container's pull policy: Always, IfNotPresent or
+	// Never. Default: Kubernetes' own. Any other value is an error.
+	// +kubebuilder:validation:Enum=Always;IfNotPresent;Never
+	// +optional
+	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
+
+	// ImagePullSecrets name Secrets in the server's namespace that hold registry
+	// credentials. Default: none. An entry without a name is an error.
+	// +optional
+	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
+
+	// Rollout says who decides when a running server restarts: Automatic, or
+	// Manual, where a restart waits for the annotation dittofs.io/approve.
+	// Default: Automatic. Any other value is an error.
+	// +kubebuilder:validation:Enum=Automatic;Manual
+	// +optional
+	Rollout Rollout `json:"rollout,omitempty"`
+
+	// Replicas is the number of servers: 1, or 0 to stop the server and keep its
+	// data. Default: 1. Any other number is an error.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1
+	// +optional
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// NFSPort is the port of the file Service for NFS, 1 to 65535. Default: 2049.
+	// A port that another enabled Service port uses is an error.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +optional
+	NFSPort *int32 `json:"nfsPort,omitempty"`
+
+	// SMB configures the file Service for SMB.
+	// +optional
+	SMB SMB `json:"smb,omitzero"`
+
+	// APIPort is the port of the REST API, on its Service and in the container, 1
+	// to 65535. Default: 8080. A port that another enabled Service or container
+	// port uses is an error.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +optional
+	APIPort *int32 `json:"apiPort,omitempty"`
+
+	// Metrics configures the Prometheus endpoint.
+	// +optional
+	Metrics Metrics `json:"metrics,omitzero"`
+
+	// AdapterPorts are where the server's NFS and SMB adapters listen in the
+	// container. Set them only after changing the adapters over the REST API.
+	// +optional
+	AdapterPorts AdapterPorts `json:"adapterPorts,omitzero"`
+
+	// Service configures the file Service and the API Service.
+	// +optional
+	Service Service `json:"service,omitzero"`
+
+	// Database is the control-plane database. It holds shares, users and adapters.
+	// +optional
+	Database Database `json:"database,omitzero"`
+
+	// Identity configures how the server knows its users.
+	Identity Identity `json:"identity"`
+
+	// Cache configures the cache of DittoFS 0.4 to 0.8; later releases have none.
+	// +optional
+	Cache Cache `json:"cache,omitzero"`
+
+	// Logging configures the server's log.
+	// +optional
+	Logging Logging `json:"logging,omitzero"`
+
+	// Telemetry configures OpenTelemetry traces of DittoFS 0.4 to 0.6; later
+	// releases have none.
+	// +optional
+	Telemetry Telemetry `json:"telemetry,omitzero"`
+
+	// ShutdownTimeout bounds each stage of a shutdown, as a Go duration such as
+	// 30s or 1m30s. Default: 30s. Zero, a negative or a malformed duration is an
+	// error.
+	// +optional
+	ShutdownTimeout string `json:"shutdownTimeout,omitempty"`
+
+	// Storage sizes the volume claims. They are kept when the server is deleted.
+	// +optional
+	Storage Storage `json:"storage,omitzero"`
+
+	// Resources are the container's compute resources. Default: none. A request
+	// above its limit is an error.
+	// +optional
+	Resources corev1.ResourceRequirements `json:"resources,omitzero"`
+
+	// PodSecurityContext overrides the pod's security context field by field, within
+	// the platform's policy. Default: user, group and fsGroup 65532, non-root,
+	// RuntimeDefault seccomp profile.
+	// +optional
+	PodSecurityContext *corev1.PodSecurityContext `json:"podSecurityContext,omitempty"`
+
+	// SecurityContext overrides the container's security context field by field,
+	// within the platform's policy. Default: no privilege escalation, read-only
+	// root file system, all capabilities dropped.
+	// +optional
+	SecurityContext *corev1.SecurityContext `json:"securityContext,omitempty"`
+
+	// NodeSelector selects the nodes that may run the server. Default: none. A key
+	// or value that is no label is an error.
+	// +optional
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+
+	// Tolerations of the pod. Default: none. An operator or effect that Kubernetes
+	// does not know is an error.
+	// +optional
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+
+	// Affinity of the pod. Default: none.
+	// +optional
+	Affinity *corev1.Affinity `json:"affinity,omitempty"`
+
+	// TopologySpreadConstraints of the pod. Default: none. One without topologyKey,
+	// maxSkew or whenUnsatisfiable is an error.
+	// +optional
+	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
+
+	// PriorityClassName of the pod. Default: none. A name that is no DNS subdomain
+	// is an error.
+	// +optional
+	PriorityClassName string `json:"priorityClassName,omitempty"`
+
+	// ServiceAccountName of the pod. Default: Kubernetes' own, default. No token is
+	// mounted. One that the platform's policy does not allow is an error.
+	// +optional
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+
+	// PodAnnotations are added to the pod template. Default: none. A key in the
+	// domain dittofs.io is an error.
+	// +optional
+	PodAnnotations map[string]string `json:"podAnnotations,omitempty"`
+
+	// PodLabels are added to the pod template. Default: none. A key that the
+	// function sets (app.kubernetes.io/name, instance, version, component,
+	// managed-by) is an error.
+	// +optional
+	PodLabels map[string]string `json:"podLabels,omitempty"`
+
+	// ExtraEnv are environment variables of the container. Default: none. A name
+	// that the function sets, a duplicate or a malformed name is an error.
+	// +optional
+	ExtraEnv []corev1.EnvVar `json:"extraEnv,omitempty"`
+
+	// TerminationGracePeriodSeconds is the time that the pod has to stop, in
+	// seconds. Default: 5 (preStop) + 3 × shutdownTimeout + 10. A negative number
+	// is an error.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	TerminationGracePeriodSeconds *int64 `json:"terminationGracePeriodSeconds,omitempty"`
+}
+
+// SMB configures the file Service for SMB.
+type SMB struct {
+	// Enabled shows SMB on the file Service. Default: false.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
+
+	// Port is the port of the file Service for SMB, 1 to 65535. Default: 445.
+	// Ignored unless enabled.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +optional
+	Port *int32 `json:"port,omitempty"`
+}
+
+// Metrics configures the Prometheus endpoint.
+type Metrics struct {
+	// Enabled serves metrics, and adds the Service <name>-metrics. Default: false.
+	// DittoFS 0.7 to 0.17 serve none, which gets a warning.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
+
+	// Port of the metrics, on their Service and in the container, 1 to 65535.
+	// Default: 9090. Ignored unless enabled.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +optional
+	Port *int32 `json:"port,omitempty"`
+}
+
+// AdapterPorts are the container ports of the server's adapters.
+type AdapterPorts struct {
+	// NFS is where the NFS adapter listens, 1 to 65535. Default: 12049. A port that
+	// another container port uses is an error; one below 1024 gets a safe sysctl
+	// and a warning.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +optional
+	NFS *int32 `json:"nfs,omitempty"`
+
+	// SMB is where the SMB adapter listens, 1 to 65535, whether SMB is enabled here
+	// or not. Default: 1445. A port that another container port uses is an error;
+	// one below 1024 gets a safe sysctl and a warning.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +optional
+	SMB *int32 `json:"smb,omitempty"`
+}
+
+// Service configures the file Service and the API Service.
+type Service struct {
+	// Type of the file Service and the API Service: ClusterIP, NodePort or
+	// LoadBalancer. Default: LoadBalancer. Any other type is an error.
+	// +kubebuilder:validation:Enum=ClusterIP;NodePort;LoadBalancer
+	// +optional
+	Type corev1.ServiceType `json:"type,omitempty"`
+
+	// Annotations of the file Service and the API Service. Default: none.
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// File overrides settings of the file Service.
+	// +optional
+	File ServiceOverride `json:"file,omitzero"`
+
+	// API overrides settings of the API Service.
+	// +optional
+	API ServiceOverride `json:"api,omitzero"`
+}
+
+// A ServiceOverride overrides settings of one Service.
+type ServiceOverride struct {
+	// Type of this Service. Default: service.type.
+	// +kubebuilder:validation:Enum=ClusterIP;NodePort;LoadBalancer
+	// +optional
+	Type corev1.ServiceType `json:"type,omitempty"`
+
+	// Annotations of this Service, on top of service.annotations. Default: none.
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// LoadBalancerClass of this Service. Default: the cluster's. An error unless
+	// the type is LoadBalancer. It cannot change while the Service exists.
+	// +optional
+	LoadBalancerClass *string `json:"loadBalancerClass,omitempty"`
+
+	// LoadBalancerSourceRanges are the CIDRs that may reach the load balancer.
+	// Default: all. An error unless the type is LoadBalancer.
+	// +optional
+	LoadBalancerSourceRanges []string `json:"loadBalancerSourceRanges,omitempty"`
+
+	// ExternalTrafficPolicy of this Service: Cluster or Local. Default: Kubernetes'
+	// own, Cluster. An error for the type ClusterIP.
+	// +kubebuilder:validation:Enum=Cluster;Local
+	// +optional
+	ExternalTrafficPolicy corev1.ServiceExternalTrafficPolicy `json:"externalTrafficPolicy,omitempty"`
+
+	// NodePorts by port name: nfs and smb for the file Service, api for the API
+	// Service. Default: Kubernetes allocates them. An error for the type ClusterIP,
+	// for another port name, and for a number that is used twice.
+	// +optional
+	NodePorts map[string]int32 `json:"nodePorts,omitempty"`
+}
+
+// Database is the control-plane database.
+type Database struct {
+	// Type of the database: sqlite or postgres. Default: sqlite. If postgres is
+	// set, PostgreSQL is used whatever the type says (a warning if they disagree).
+	// The type postgres without postgres.secretRef is an error.
+	// +kubebuilder:validation:Enum=sqlite;postgres
+	// +optional
+	Type DatabaseType `json:"type,omitempty"`
+
+	// SQLite configures the SQLite database.
+	// +optional
+	SQLite SQLite `json:"sqlite,omitzero"`
+
+	// Postgres configures the PostgreSQL database.
+	// +optional
+	Postgres *Postgres `json:"postgres,omitempty"`
+}
+
+// SQLite configures the SQLite database.
+type SQLite struct {
+	// Path of the database file. Default: /data/controlplane/controlplane.db. A
+	// path outside every persistent volume is an error: the server would lose its
+	// shares at each restart.
+	// +optional
+	Path string `json:"path,omitempty"`
+}
+
+// Postgres configures the PostgreSQL database.
+type Postgres struct {
+	// SecretRef names the Secret that holds host, port, database, user, password
+	// and sslmode, each under a key of its own. A connection string (DSN) works
+	// in no DittoFS release.
+	SecretRef SecretRef `json:"secretRef"`
+
+	// Keys maps the settings to the keys of the Secret.
+	// +optional
+	Keys PostgresKeys `json:"keys,omitzero"`
+}
+
+// PostgresKeys are the keys of a PostgreSQL Secret.
+type PostgresKeys struct {
+	// Host is the key of the host name. Default: host. It must be in the Secret.
+	// +optional
+	Host string `json:"host,omitempty"`
+
+	// Port is the key of the port. Default: port. It may be missing from the
+	// Secret: 5432.
+	// +optional
+	Port string `json:"port,omitempty"`
+
+	// Database is the key of the database name. Default: database. It must be in
+	// the Secret.
+	// +optional
+	Database string `json:"database,omitempty"`
+
+	// User is the key of the user name. Default: user. It must be in the Secret.
+	// +optional
+	User string `json:"user,omitempty"`
+
+	// Password is the key of the password. Default: password. It must be in the
+	// Secret.
+	// +optional
+	Password string `json:"password,omitempty"`
+
+	// SSLMode is the key of the SSL mode. Default: sslmode. It may be missing from
+	// the Secret: disable.
+	// +optional
+	SSLMode string `json:"sslmode,omitempty"`
+}
+
+// A SecretRef names a Secret in the server's own namespace.
+type SecretRef struct {
+	// Name of the Secret. A name that is no DNS subdomain is an error.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// A SecretKeyRef names a key of a Secret in the server's own namespace.
+type SecretKeyRef struct {
+	// Name of the Secret. A name that is no DNS subdomain is an error.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// Key of the Secret. The default depends on what it is for.
+	// +optional
+	Key string `json:"key,omitempty"`
+}
+
+// Identity configures how the server knows its users.
+type Identity struct {
+	// JWT configures the tokens of the REST API.
+	JWT JWT `json:"jwt"`
+
+	// Admin configures the first administrator.
+	// +optional
+	Admin Admin `json:"admin,omitzero"`
+}
+
+// JWT configures the tokens of the REST API.
+type JWT struct {
+	// SecretRef names the Secret key that holds the signing secret, of at least 32
+	// bytes. Default key: jwt-secret. A new value makes old tokens invalid.
+	SecretRef SecretKeyRef `json:"secretRef"`
+
+	// AccessTokenDuration is how long an access token is valid, as a Go duration.
+	// Default: 15m. Zero, a negative or a malformed duration is an error.
+	// +optional
+	AccessTokenDuration string `json:"accessTokenDuration,omitempty"`
+
+	// RefreshTokenDuration is how long a refresh token is valid, as a Go duration.
+	// Default: 168h. Zero, a negative or a malformed duration is an error.
+	// +optional
+	RefreshTokenDuration string `json:"refreshTokenDuration,omitempty"`
+}
+
+// Admin configures the first administrator.
+type Admin struct {
+	// Username of the administrator. Default: admin.
+	// +optional
+	Username string `json:"username,omitempty"`
+
+	// PasswordSecretRef names the Secret key that holds a bcrypt hash, or a clear
+	// password of 8 to 72 bytes. Default key: password. It counts when the server
+	// first starts; later changes restart the server but leave the password. Default:
+	// none, in which case the server invents a password and logs it, which gets a
+	// warning.
+	// +optional
+	PasswordSecretRef *SecretKeyRef `json:"passwordSecretRef,omitempty"`
+}
+
+// Cache configures the cache of DittoFS 0.4 to 0.8.
+type Cache struct {
+	// Path of the cache. Default: /data/cache. A path that is not absolute or
+	// overlaps another volume is an error.
+	// +optional
+	Path string `json:"path,omitempty"`
+
+	// Size of the cache in bytes, in Kubernetes' spelling (1Gi) or DittoFS' (1GB).
+	// Default: 1GB. Anything else is an error.
+	// +optional
+	Size string `json:"size,omitempty"`
+}
+
+// Logging configures the server's log.
+type Logging struct {
+	// Level of the log: DEBUG, INFO, WARN or ERROR. Default: INFO. Any other level
+	// is an error.
+	// +kubebuilder:validation:Enum=DEBUG;INFO;WARN;ERROR
+	// +optional
+	Level string `json:"level,omitempty"`
+
+	// Format of the log: text or json. Default: json. Any other format is an error.
+	// +kubebuilder:validation:Enum=text;json
+	// +optional
+	Format string `json:"format,omitempty"`
+
+	// Output of the log: stdout, stderr, or the path of a file on a volume. Default:
+	// stdout. A path outside every volume is an error.
+	// +optional
+	Output string `json:"output,omitempty"`
+}
+
+// Telemetry configures OpenTelemetry traces of DittoFS 0.4 to 0.6.
+type Telemetry struct {
+	// Enabled sends traces. Default: false.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
+
+	// Endpoint is the host:port of an OTLP collector over gRPC. Default: the
+	// server's own, localhost:4317.
+	// +optional
+	Endpoint string `json:"endpoint,omitempty"`
+
+	// Insecure sends traces without TLS. Default: false.
+	// +optional
+	Insecure bool `json:"insecure,omitempty"`
+
+	// SampleRate is the share of traces that are sent, 0 to 1. Default: the server's
+	// own, 1. A number outside 0 to 1 is an error.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1
+	// +optional
+	SampleRate *float64 `json:"sampleRate,omitempty"`
+}
+
+// Storage sizes the volume claims. They cannot change while the StatefulSet
+// exists; the condition StorageUpToDate tells what to do.
+type Storage struct {
+	// ControlPlaneSize is the size of the claim controlplane, which holds the
+	// SQLite database, as a Kubernetes quantity. Default: 1Gi. Zero, a negative or
+	// a malformed quantity is an error.
+	// +optional
+	ControlPlaneSize string `json:"controlPlaneSize,omitempty"`
+
+	// MetadataSize is the size of the claim metadata, as a Kubernetes quantity.
+	// Default: 10Gi. Zero, a negative or a malformed quantity is an error.
+	// +optional
+	MetadataSize string `json:"metadataSize,omitempty"`
+
+	// ContentSize is the size of the claim content, as a Kubernetes quantity.
+	// Default: none, without such a claim (for content in S3). Zero, a negative or
+	// a malformed quantity is an error.
+	// +optional
+	ContentSize string `json:"contentSize,omitempty"`
+
+	// CacheSize is the size of the claim cache, as a Kubernetes quantity. Default:
+	// 5Gi. Only DittoFS 0.4 to 0.8, or no version, has this claim. Zero, a negative
+	// or a malformed quantity is an error.
+	// +optional
+	CacheSize string `json:"cacheSize,omitempty"`
+
+	// StorageClassName of all claims. Default: the cluster's default class.
+	// +optional
+	StorageClassName *string `json:"storageClassName,omitempty"`
+}
+
+// DittoServerStatus is what the function observed of a DittoFS server.
+type DittoServerStatus struct {
+	// Phase is Pending, Progressing, Running, Stopped or Failed.
+	// +optional
+	Phase Phase `json:"phase,omitempty"`
+
+	// Replicas is the number of pods that the StatefulSet has.
+	// +optional
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// ReadyReplicas is the number of pods that are ready.
+	// +optional
+	ReadyReplicas *int32 `json:"readyReplicas,omitempty"`
+
+	// ConfigHash is the rollout digest on the pod template.
+	// +optional
+	ConfigHash string `json:"configHash,omitempty"`
+
+	// ObservedGeneration is the metadata.generation that this status is of.
+	// +optional
+	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
+
+	// Endpoints are where the server is reached, as host:port.
+	// +optional
+	Endpoints Endpoints `json:"endpoints,omitzero"`
+}
+
+// Endpoints are where the server is reached, as host:port: the load balancer's
+// address once it has one, else the Service's name in the cluster.
+type Endpoints struct {
+	// NFS endpoint.
+	// +optional
+	NFS string `json:"nfs,omitempty"`
+
+	// SMB endpoint, if SMB is enabled.
+	// +optional
+	SMB string `json:"smb,omitempty"`
+
+	// API endpoint.
+	// +optional
+	API string `json:"api,omitempty"`
+
+	// Metrics endpoint, if metrics are enabled.
+	// +optional
+	Metrics string `json:"metrics,omitempty"`
+}
