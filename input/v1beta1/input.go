@@ -22,9 +22,6 @@ type Compose string
 const (
 	// ComposeObject composes provider-kubernetes Objects.
 	ComposeObject Compose = "Object"
-
-	// ComposeNative composes the Kubernetes objects themselves.
-	ComposeNative Compose = "Native"
 )
 
 // A Generation says what the rollout digest takes for the generation of a
@@ -67,8 +64,8 @@ type Input struct {
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	// Compose says how Kubernetes objects are composed: Object, as
-	// provider-kubernetes Objects, or Native, as themselves. Default: Object.
-	// +kubebuilder:validation:Enum=Object;Native
+	// provider-kubernetes Objects. Default: Object. Any other value is an error.
+	// +kubebuilder:validation:Enum=Object
 	// +optional
 	Compose Compose `json:"compose,omitempty"`
 

@@ -1,0 +1,73 @@
+// Package digest computes the rollout digest: what it covers restarts a server,
+// and nothing else does.
+package digest
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"strconv"
+
+	"github.com/dittofs/function-dittoserver/input/v1beta1"
+	"github.com/dittofs/function-dittoserver/internal/secret"
+	"github.com/dittofs/function-dittoserver/internal/spec"
+)
+
+// Sum returns the rollout digest as lower-case hexadecimal SHA-256 over
+// config.yaml, the role, key and value of each Secret key, and the generation, in
+// this order.
+//
+// The JWT secret, which has at least 32 bytes, is always among them, so that
+// nobody can guess a weak password from the digest.
+func Sum(config []byte, secrets []secret.Value, generation []byte) string {
+	h := sha256.New()
+
+	frame(h, config)
+
+	for _, s := range secrets {
+		frame(h, []byte(s.Role))
+		frame(h, []byte(s.Key))
+		frame(h, s.Data)
+	}
+
+	frame(h, generation)
+
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// frame writes a field with its length in front, so that no two lists of fields
+// are written alike.
+func frame(h hash.Hash, b []byte) {
+	// A hash never returns an error.
+	_, _ = h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(b))))
+	_, _ = h.Write(b)
+}
+
+// Generation returns what the function's input takes for the generation.
+func Generation(s *spec.Server) ([]byte, error) {
+	switch s.Input.ConfigHash.Generation {
+	case v1beta1.GenerationNone:
+		return nil, nil
+	case v1beta1.GenerationMetadata:
+		return []byte(strconv.FormatInt(s.Generation, 10)), nil
+	case v1beta1.GenerationSpec:
+		// Stopping a server changes nothing for the next pod, and neither does who
+		// decides on restarts.
+		user := s.UserSpec.AsMap()
+		delete(user, "replicas")
+		delete(user, "rollout")
+
+		// Maps are marshalled in the order of their keys.
+		b, err := json.Marshal(user)
+		if err != nil {
+			return nil, fmt.Errorf("cannot marshal the spec: %w", err)
+		}
+
+		return b, nil
+	default:
+		return nil, fmt.Errorf("unknown generation %q", s.Input.ConfigHash.Generation)
+	}
+}

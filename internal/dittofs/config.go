@@ -1,0 +1,193 @@
+package dittofs
+
+import (
+	"bytes"
+	"fmt"
+
+	"gopkg.in/yaml.v3"
+)
+
+// allInterfaces makes a listener reachable for kubelet probes and Services. From
+// 0.17.0 on the API listens on 127.0.0.1 unless told otherwise, from 0.18.0 on
+// the metrics too.
+const allInterfaces = "0.0.0.0"
+
+// Settings of a server, as config.yaml holds them: infrastructure only. Stores,
+// shares, adapters, users and groups are the REST API's. No secret is among
+// them: those reach the server as environment variables.
+type Settings struct {
+	Logging   Logging
+	Telemetry Telemetry
+
+	// ShutdownTimeout is a Go duration, above zero.
+	ShutdownTimeout string
+
+	// SQLitePath of the database file. Ignored with Postgres.
+	SQLitePath string
+
+	// Postgres says whether the control-plane database is PostgreSQL.
+	Postgres bool
+
+	// MetricsPort is where metrics are served; 0 serves none.
+	MetricsPort int32
+
+	// APIPort is where the REST API listens.
+	APIPort int32
+
+	// AccessTokenDuration and RefreshTokenDuration are Go durations.
+	AccessTokenDuration  string
+	RefreshTokenDuration string
+
+	// CachePath and CacheSize are those of the cache. The size is spelt as
+	// ParseSize takes it.
+	CachePath string
+	CacheSize string
+
+	// AdminUsername of the first administrator.
+	AdminUsername string
+}
+
+// Logging settings.
+type Logging struct {
+	Level  string `yaml:"level"`
+	Format string `yaml:"format"`
+	Output string `yaml:"output"`
+}
+
+// Telemetry settings.
+type Telemetry struct {
+	Enabled    bool     `yaml:"enabled"`
+	Endpoint   string   `yaml:"endpoint,omitempty"`
+	Insecure   bool     `yaml:"insecure,omitempty"`
+	SampleRate *float64 `yaml:"sample_rate,omitempty"`
+}
+
+// config is config.yaml. The order of the fields is the order of the keys, and
+// a changed byte restarts every server.
+type config struct {
+	Logging         Logging      `yaml:"logging"`
+	Telemetry       *Telemetry   `yaml:"telemetry,omitempty"`
+	ShutdownTimeout string       `yaml:"shutdown_timeout"`
+	Database        database     `yaml:"database"`
+	Metrics         *metrics     `yaml:"metrics,omitempty"`
+	ControlPlane    controlPlane `yaml:"controlplane"`
+	Cache           *cache       `yaml:"cache,omitempty"`
+	Admin           admin        `yaml:"admin"`
+}
+
+type database struct {
+	Type     string    `yaml:"type"`
+	SQLite   *sqlite   `yaml:"sqlite,omitempty"`
+	Postgres *postgres `yaml:"postgres,omitempty"`
+}
+
+type sqlite struct {
+	Path string `yaml:"path"`
+}
+
+type postgres struct {
+	Host     string `yaml:"host"`
+	Port     int    `yaml:"port"`
+	Database string `yaml:"database"`
+	User     string `yaml:"user"`
+	Password string `yaml:"password"`
+	SSLMode  string `yaml:"sslmode"`
+}
+
+type metrics struct {
+	Enabled bool   `yaml:"enabled"`
+	Host    string `yaml:"host,omitempty"`
+	Port    int32  `yaml:"port,omitempty"`
+}
+
+type controlPlane struct {
+	Host string `yaml:"host,omitempty"`
+	Port int32  `yaml:"port"`
+	JWT  jwt    `yaml:"jwt"`
+}
+
+type jwt struct {
+	AccessTokenDuration  string `yaml:"access_token_duration"`
+	RefreshTokenDuration string `yaml:"refresh_token_duration"`
+}
+
+type cache struct {
+	Path string `yaml:"path"`
+	Size string `yaml:"size"`
+}
+
+type admin struct {
+	Username string `yaml:"username"`
+}
+
+// environmentSets stands in config.yaml for a value that an environment variable
+// sets. Releases before 0.17.0 only read the variables of keys that the file
+// has.
+const environmentSets = "placeholder"
+
+// Config returns config.yaml for a release. It says the same for the same
+// settings, byte for byte.
+func Config(s Settings, r Release) ([]byte, error) {
+	keys := r.Keys()
+
+	c := config{
+		Logging:         s.Logging,
+		ShutdownTimeout: s.ShutdownTimeout,
+		Database:        database{Type: "sqlite", SQLite: &sqlite{Path: s.SQLitePath}},
+		ControlPlane: controlPlane{
+			Port: s.APIPort,
+			JWT: jwt{
+				AccessTokenDuration:  s.AccessTokenDuration,
+				RefreshTokenDuration: s.RefreshTokenDuration,
+			},
+		},
+		Admin: admin{Username: s.AdminUsername},
+	}
+
+	if s.Postgres {
+		c.Database = database{Type: "postgres", Postgres: &postgres{
+			Host:     environmentSets,
+			Port:     5432, // The server's own default.
+			Database: environmentSets,
+			User:     environmentSets,
+			Password: environmentSets,
+			SSLMode:  "disable", // The server's own default.
+		}}
+	}
+
+	if keys.ControlPlaneHost {
+		c.ControlPlane.Host = allInterfaces
+	}
+
+	if keys.Telemetry {
+		c.Telemetry = &Telemetry{}
+		if s.Telemetry.Enabled {
+			c.Telemetry = &s.Telemetry
+		}
+	}
+
+	if keys.Metrics {
+		c.Metrics = &metrics{}
+		if s.MetricsPort != 0 {
+			c.Metrics = &metrics{Enabled: true, Port: s.MetricsPort}
+			if keys.MetricsHost {
+				c.Metrics.Host = allInterfaces
+			}
+		}
+	}
+
+	if keys.Cache {
+		c.Cache = &cache{Path: s.CachePath, Size: s.CacheSize}
+	}
+
+	out := &bytes.Buffer{}
+
+	e := yaml.NewEncoder(out)
+	e.SetIndent(2)
+
+	if err := e.Encode(c); err != nil {
+		return nil, fmt.Errorf("cannot marshal config.yaml: %w", err)
+	}
+
+	return out.Bytes(), nil
+}

@@ -1,0 +1,88 @@
+package dittofs
+
+import (
+	"path"
+	"strings"
+)
+
+// Paths in the container.
+const (
+	// ConfigDir holds the configuration file.
+	ConfigDir = "/config"
+
+	// ConfigFile is the name of the configuration file in ConfigDir.
+	ConfigFile = "config.yaml"
+
+	// TempDir is the only writable directory that no volume claim backs.
+	TempDir = "/tmp"
+)
+
+// HTTP paths of the REST API that tell how the server is.
+const (
+	HealthPath  = "/health"
+	ReadyPath   = "/health/ready"
+	MetricsPath = "/metrics"
+)
+
+// ID is the user and group that the image's server runs as.
+const ID = 65532
+
+// Args start the server. The image's entrypoint is its binary, whose path differs
+// between releases. Without --foreground the server forks and the container ends.
+func Args() []string {
+	return []string{"start", "--foreground", "--config", path.Join(ConfigDir, ConfigFile)}
+}
+
+// Names of the volumes that the server writes to. They are those of the DittoFS
+// operator, so that its claims can be adopted.
+const (
+	VolumeControlPlane = "controlplane"
+	VolumeMetadata     = "metadata"
+	VolumeContent      = "content"
+	VolumeCache        = "cache"
+)
+
+// A Volume is persistent storage of the server.
+type Volume struct {
+	Name string
+
+	// Paths where the volume is mounted. Stores live where the administrator puts
+	// them over the REST API: 0.4 suggests the first path, the operator of later
+	// releases the second.
+	Paths []string
+}
+
+// Volumes returns the persistent volumes of a release, in a fixed order. The cache
+// can hold a write-ahead log, so it is persistent where there is one.
+func Volumes(r Release, content bool, cachePath string) []Volume {
+	v := []Volume{
+		{Name: VolumeControlPlane, Paths: []string{"/data/controlplane"}},
+		{Name: VolumeMetadata, Paths: []string{"/data/metadata", "/data/store/metadata"}},
+	}
+	if content {
+		v = append(v, Volume{Name: VolumeContent, Paths: []string{"/data/content", "/data/store/block"}})
+	}
+
+	if r.Keys().Cache {
+		v = append(v, Volume{Name: VolumeCache, Paths: []string{cachePath}})
+	}
+
+	return v
+}
+
+// ImageVolumes returns the paths that the image declares as VOLUME. A container
+// runtime backs each that is not mounted with a writable directory, which is lost
+// with the container.
+func ImageVolumes() []string {
+	return []string{"/data/metadata", "/data/content", "/data/cache", ConfigDir}
+}
+
+// SystemDirs returns directories of the image that no volume may hide.
+func SystemDirs() []string {
+	return []string{"/app", "/bin", "/dev", "/etc", "/lib", "/proc", "/sbin", "/sys", "/usr"}
+}
+
+// IsBelow says whether a clean, absolute path is a file or directory below dir.
+func IsBelow(p, dir string) bool {
+	return strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
+}

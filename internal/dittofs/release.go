@@ -1,0 +1,133 @@
+// Package dittofs knows the DittoFS server: its releases, configuration file,
+// environment variables, ports and paths. It knows neither Kubernetes nor
+// Crossplane.
+package dittofs
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/semver"
+)
+
+// Releases that the table below was made for.
+const (
+	// OldestVersion is the first release with a configuration file like today's.
+	OldestVersion = "v0.4.0"
+
+	// NewestVersion is the newest known release. A new server without a version
+	// and an image runs it.
+	NewestVersion = "v0.29.0"
+)
+
+// Repository is the container image of DittoFS. Its tags are versions.
+const Repository = "marmos91c/dittofs"
+
+// Keys says which optional keys of config.yaml a release knows.
+type Keys struct {
+	Telemetry        bool
+	Metrics          bool
+	MetricsHost      bool
+	ControlPlaneHost bool
+	Cache            bool
+}
+
+// A band is a run of releases that behave alike.
+type band struct {
+	// since is the first release of the band.
+	since string
+
+	keys Keys
+
+	// passwordHash says whether DITTOFS_ADMIN_PASSWORD_HASH is used. Releases that
+	// do not use it invent a password instead, and log it.
+	passwordHash bool
+}
+
+// bands is the table of DittoFS releases, oldest first. Source: pkg/config and
+// pkg/controlplane/api of each tag.
+//
+//nolint:gochecknoglobals // A table.
+var bands = []band{
+	{since: OldestVersion, keys: Keys{Telemetry: true, Metrics: true, Cache: true}},
+	{since: "v0.7.0", keys: Keys{Cache: true}},
+	{since: "v0.9.0"},
+	{since: "v0.17.0", keys: Keys{ControlPlaneHost: true}},
+	{since: "v0.18.0", keys: Keys{ControlPlaneHost: true, Metrics: true, MetricsHost: true}},
+	{since: "v0.20.0", keys: Keys{ControlPlaneHost: true, Metrics: true, MetricsHost: true}, passwordHash: true},
+}
+
+// unversioned is every key of every release. Each release starts with it: the
+// older ones ignore unknown keys, the newer ones log them once.
+//
+//nolint:gochecknoglobals // A table.
+var unversioned = Keys{Telemetry: true, Metrics: true, MetricsHost: true, ControlPlaneHost: true, Cache: true}
+
+// A Release is a DittoFS release, or the zero value where none is known.
+type Release struct {
+	version string
+	band    band
+}
+
+// ParseRelease returns the release of a version such as 0.29.0 or v0.29.0. A
+// version that is no semantic version, has build metadata, is no label value, or is
+// below OldestVersion is an error.
+func ParseRelease(version string) (Release, error) {
+	v := "v" + strings.TrimPrefix(version, "v")
+	// A version is also an image tag and a label, hence the length and the end.
+	if semver.Canonical(v) != v || len(v) > 63 || strings.HasSuffix(v, "-") {
+		return Release{}, fmt.Errorf("must be a DittoFS release such as %s", strings.TrimPrefix(NewestVersion, "v"))
+	}
+
+	// A pre-release has the keys of its release.
+	core := strings.TrimSuffix(v, semver.Prerelease(v))
+	for _, b := range slices.Backward(bands) {
+		if semver.Compare(core, b.since) >= 0 {
+			return Release{version: v, band: b}, nil
+		}
+	}
+
+	return Release{}, fmt.Errorf("must be %s or newer", strings.TrimPrefix(OldestVersion, "v"))
+}
+
+// IsKnown says whether there is a release at all.
+func (r Release) IsKnown() bool {
+	return r.version != ""
+}
+
+// IsNewerThanKnown says whether the release is newer than NewestVersion. It then
+// has the keys of NewestVersion.
+func (r Release) IsNewerThanKnown() bool {
+	return r.IsKnown() && semver.Compare(r.version, NewestVersion) > 0
+}
+
+// IsOlderThan says whether both releases are known and this one is the older.
+func (r Release) IsOlderThan(o Release) bool {
+	return r.IsKnown() && o.IsKnown() && semver.Compare(r.version, o.version) < 0
+}
+
+// String returns the version, such as 0.29.0.
+func (r Release) String() string {
+	return strings.TrimPrefix(r.version, "v")
+}
+
+// Image returns the release's container image.
+func (r Release) Image() string {
+	return Repository + ":" + r.version
+}
+
+// Keys returns the optional keys of config.yaml to write for the release.
+func (r Release) Keys() Keys {
+	if !r.IsKnown() {
+		return unversioned
+	}
+
+	return r.band.keys
+}
+
+// UsesPasswordHash says whether the release uses a bcrypt hash for the first
+// administrator. A release that is not known is taken for one that does.
+func (r Release) UsesPasswordHash() bool {
+	return !r.IsKnown() || r.band.passwordHash
+}

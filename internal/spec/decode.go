@@ -1,0 +1,187 @@
+// Package spec decodes what the function is asked for: the composite resource's
+// spec and the function's input, typed, defaulted and validated.
+package spec
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/structpb"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/input/v1beta1"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/typed"
+)
+
+// crossplaneFields are the fields of a composite resource's spec that are
+// Crossplane's, not the user's. Crossplane v2 keeps its own in one field; the
+// others are those of the composite resources that claims have.
+// https://docs.crossplane.io/latest/composition/composite-resources/
+//
+//nolint:gochecknoglobals // A table.
+var crossplaneFields = []string{
+	"crossplane",
+
+	"claimRef",
+	"compositeDeletePolicy",
+	"compositionRef",
+	"compositionRevisionRef",
+	"compositionRevisionSelector",
+	"compositionSelector",
+	"compositionUpdatePolicy",
+	"environmentConfigRefs",
+	"publishConnectionDetailsTo",
+	"resourceRefs",
+	"writeConnectionSecretToRef",
+}
+
+// A Server is the DittoServer that the function is asked for.
+type Server struct {
+	// Name and Namespace of the Kubernetes objects: those of the claim for a claimed
+	// composite resource, else those of the composite resource.
+	Name      string
+	Namespace string
+
+	// ClusterScoped says whether the composite resource has no namespace itself.
+	ClusterScoped bool
+
+	// Generation is the composite resource's metadata.generation.
+	Generation int64
+
+	// Annotations of the composite resource.
+	Annotations map[string]string
+
+	// Spec with defaults.
+	Spec v1alpha1.DittoServerSpec
+
+	// UserSpec is the spec as it is stored: without defaults, and without
+	// Crossplane's own fields.
+	UserSpec *structpb.Struct
+
+	// Release of spec.version.
+	Release dittofs.Release
+
+	// Input of the function, with defaults.
+	Input v1beta1.Input
+
+	// TTL of the input, or nil if it has none.
+	TTL *time.Duration
+}
+
+// Decode returns the Server that a composite resource and an input ask for, and
+// everything that is wrong with them. What could be decoded is returned even if
+// there are errors.
+func Decode(xr, input *structpb.Struct) (*Server, field.ErrorList) {
+	s := &Server{}
+
+	errs := s.decodeInput(input)
+	errs = append(errs, s.decodeComposite(xr)...)
+
+	s.Input.Default()
+	s.Spec.Default()
+
+	// A field that could not be decoded has no value to validate.
+	decoded := slices.Clone(errs)
+	for _, err := range s.validate() {
+		if !slices.ContainsFunc(decoded, func(d *field.Error) bool { return covers(d.Field, err.Field) }) {
+			errs = append(errs, err)
+		}
+	}
+
+	return s, errs
+}
+
+// covers says whether a field path is another one or a parent of it.
+func covers(parent, path string) bool {
+	rest, ok := strings.CutPrefix(path, parent)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+func (s *Server) decodeInput(in *structpb.Struct) field.ErrorList {
+	if in == nil {
+		return nil
+	}
+
+	return typed.Decode(field.NewPath("input"), structpb.NewStructValue(in), &s.Input)
+}
+
+func (s *Server) decodeComposite(xr *structpb.Struct) field.ErrorList {
+	var errs field.ErrorList
+
+	// Only what this function needs of the metadata: the rest is Crossplane's and
+	// the API server's.
+	meta := struct {
+		Name        string
+		Namespace   string
+		Generation  int64
+		Annotations map[string]string
+	}{}
+	metaPath := field.NewPath("metadata")
+
+	errs = append(errs, typed.Decode(metaPath.Child("name"), typed.Get(xr, "metadata", "name"), &meta.Name)...)
+	errs = append(errs, typed.Decode(metaPath.Child("namespace"), typed.Get(xr, "metadata", "namespace"), &meta.Namespace)...)
+	errs = append(errs, typed.Decode(metaPath.Child("generation"), typed.Get(xr, "metadata", "generation"), &meta.Generation)...)
+	errs = append(errs, typed.Decode(metaPath.Child("annotations"), typed.Get(xr, "metadata", "annotations"), &meta.Annotations)...)
+
+	s.Name, s.Namespace = meta.Name, meta.Namespace
+	s.ClusterScoped = meta.Namespace == ""
+	s.Generation, s.Annotations = meta.Generation, meta.Annotations
+
+	specPath := field.NewPath("spec")
+
+	if claim := typed.Get(xr, "spec", "claimRef"); s.ClusterScoped && claim != nil {
+		claimPath := specPath.Child("claimRef")
+		errs = append(errs, typed.Decode(claimPath.Child("name"), typed.Get(claim.GetStructValue(), "name"), &s.Name)...)
+		errs = append(errs, typed.Decode(claimPath.Child("namespace"), typed.Get(claim.GetStructValue(), "namespace"), &s.Namespace)...)
+	}
+
+	if s.ClusterScoped && s.Namespace == "" {
+		s.Namespace = s.Input.Namespace
+	}
+
+	spec := xr.GetFields()["spec"]
+	s.UserSpec = &structpb.Struct{Fields: maps.Clone(spec.GetStructValue().GetFields())}
+
+	if spec.GetStructValue() != nil {
+		for _, f := range crossplaneFields {
+			delete(s.UserSpec.GetFields(), f)
+		}
+
+		spec = structpb.NewStructValue(s.UserSpec)
+	}
+
+	return append(errs, typed.Decode(specPath, spec, &s.Spec)...)
+}
+
+// Settings returns what config.yaml says of the server.
+func (s *Server) Settings() dittofs.Settings {
+	spec := &s.Spec
+
+	settings := dittofs.Settings{
+		Logging:              dittofs.Logging{Level: spec.Logging.Level, Format: spec.Logging.Format, Output: spec.Logging.Output},
+		Telemetry:            dittofs.Telemetry{Enabled: spec.Telemetry.Enabled, Endpoint: spec.Telemetry.Endpoint, Insecure: spec.Telemetry.Insecure, SampleRate: spec.Telemetry.SampleRate},
+		ShutdownTimeout:      spec.ShutdownTimeout,
+		SQLitePath:           spec.Database.SQLite.Path,
+		Postgres:             spec.UsesPostgres(),
+		APIPort:              *spec.APIPort,
+		AccessTokenDuration:  spec.Identity.JWT.AccessTokenDuration,
+		RefreshTokenDuration: spec.Identity.JWT.RefreshTokenDuration,
+		CachePath:            spec.Cache.Path,
+		CacheSize:            spec.Cache.Size,
+		AdminUsername:        spec.Identity.Admin.Username,
+	}
+	if spec.Metrics.Enabled {
+		settings.MetricsPort = *spec.Metrics.Port
+	}
+
+	return settings
+}
+
+// Volumes returns the persistent volumes that the server asks for.
+func (s *Server) Volumes() []dittofs.Volume {
+	return dittofs.Volumes(s.Release, s.Spec.Storage.ContentSize != "", s.Spec.Cache.Path)
+}

@@ -1,0 +1,397 @@
+package spec
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/distribution/reference"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/input/v1beta1"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+)
+
+// maxNameLength of a server. A StatefulSet's pods carry the label
+// controller-revision-hash, <name>-<hash of 10 characters>, of at most 63.
+const maxNameLength = validation.LabelValueMaxLength - len("-") - 10
+
+// Kinds of ProviderConfigs that a namespaced Object may name.
+const (
+	kindClusterProviderConfig = "ClusterProviderConfig"
+	kindProviderConfig        = "ProviderConfig"
+)
+
+// validate returns everything that is wrong with a server, and sets what follows
+// from the spec: the release, the TTL, the kind of ProviderConfig.
+func (s *Server) validate() field.ErrorList {
+	root := field.NewPath("spec")
+
+	errs := s.validateInput(field.NewPath("input"))
+	errs = append(errs, s.validateIdentity()...)
+	errs = append(errs, s.validateImage(root)...)
+	errs = append(errs, oneOf(root.Child("rollout"), s.Spec.Rollout, v1alpha1.RolloutAutomatic, v1alpha1.RolloutManual)...)
+	errs = append(errs, validateReplicas(root.Child("replicas"), *s.Spec.Replicas)...)
+	errs = append(errs, s.validatePorts(root)...)
+	errs = append(errs, validateService(root.Child("service"), &s.Spec)...)
+	errs = append(errs, s.validateDatabase(root.Child("database"))...)
+	errs = append(errs, validateSecrets(root.Child("identity"), &s.Spec.Identity)...)
+	errs = append(errs, s.validateCache(root.Child("cache"))...)
+	errs = append(errs, s.validateLogging(root.Child("logging"))...)
+	errs = append(errs, validateTelemetry(root.Child("telemetry"), &s.Spec.Telemetry)...)
+	errs = append(errs, validateDuration(root.Child("shutdownTimeout"), s.Spec.ShutdownTimeout)...)
+	errs = append(errs, validateStorage(root.Child("storage"), &s.Spec.Storage)...)
+	errs = append(errs, s.validatePod(root)...)
+
+	return errs
+}
+
+func (s *Server) validateInput(p *field.Path) field.ErrorList {
+	var errs field.ErrorList
+
+	in := &s.Input
+	if in.APIVersion != "" {
+		errs = append(errs, oneOf(p.Child("apiVersion"), in.APIVersion, v1beta1.APIVersion)...)
+	}
+
+	if in.Kind != "" {
+		errs = append(errs, oneOf(p.Child("kind"), in.Kind, v1beta1.Kind)...)
+	}
+
+	errs = append(errs, oneOf(p.Child("compose"), in.Compose, v1beta1.ComposeObject)...)
+	errs = append(errs, oneOf(p.Child("configHash", "generation"), in.ConfigHash.Generation, v1beta1.GenerationSpec, v1beta1.GenerationMetadata, v1beta1.GenerationNone)...)
+	errs = append(errs, oneOf(p.Child("policy", "podSecurity"), in.Policy.PodSecurity, v1beta1.PodSecurityRestricted, v1beta1.PodSecurityBaseline, v1beta1.PodSecurityPrivileged)...)
+
+	ref := p.Child("providerConfigRef")
+	errs = append(errs, messages(ref.Child("name"), in.ProviderConfigRef.Name, validation.IsDNS1123Subdomain(in.ProviderConfigRef.Name))...)
+
+	switch kind := &in.ProviderConfigRef.Kind; {
+	case s.ClusterScoped && *kind != "":
+		errs = append(errs, field.Forbidden(ref.Child("kind"), "the Objects of a cluster-scoped composite resource name a ProviderConfig without a kind: remove it"))
+	case !s.ClusterScoped && *kind == "":
+		*kind = kindClusterProviderConfig
+	case !s.ClusterScoped:
+		errs = append(errs, oneOf(ref.Child("kind"), *kind, kindClusterProviderConfig, kindProviderConfig)...)
+	}
+
+	if !s.ClusterScoped && in.Namespace != "" && in.Namespace != s.Namespace {
+		errs = append(errs, field.Invalid(p.Child("namespace"), in.Namespace, "a namespaced composite resource composes into its own namespace: remove it"))
+	}
+
+	if in.TTL != "" {
+		ttl, err := time.ParseDuration(in.TTL)
+		if err != nil || ttl < 0 {
+			return append(errs, field.Invalid(p.Child("ttl"), in.TTL, "must be a Go duration of zero or more, such as 1m"))
+		}
+
+		s.TTL = &ttl
+	}
+
+	return errs
+}
+
+// validateIdentity checks what the Kubernetes objects are named after.
+func (s *Server) validateIdentity() field.ErrorList {
+	var errs field.ErrorList
+
+	name, namespace := field.NewPath("metadata", "name"), field.NewPath("metadata", "namespace")
+
+	switch {
+	case s.Name == "":
+		errs = append(errs, field.Required(name, "the Kubernetes objects are named after it"))
+	case len(s.Name) > maxNameLength:
+		errs = append(errs, field.TooLong(name, s.Name, maxNameLength))
+	default:
+		errs = append(errs, messages(name, s.Name, validation.IsDNS1035Label(s.Name))...)
+	}
+
+	if s.Namespace == "" {
+		return append(errs, field.Required(field.NewPath("input", "namespace"), "a cluster-scoped composite resource without a claim needs the namespace of its server in the function's input"))
+	}
+
+	return append(errs, messages(namespace, s.Namespace, validation.IsDNS1123Label(s.Namespace))...)
+}
+
+func (s *Server) validateImage(p *field.Path) field.ErrorList {
+	var errs field.ErrorList
+
+	if s.Spec.Version != "" {
+		r, err := dittofs.ParseRelease(s.Spec.Version)
+		if err != nil {
+			errs = append(errs, field.Invalid(p.Child("version"), s.Spec.Version, err.Error()))
+		}
+
+		s.Release = r
+	}
+
+	if s.Spec.Image != "" {
+		if _, err := reference.ParseNormalizedNamed(s.Spec.Image); err != nil {
+			errs = append(errs, field.Invalid(p.Child("image"), s.Spec.Image, err.Error()))
+		}
+	}
+
+	return errs
+}
+
+func validateReplicas(p *field.Path, replicas int32) field.ErrorList {
+	if replicas != 0 && replicas != 1 {
+		return field.ErrorList{field.Invalid(p, replicas, "must be 0 or 1: two servers cannot share a volume")}
+	}
+
+	return nil
+}
+
+// A port is a port number with the field that sets it.
+type port struct {
+	path   *field.Path
+	number int32
+}
+
+func (s *Server) validatePorts(p *field.Path) field.ErrorList {
+	nfs := port{p.Child("nfsPort"), *s.Spec.NFSPort}
+	smb := port{p.Child("smb", "port"), *s.Spec.SMB.Port}
+	api := port{p.Child("apiPort"), *s.Spec.APIPort}
+	metrics := port{p.Child("metrics", "port"), *s.Spec.Metrics.Port}
+	adapterNFS := port{p.Child("adapterPorts", "nfs"), *s.Spec.AdapterPorts.NFS}
+	adapterSMB := port{p.Child("adapterPorts", "smb"), *s.Spec.AdapterPorts.SMB}
+
+	var errs field.ErrorList
+
+	for _, p := range []port{nfs, smb, api, metrics, adapterNFS, adapterSMB} {
+		errs = append(errs, messages(p.path, p.number, validation.IsValidPortNum(int(p.number)))...)
+	}
+
+	services := []port{nfs, api}
+	// The server listens for SMB whether a Service shows it or not.
+	container := []port{adapterNFS, adapterSMB, api}
+
+	if s.Spec.SMB.Enabled {
+		services = append(services, smb)
+	}
+
+	if s.Spec.Metrics.Enabled {
+		services = append(services, metrics)
+		container = append(container, metrics)
+	}
+
+	errs = append(errs, validateUnique(services, "both are Service ports")...)
+
+	return append(errs, validateUnique(container, "the server listens on both")...)
+}
+
+// validateUnique reports each port that an earlier one has too.
+func validateUnique(ports []port, why string) field.ErrorList {
+	var errs field.ErrorList
+
+	for i, p := range ports {
+		if j := slices.IndexFunc(ports[:i], func(o port) bool { return o.number == p.number }); j >= 0 {
+			errs = append(errs, field.Invalid(p.path, p.number, "must differ from "+ports[j].path.String()+": "+why))
+		}
+	}
+
+	return errs
+}
+
+func (s *Server) validateDatabase(p *field.Path) field.ErrorList {
+	db := &s.Spec.Database
+	errs := oneOf(p.Child("type"), db.Type, v1alpha1.DatabaseSQLite, v1alpha1.DatabasePostgres)
+
+	if db.Postgres == nil {
+		if db.Type == v1alpha1.DatabasePostgres {
+			errs = append(errs, field.Required(p.Child("postgres", "secretRef", "name"), "the database type postgres needs a Secret with host, port, database, user, password and sslmode"))
+		}
+
+		if !isFilePath(db.SQLite.Path) || !s.isOnVolume(db.SQLite.Path) {
+			errs = append(errs, field.Invalid(p.Child("sqlite", "path"), db.SQLite.Path, "must be a file on a persistent volume, below one of "+strings.Join(s.volumePaths(), ", ")+": elsewhere a restart loses all shares"))
+		}
+
+		return errs
+	}
+
+	errs = append(errs, validateSecretName(p.Child("postgres", "secretRef", "name"), db.Postgres.SecretRef.Name)...)
+
+	keys := p.Child("postgres", "keys")
+	for _, k := range []struct{ name, key string }{
+		{"host", db.Postgres.Keys.Host},
+		{"port", db.Postgres.Keys.Port},
+		{"database", db.Postgres.Keys.Database},
+		{"user", db.Postgres.Keys.User},
+		{"password", db.Postgres.Keys.Password},
+		{"sslmode", db.Postgres.Keys.SSLMode},
+	} {
+		errs = append(errs, messages(keys.Child(k.name), k.key, validation.IsConfigMapKey(k.key))...)
+	}
+
+	return errs
+}
+
+func validateSecrets(p *field.Path, id *v1alpha1.Identity) field.ErrorList {
+	jwt := p.Child("jwt")
+
+	errs := validateSecretKey(jwt.Child("secretRef"), &id.JWT.SecretRef)
+	errs = append(errs, validateDuration(jwt.Child("accessTokenDuration"), id.JWT.AccessTokenDuration)...)
+	errs = append(errs, validateDuration(jwt.Child("refreshTokenDuration"), id.JWT.RefreshTokenDuration)...)
+
+	if id.Admin.PasswordSecretRef != nil {
+		errs = append(errs, validateSecretKey(p.Child("admin", "passwordSecretRef"), id.Admin.PasswordSecretRef)...)
+	}
+
+	return errs
+}
+
+func validateSecretKey(p *field.Path, ref *v1alpha1.SecretKeyRef) field.ErrorList {
+	errs := validateSecretName(p.Child("name"), ref.Name)
+	return append(errs, messages(p.Child("key"), ref.Key, validation.IsConfigMapKey(ref.Key))...)
+}
+
+func validateSecretName(p *field.Path, name string) field.ErrorList {
+	if name == "" {
+		return field.ErrorList{field.Required(p, "name a Secret in the server's namespace")}
+	}
+
+	return messages(p, name, validation.IsDNS1123Subdomain(name))
+}
+
+func (s *Server) validateCache(p *field.Path) field.ErrorList {
+	var errs field.ErrorList
+
+	if _, err := dittofs.ParseSize(s.Spec.Cache.Size); err != nil {
+		errs = append(errs, field.Invalid(p.Child("size"), s.Spec.Cache.Size, err.Error()))
+	}
+
+	cache := s.Spec.Cache.Path
+	if !isFilePath(cache) {
+		return append(errs, field.Invalid(p.Child("path"), cache, "must be an absolute, clean path"))
+	}
+
+	// The cache is a mount of its own: it must not hide another directory, nor lie
+	// in one that is mounted read-only.
+	taken := append(dittofs.SystemDirs(), dittofs.TempDir, dittofs.ConfigDir)
+	for _, dir := range dittofs.ImageVolumes() {
+		if dir != cache {
+			taken = append(taken, dir)
+		}
+	}
+
+	for _, v := range dittofs.Volumes(s.Release, true, cache) {
+		if v.Name != dittofs.VolumeCache {
+			taken = append(taken, v.Paths...)
+		}
+	}
+
+	for _, dir := range taken {
+		if cache == dir || dittofs.IsBelow(cache, dir) || dittofs.IsBelow(dir, cache) {
+			errs = append(errs, field.Invalid(p.Child("path"), cache, "must not overlap "+dir))
+			break
+		}
+	}
+
+	return errs
+}
+
+func (s *Server) validateLogging(p *field.Path) field.ErrorList {
+	l := &s.Spec.Logging
+	errs := oneOf(p.Child("level"), l.Level, "DEBUG", "INFO", "WARN", "ERROR")
+	errs = append(errs, oneOf(p.Child("format"), l.Format, "text", "json")...)
+
+	if l.Output == "stdout" || l.Output == "stderr" {
+		return errs
+	}
+
+	if !isFilePath(l.Output) || !s.isOnVolume(l.Output) && !dittofs.IsBelow(l.Output, dittofs.TempDir) {
+		errs = append(errs, field.Invalid(p.Child("output"), l.Output, "must be stdout, stderr or a file on a volume, below one of "+strings.Join(append(s.volumePaths(), dittofs.TempDir), ", ")))
+	}
+
+	return errs
+}
+
+func validateTelemetry(p *field.Path, t *v1alpha1.Telemetry) field.ErrorList {
+	var errs field.ErrorList
+
+	if t.SampleRate != nil && (*t.SampleRate < 0 || *t.SampleRate > 1) {
+		errs = append(errs, field.Invalid(p.Child("sampleRate"), *t.SampleRate, "must be between 0 and 1"))
+	}
+
+	if t.Endpoint != "" {
+		errs = append(errs, validateHostPort(p.Child("endpoint"), t.Endpoint)...)
+	}
+
+	return errs
+}
+
+func validateDuration(p *field.Path, d string) field.ErrorList {
+	if v, err := time.ParseDuration(d); err != nil || v <= 0 {
+		return field.ErrorList{field.Invalid(p, d, "must be a Go duration above zero, such as 90s or 1h30m")}
+	}
+
+	return nil
+}
+
+func validateStorage(p *field.Path, s *v1alpha1.Storage) field.ErrorList {
+	var errs field.ErrorList
+
+	for _, size := range []struct{ name, value string }{
+		{"controlPlaneSize", s.ControlPlaneSize},
+		{"metadataSize", s.MetadataSize},
+		{"contentSize", s.ContentSize},
+		{"cacheSize", s.CacheSize},
+	} {
+		if size.value == "" {
+			continue
+		}
+
+		if q, err := resource.ParseQuantity(size.value); err != nil || q.Sign() <= 0 {
+			errs = append(errs, field.Invalid(p.Child(size.name), size.value, "must be a Kubernetes quantity above zero, such as 10Gi"))
+		}
+	}
+
+	// An empty class is a value: no dynamic provisioning.
+	if c := s.StorageClassName; c != nil && *c != "" {
+		errs = append(errs, messages(p.Child("storageClassName"), *c, validation.IsDNS1123Subdomain(*c))...)
+	}
+
+	return errs
+}
+
+// isOnVolume says whether a file lies on one of the server's persistent volumes.
+func (s *Server) isOnVolume(file string) bool {
+	return slices.ContainsFunc(s.volumePaths(), func(dir string) bool { return dittofs.IsBelow(file, dir) })
+}
+
+func (s *Server) volumePaths() []string {
+	var paths []string
+	for _, v := range s.Volumes() {
+		paths = append(paths, v.Paths...)
+	}
+
+	return paths
+}
+
+// isFilePath says whether p is absolute and clean, so that no ".." leads out of a
+// volume.
+func isFilePath(p string) bool {
+	return path.IsAbs(p) && path.Clean(p) == p && p != "/"
+}
+
+// oneOf reports a value that is not among the supported ones.
+func oneOf[T ~string](p *field.Path, value T, supported ...T) field.ErrorList {
+	if slices.Contains(supported, value) {
+		return nil
+	}
+
+	return field.ErrorList{field.NotSupported(p, value, supported)}
+}
+
+// messages turns the messages of k8s.io/apimachinery's validation into errors.
+func messages(p *field.Path, value any, msgs []string) field.ErrorList {
+	var errs field.ErrorList
+	for _, m := range msgs {
+		errs = append(errs, field.Invalid(p, value, m))
+	}
+
+	return errs
+}

@@ -1,0 +1,96 @@
+package spec
+
+import (
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+)
+
+// Names of the Service ports. They are API: scrapers and ingresses refer to
+// them.
+const (
+	PortNFS     = "nfs"
+	PortSMB     = "smb"
+	PortAPI     = "api"
+	PortMetrics = "metrics"
+)
+
+// validateService reports combinations that the API server refuses. Refused
+// there, they would wedge the composed Service.
+func validateService(p *field.Path, spec *v1alpha1.DittoServerSpec) field.ErrorList {
+	svc := &spec.Service
+	errs := validateServiceType(p.Child("type"), svc.Type)
+	errs = append(errs, apivalidation.ValidateAnnotations(svc.Annotations, p.Child("annotations"))...)
+
+	// Service ports are all TCP, so that a node port can serve only one of them.
+	var nodePorts []port
+
+	for _, o := range []struct {
+		path     *field.Path
+		override *v1alpha1.ServiceOverride
+		ports    []string
+	}{
+		{p.Child("file"), &svc.File, []string{PortNFS, PortSMB}},
+		{p.Child("api"), &svc.API, []string{PortAPI}},
+	} {
+		errs = append(errs, validateOverride(o.path, o.override, o.ports)...)
+
+		for _, name := range slices.Sorted(maps.Keys(o.override.NodePorts)) {
+			nodePorts = append(nodePorts, port{o.path.Child("nodePorts").Key(name), o.override.NodePorts[name]})
+		}
+	}
+
+	return append(errs, validateUnique(nodePorts, "a node port serves one Service port")...)
+}
+
+func validateOverride(p *field.Path, o *v1alpha1.ServiceOverride, ports []string) field.ErrorList {
+	errs := validateServiceType(p.Child("type"), o.Type)
+	errs = append(errs, apivalidation.ValidateAnnotations(o.Annotations, p.Child("annotations"))...)
+
+	if class := o.LoadBalancerClass; class != nil {
+		if o.Type != corev1.ServiceTypeLoadBalancer {
+			errs = append(errs, field.Forbidden(p.Child("loadBalancerClass"), "only a Service of type LoadBalancer has one; this one is of type "+string(o.Type)))
+		}
+
+		errs = append(errs, metav1validation.ValidateLabelName(*class, p.Child("loadBalancerClass"))...)
+	}
+
+	if len(o.LoadBalancerSourceRanges) > 0 && o.Type != corev1.ServiceTypeLoadBalancer {
+		errs = append(errs, field.Forbidden(p.Child("loadBalancerSourceRanges"), "only a Service of type LoadBalancer has them; this one is of type "+string(o.Type)))
+	}
+
+	for i, cidr := range o.LoadBalancerSourceRanges {
+		errs = append(errs, validation.IsValidCIDR(p.Child("loadBalancerSourceRanges").Index(i), cidr)...)
+	}
+
+	if policy := o.ExternalTrafficPolicy; policy != "" {
+		if o.Type == corev1.ServiceTypeClusterIP {
+			errs = append(errs, field.Forbidden(p.Child("externalTrafficPolicy"), "a Service of type ClusterIP has none"))
+		}
+
+		errs = append(errs, oneOf(p.Child("externalTrafficPolicy"), policy, corev1.ServiceExternalTrafficPolicyCluster, corev1.ServiceExternalTrafficPolicyLocal)...)
+	}
+
+	if len(o.NodePorts) > 0 && o.Type == corev1.ServiceTypeClusterIP {
+		errs = append(errs, field.Forbidden(p.Child("nodePorts"), "a Service of type ClusterIP has none"))
+	}
+
+	for _, name := range slices.Sorted(maps.Keys(o.NodePorts)) {
+		np := p.Child("nodePorts").Key(name)
+		errs = append(errs, oneOf(np, name, ports...)...)
+		errs = append(errs, messages(np, o.NodePorts[name], validation.IsValidPortNum(int(o.NodePorts[name])))...)
+	}
+
+	return errs
+}
+
+func validateServiceType(p *field.Path, t corev1.ServiceType) field.ErrorList {
+	return oneOf(p, t, corev1.ServiceTypeClusterIP, corev1.ServiceTypeNodePort, corev1.ServiceTypeLoadBalancer)
+}

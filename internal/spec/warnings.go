@@ -1,0 +1,63 @@
+package spec
+
+import (
+	"fmt"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/typed"
+)
+
+// firstUnprivilegedPort is the first port that a process without privileges may
+// listen on by default.
+const firstUnprivilegedPort = 1024
+
+// Warnings returns what works, but perhaps not as the user expects.
+func (s *Server) Warnings() []string {
+	var w []string
+
+	if s.Release.IsNewerThanKnown() {
+		w = append(w, fmt.Sprintf("spec.version: DittoFS %s is newer than %s, the newest release known here, whose configuration it gets", s.Release, dittofs.NewestVersion))
+	}
+
+	if s.Spec.Metrics.Enabled && !s.Release.Keys().Metrics {
+		w = append(w, fmt.Sprintf("spec.metrics.enabled: DittoFS %s serves no metrics", s.Release))
+	}
+
+	if s.Spec.Telemetry.Enabled && !s.Release.Keys().Telemetry {
+		w = append(w, fmt.Sprintf("spec.telemetry.enabled: DittoFS %s sends no traces", s.Release))
+	}
+
+	if s.Spec.UsesPostgres() && typed.Get(s.UserSpec, "database", "type").GetStringValue() == string(v1alpha1.DatabaseSQLite) {
+		w = append(w, "spec.database.type: sqlite is overridden by spec.database.postgres")
+	}
+
+	if s.Spec.Identity.Admin.PasswordSecretRef == nil {
+		w = append(w, "spec.identity.admin.passwordSecretRef: not set, so the server invents an administrator's password and logs it")
+	}
+
+	for _, p := range s.PrivilegedPorts() {
+		w = append(w, fmt.Sprintf("Container port %d is privileged: the pod gets the sysctl net.ipv4.ip_unprivileged_port_start", p))
+	}
+
+	return w
+}
+
+// PrivilegedPorts returns the container ports that a process without privileges
+// may not listen on by default.
+func (s *Server) PrivilegedPorts() []int32 {
+	ports := []int32{*s.Spec.AdapterPorts.NFS, *s.Spec.AdapterPorts.SMB, *s.Spec.APIPort}
+	if s.Spec.Metrics.Enabled {
+		ports = append(ports, *s.Spec.Metrics.Port)
+	}
+
+	var privileged []int32
+
+	for _, p := range ports {
+		if p < firstUnprivilegedPort {
+			privileged = append(privileged, p)
+		}
+	}
+
+	return privileged
+}

@@ -1,0 +1,60 @@
+// Package typed converts between Go types with json tags and the protobuf values
+// that functions exchange with Crossplane.
+//
+// encoding/json and the SDK's converters stop at the first error and tell no
+// field path; and they write zero values, which server-side apply takes for
+// intent. This package does neither.
+package typed
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"sync"
+)
+
+var (
+	marshaler   = reflect.TypeFor[json.Marshaler]()
+	unmarshaler = reflect.TypeFor[json.Unmarshaler]()
+)
+
+// A structField is a field of a Go struct as JSON knows it.
+type structField struct {
+	name  string
+	index []int
+}
+
+// fieldCache holds the fields of each struct type seen: reflect.Type to
+// []structField.
+var fieldCache sync.Map //nolint:gochecknoglobals // A cache of what the compiler fixed.
+
+// fieldsOf returns the fields of a struct type, with those of inlined structs in
+// place.
+func fieldsOf(t reflect.Type) []structField {
+	if f, ok := fieldCache.Load(t); ok {
+		return f.([]structField) //nolint:forcetypeassert // Nothing else is stored.
+	}
+
+	var fields []structField
+
+	for f := range t.Fields() {
+		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case name == "-" || !f.IsExported():
+		case name == "" && (f.Anonymous || strings.Contains(opts, "inline")):
+			for _, in := range fieldsOf(f.Type) {
+				fields = append(fields, structField{name: in.name, index: append(append([]int{}, f.Index...), in.index...)})
+			}
+		default:
+			if name == "" {
+				name = f.Name
+			}
+
+			fields = append(fields, structField{name: name, index: f.Index})
+		}
+	}
+
+	fieldCache.Store(t, fields)
+
+	return fields
+}
