@@ -16,13 +16,28 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/spec"
 )
 
-// Sum returns the rollout digest as lower-case hexadecimal SHA-256 over
+// Of returns the rollout digest of a server, or "" unless every Secret is there:
+// there is no digest over half of the inputs.
+func Of(s *spec.Server, config []byte, secrets secret.Secrets) (string, error) {
+	if secrets.State != secret.There {
+		return "", nil
+	}
+
+	g, err := generation(s)
+	if err != nil {
+		return "", err
+	}
+
+	return sum(config, secrets.Values, g), nil
+}
+
+// sum returns the rollout digest as lower-case hexadecimal SHA-256 over
 // config.yaml, the role, key and value of each Secret key, and the generation, in
 // this order.
 //
 // The JWT secret, which has at least 32 bytes, is always among them, so that
 // nobody can guess a weak password from the digest.
-func Sum(config []byte, secrets []secret.Value, generation []byte) string {
+func sum(config []byte, secrets []secret.Value, generation []byte) string {
 	h := sha256.New()
 
 	frame(h, config)
@@ -46,8 +61,8 @@ func frame(h hash.Hash, b []byte) {
 	_, _ = h.Write(b)
 }
 
-// Generation returns what the function's input takes for the generation.
-func Generation(s *spec.Server) ([]byte, error) {
+// generation returns what the function's input takes for the generation.
+func generation(s *spec.Server) ([]byte, error) {
 	switch s.Input.ConfigHash.Generation {
 	case v1beta1.GenerationNone:
 		return nil, nil

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"runtime/debug"
+	"time"
+
+	"github.com/crossplane/function-sdk-go/errors"
+	"github.com/crossplane/function-sdk-go/logging"
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"github.com/crossplane/function-sdk-go/response"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/dittofs/function-dittoserver/internal/compose"
+	"github.com/dittofs/function-dittoserver/internal/digest"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/guard"
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/policy"
+	"github.com/dittofs/function-dittoserver/internal/report"
+	"github.com/dittofs/function-dittoserver/internal/secret"
+	"github.com/dittofs/function-dittoserver/internal/spec"
+)
+
+// A Function composes the Kubernetes objects of a DittoServer.
+type Function struct {
+	fnv1.UnimplementedFunctionRunnerServiceServer
+
+	log logging.Logger
+
+	// ttl is how long Crossplane may wait before it calls the function again, unless
+	// the input says so.
+	ttl time.Duration
+}
+
+// RunFunction runs the Function. What cannot be worked on, and a panic, is a fatal
+// result: nothing changes in the cluster, and the process lives.
+func (f *Function) RunFunction(_ context.Context, req *fnv1.RunFunctionRequest) (rsp *fnv1.RunFunctionResponse, _ error) {
+	defer func() {
+		if p := recover(); p != nil {
+			f.log.Info("Recovered from a panic", "panic", p, "stack", string(debug.Stack()))
+
+			rsp = response.To(req, f.ttl)
+			report.Fatal(rsp, report.ReasonPanic, errors.New("the function panicked: please report the stack in its log"))
+		}
+	}()
+
+	rsp = response.To(req, f.ttl)
+	if err := f.run(req, rsp); err != nil {
+		// Keep no half of a desired state.
+		rsp.Desired = response.To(req, f.ttl).GetDesired()
+		report.Fatal(rsp, report.ReasonFatal, err)
+	}
+
+	return rsp, nil
+}
+
+// run is all that the function does, step by step.
+func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) error {
+	xr := req.GetObserved().GetComposite().GetResource()
+
+	// Decode: what is asked for, and what runs.
+	srv, errs := spec.Decode(xr, req.GetInput())
+	if srv.TTL != nil {
+		rsp.Meta.Ttl = durationpb.New(*srv.TTL)
+	}
+
+	running, err := observed.Objects(req.GetObserved().GetResources())
+	if err != nil {
+		return err
+	}
+
+	in := manifest.Inputs{Image: manifest.Image(srv, running.Asked(manifest.StatefulSet))}
+	if errs = append(errs, policy.Check(srv, in)...); len(errs) > 0 {
+		report.Invalid(rsp, errs)
+		return nil
+	}
+
+	report.Valid(rsp)
+
+	// Require: the same Secrets on every call.
+	rsp.Requirements = &fnv1.Requirements{Resources: secret.Requirements(srv)}
+	secrets := secret.Resolve(srv, req.GetRequiredResources())
+	in.AdminPasswordIsHash = secrets.AdminPasswordIsHash
+
+	report.Secrets(rsp, secrets)
+
+	// Configure.
+	if in.Config, err = dittofs.Config(srv.Settings(), srv.Release); err != nil {
+		return err
+	}
+
+	// Digest.
+	if in.ConfigHash, err = digest.Of(srv, in.Config, secrets); err != nil {
+		return err
+	}
+
+	// Build.
+	desired, err := manifest.Build(srv, in)
+	if err != nil {
+		return err
+	}
+
+	// Guard.
+	decision := guard.Decide(desired, running, secrets.State)
+
+	// Compose.
+	if err := compose.Resources(rsp.GetDesired(), srv, decision.Manifests, running); err != nil {
+		return err
+	}
+
+	// Report.
+	report.Rollout(rsp, decision)
+	report.Apply(rsp, xr, decision.Manifests, running)
+	report.Warn(rsp, append(srv.Warnings(), manifest.Warnings(srv, in)...))
+
+	return report.Status(rsp.GetDesired(), xr, srv, decision.Manifests, running)
+}

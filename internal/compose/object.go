@@ -1,0 +1,136 @@
+// Package compose turns manifests into composed resources, and tells which are
+// ready. It knows Kubernetes objects and Crossplane, not DittoFS.
+package compose
+
+import (
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/spec"
+	"github.com/dittofs/function-dittoserver/internal/typed"
+)
+
+// An object is an Object of provider-kubernetes. Its API types need a newer Go
+// than the SDK, so the few fields that are used are here.
+// https://github.com/crossplane-contrib/provider-kubernetes
+type object struct {
+	APIVersion string     `json:"apiVersion"`
+	Kind       string     `json:"kind"`
+	Spec       objectSpec `json:"spec"`
+}
+
+type objectSpec struct {
+	ProviderConfigRef providerConfigRef `json:"providerConfigRef"`
+	Readiness         readiness         `json:"readiness"`
+	Watch             bool              `json:"watch"`
+}
+
+type providerConfigRef struct {
+	Kind string `json:"kind,omitempty"`
+	Name string `json:"name"`
+}
+
+type readiness struct {
+	Policy   string `json:"policy"`
+	CELQuery string `json:"celQuery,omitempty"`
+}
+
+// API versions of Objects. A namespaced composite resource can only own the
+// first.
+const (
+	objectNamespaced    = "kubernetes.m.crossplane.io/v1alpha1"
+	objectClusterScoped = "kubernetes.crossplane.io/v1alpha2"
+)
+
+// Readiness policies of Objects. StatefulSets and Services have no condition Ready
+// to derive from.
+const (
+	policySuccessfulCreate = "SuccessfulCreate"
+	policyCELQuery         = "DeriveFromCelQuery"
+)
+
+// Queries that tell whether an Object's live Kubernetes object is ready. They must
+// be boolean, and do without CEL's optional types: older providers have none.
+const (
+	celStatefulSet = "has(object.status) && has(object.status.observedGeneration) && object.status.observedGeneration >= object.metadata.generation && " +
+		"(object.spec.replicas == 0 || (has(object.status.readyReplicas) && object.status.readyReplicas == object.spec.replicas && " +
+		"object.status.currentRevision == object.status.updateRevision))"
+
+	celLoadBalancer = "has(object.status) && has(object.status.loadBalancer) && has(object.status.loadBalancer.ingress) && size(object.status.loadBalancer.ingress) > 0"
+)
+
+// newObject returns the provider-kubernetes Object that applies a manifest.
+func newObject(s *spec.Server, m *structpb.Struct) (*structpb.Struct, error) {
+	o := object{
+		APIVersion: objectNamespaced,
+		Kind:       "Object",
+		Spec: objectSpec{
+			ProviderConfigRef: providerConfigRef{Kind: s.Input.ProviderConfigRef.Kind, Name: s.Input.ProviderConfigRef.Name},
+			Readiness:         readinessOf(m),
+			// Poll intervals are minutes.
+			Watch: true,
+		},
+	}
+	if s.ClusterScoped {
+		o.APIVersion = objectClusterScoped
+	}
+
+	r, err := typed.Encode(o)
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode an Object: %w", err)
+	}
+
+	typed.Set(r, structpb.NewStructValue(m), "spec", "forProvider", "manifest")
+
+	return r, nil
+}
+
+func readinessOf(m *structpb.Struct) readiness {
+	switch {
+	case typed.Get(m, "kind").GetStringValue() == "StatefulSet":
+		return readiness{Policy: policyCELQuery, CELQuery: celStatefulSet}
+	case isLoadBalancer(m):
+		return readiness{Policy: policyCELQuery, CELQuery: celLoadBalancer}
+	default:
+		return readiness{Policy: policySuccessfulCreate}
+	}
+}
+
+// migrate tells how to move a server on purpose.
+const migrate = "change it back; to migrate, delete the DittoServer, which keeps its volume claims, and create it anew"
+
+// moved returns an error if a composed resource would be another one than the one
+// that runs. A second, empty server would come up beside the running one.
+func moved(n manifest.Name, desired *structpb.Struct, running *observed.Resource) error {
+	if running == nil {
+		return nil
+	}
+
+	if want, got := groupKind(desired), groupKind(running.Composed); want != got {
+		return fmt.Errorf("composed resource %s is a %s and would become a %s: %s", n, got, want, migrate)
+	}
+
+	for _, path := range [][]string{
+		{"spec", "providerConfigRef", "kind"},
+		{"spec", "providerConfigRef", "name"},
+		{"spec", "forProvider", "manifest", "kind"},
+		{"spec", "forProvider", "manifest", "metadata", "namespace"},
+		{"spec", "forProvider", "manifest", "metadata", "name"},
+	} {
+		if want, got := typed.Get(desired, path...).GetStringValue(), typed.Get(running.Composed, path...).GetStringValue(); want != got {
+			return fmt.Errorf("composed resource %s has the %s %q and would get %q: %s", n, strings.Join(path, "."), got, want, migrate)
+		}
+	}
+
+	return nil
+}
+
+// groupKind of a resource. Its API version may change.
+func groupKind(r *structpb.Struct) string {
+	group, _, _ := strings.Cut(typed.Get(r, "apiVersion").GetStringValue(), "/")
+	return typed.Get(r, "kind").GetStringValue() + "." + group
+}

@@ -1,0 +1,308 @@
+package manifest
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/distribution/reference"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/spec"
+)
+
+// Container is the name of the server's container.
+const Container = "dittofs"
+
+// Volumes of the pod that are no claims.
+const (
+	volumeConfig = "config"
+	volumeTemp   = "tmp"
+
+	// volumeUnclaimed is mounted read-only where the image declares a VOLUME that no
+	// claim backs. The runtime would otherwise mount a writable directory there,
+	// which is lost with the container; so a store put there fails at once.
+	volumeUnclaimed = "unclaimed"
+)
+
+const (
+	// preStopSeconds gives kube-proxy and load balancers time to take the pod out
+	// before the server stops.
+	preStopSeconds = 5
+
+	// shutdownStages is how many times the shutdown timeout the server may need: it
+	// stops serially, and exits by itself after three timeouts and 5 seconds.
+	shutdownStages = 3
+
+	// shutdownSlack is added to the grace period, in seconds.
+	shutdownSlack = 10
+)
+
+// PodTemplate returns the server's pod template.
+func PodTemplate(s *spec.Server, in Inputs) (*corev1.PodTemplateSpec, error) {
+	podSecurity, err := podSecurityContext(s)
+	if err != nil {
+		return nil, err
+	}
+
+	security, err := securityContext(s)
+	if err != nil {
+		return nil, err
+	}
+
+	podLabels := labels(s.Name)
+	if r := Release(s, in.Image); r.IsKnown() {
+		podLabels[labelVersion] = r.String()
+	}
+
+	maps.Copy(podLabels, s.Spec.PodLabels)
+
+	annotations := map[string]string{v1alpha1.AnnotationConfigHash: in.ConfigHash}
+	maps.Copy(annotations, s.Spec.PodAnnotations)
+
+	return &corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Labels: podLabels, Annotations: annotations},
+		Spec: corev1.PodSpec{
+			AutomountServiceAccountToken: ptr.To(false),
+			// A Service named dittofs-metrics would otherwise set DITTOFS_METRICS_PORT,
+			// which the server takes for its configuration.
+			EnableServiceLinks:            ptr.To(false),
+			ServiceAccountName:            s.Spec.ServiceAccountName,
+			ImagePullSecrets:              s.Spec.ImagePullSecrets,
+			TerminationGracePeriodSeconds: gracePeriod(s),
+			SecurityContext:               podSecurity,
+			NodeSelector:                  s.Spec.NodeSelector,
+			Tolerations:                   s.Spec.Tolerations,
+			Affinity:                      s.Spec.Affinity,
+			TopologySpreadConstraints:     s.Spec.TopologySpreadConstraints,
+			PriorityClassName:             s.Spec.PriorityClassName,
+			Containers: []corev1.Container{{
+				Name:            Container,
+				Image:           in.Image,
+				ImagePullPolicy: s.Spec.ImagePullPolicy,
+				Args:            dittofs.Args(),
+				Env:             environment(s, in.AdminPasswordIsHash),
+				Ports:           containerPorts(s),
+				VolumeMounts:    volumeMounts(s.Volumes()),
+				Resources:       s.Spec.Resources,
+				SecurityContext: security,
+				StartupProbe:    probe(dittofs.HealthPath, corev1.Probe{PeriodSeconds: 5, FailureThreshold: 30}),
+				LivenessProbe:   probe(dittofs.HealthPath, corev1.Probe{PeriodSeconds: 10, FailureThreshold: 3}),
+				ReadinessProbe:  probe(dittofs.ReadyPath, corev1.Probe{PeriodSeconds: 5, FailureThreshold: 3}),
+				Lifecycle:       &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: preStopSeconds}}},
+			}},
+			Volumes: []corev1.Volume{
+				{Name: volumeConfig, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+					LocalObjectReference: corev1.LocalObjectReference{Name: ObjectName(s.Name, ConfigMap)},
+				}}},
+				{Name: volumeTemp, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+				{Name: volumeUnclaimed, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+			},
+		},
+	}, nil
+}
+
+// Release returns the release that an image runs: the one that the spec names, or
+// the one that the image's tag names. It may not be known.
+func Release(s *spec.Server, image string) dittofs.Release {
+	if s.Release.IsKnown() {
+		return s.Release
+	}
+
+	return ImageRelease(image)
+}
+
+// ImageRelease returns the release that an image's tag names. It may not be known.
+func ImageRelease(image string) dittofs.Release {
+	named, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return dittofs.Release{}
+	}
+
+	tagged, ok := named.(reference.Tagged)
+	if !ok {
+		return dittofs.Release{}
+	}
+
+	r, err := dittofs.ParseRelease(tagged.Tag())
+	if err != nil {
+		return dittofs.Release{}
+	}
+
+	return r
+}
+
+// Warnings returns what of the Secrets works, but perhaps not as the user expects.
+func Warnings(s *spec.Server, in Inputs) []string {
+	if r := Release(s, in.Image); in.AdminPasswordIsHash && !r.UsesPasswordHash() {
+		return []string{fmt.Sprintf("spec.identity.admin.passwordSecretRef: DittoFS %s ignores a bcrypt hash, and invents a password that it logs: give it a clear password", r)}
+	}
+
+	return nil
+}
+
+// gracePeriod returns how long the pod may take to stop, in seconds.
+func gracePeriod(s *spec.Server) *int64 {
+	if g := s.Spec.TerminationGracePeriodSeconds; g != nil {
+		return g
+	}
+
+	// Validated to be a duration. Should it not be, the slack remains.
+	timeout, _ := time.ParseDuration(s.Spec.ShutdownTimeout)
+
+	return ptr.To(preStopSeconds + int64(math.Ceil(shutdownStages*timeout.Seconds())) + shutdownSlack)
+}
+
+// environment hands the Secrets to the server, by reference.
+func environment(s *spec.Server, adminPasswordIsHash bool) []corev1.EnvVar {
+	jwt := s.Spec.Identity.JWT.SecretRef
+	env := []corev1.EnvVar{fromSecret(dittofs.EnvJWTSecret, jwt.Name, jwt.Key, nil)}
+
+	if admin := s.Spec.Identity.Admin.PasswordSecretRef; admin != nil {
+		name := dittofs.EnvAdminPassword
+		if adminPasswordIsHash {
+			name = dittofs.EnvAdminPasswordHash
+		}
+
+		env = append(env, fromSecret(name, admin.Name, admin.Key, nil))
+	}
+
+	if pg := s.Spec.Database.Postgres; pg != nil {
+		// Without these two the server takes what config.yaml has.
+		optional := ptr.To(true)
+		env = append(
+			env,
+			fromSecret(dittofs.EnvPostgresHost, pg.SecretRef.Name, pg.Keys.Host, nil),
+			fromSecret(dittofs.EnvPostgresPort, pg.SecretRef.Name, pg.Keys.Port, optional),
+			fromSecret(dittofs.EnvPostgresDatabase, pg.SecretRef.Name, pg.Keys.Database, nil),
+			fromSecret(dittofs.EnvPostgresUser, pg.SecretRef.Name, pg.Keys.User, nil),
+			fromSecret(dittofs.EnvPostgresPassword, pg.SecretRef.Name, pg.Keys.Password, nil),
+			fromSecret(dittofs.EnvPostgresSSLMode, pg.SecretRef.Name, pg.Keys.SSLMode, optional),
+		)
+	}
+
+	return append(env, s.Spec.ExtraEnv...)
+}
+
+func fromSecret(name, secret, key string, optional *bool) corev1.EnvVar {
+	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+		LocalObjectReference: corev1.LocalObjectReference{Name: secret},
+		Key:                  key,
+		Optional:             optional,
+	}}}
+}
+
+func containerPorts(s *spec.Server) []corev1.ContainerPort {
+	ports := []corev1.ContainerPort{containerPort(spec.PortNFS, *s.Spec.AdapterPorts.NFS)}
+	if s.Spec.SMB.Enabled {
+		ports = append(ports, containerPort(spec.PortSMB, *s.Spec.AdapterPorts.SMB))
+	}
+
+	ports = append(ports, containerPort(spec.PortAPI, *s.Spec.APIPort))
+	if s.Spec.Metrics.Enabled {
+		ports = append(ports, containerPort(spec.PortMetrics, *s.Spec.Metrics.Port))
+	}
+
+	return ports
+}
+
+func containerPort(name string, number int32) corev1.ContainerPort {
+	return corev1.ContainerPort{Name: name, ContainerPort: number, Protocol: corev1.ProtocolTCP}
+}
+
+// volumeMounts mounts the configuration, the claims, and nothing writable where
+// the image declares a volume without a claim.
+func volumeMounts(claims []dittofs.Volume) []corev1.VolumeMount {
+	mounts := []corev1.VolumeMount{
+		{Name: volumeConfig, MountPath: dittofs.ConfigDir, ReadOnly: true},
+		{Name: volumeTemp, MountPath: dittofs.TempDir},
+	}
+
+	for _, v := range claims {
+		for _, p := range v.Paths {
+			mounts = append(mounts, corev1.VolumeMount{Name: v.Name, MountPath: p})
+		}
+	}
+
+	for _, p := range dittofs.ImageVolumes() {
+		if !slices.ContainsFunc(mounts, func(m corev1.VolumeMount) bool { return m.MountPath == p }) {
+			mounts = append(mounts, corev1.VolumeMount{Name: volumeUnclaimed, MountPath: p, ReadOnly: true})
+		}
+	}
+
+	return mounts
+}
+
+func probe(path string, p corev1.Probe) *corev1.Probe {
+	// A busy server may need more than the second that Kubernetes gives it.
+	p.TimeoutSeconds = 5
+	p.HTTPGet = &corev1.HTTPGetAction{Path: path, Port: intstr.FromString(spec.PortAPI)}
+
+	return &p
+}
+
+func podSecurityContext(s *spec.Server) (*corev1.PodSecurityContext, error) {
+	sc := &corev1.PodSecurityContext{
+		RunAsNonRoot: ptr.To(true),
+		RunAsUser:    ptr.To[int64](dittofs.ID),
+		RunAsGroup:   ptr.To[int64](dittofs.ID),
+		// A non-root server could not write to a fresh volume otherwise.
+		FSGroup:             ptr.To[int64](dittofs.ID),
+		FSGroupChangePolicy: ptr.To(corev1.FSGroupChangeOnRootMismatch),
+		SeccompProfile:      &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+
+	if err := override(sc, s.Spec.PodSecurityContext); err != nil {
+		return nil, err
+	}
+
+	const sysctl = "net.ipv4.ip_unprivileged_port_start"
+
+	ports := s.PrivilegedPorts()
+	if len(ports) > 0 && !slices.ContainsFunc(sc.Sysctls, func(c corev1.Sysctl) bool { return c.Name == sysctl }) {
+		sc.Sysctls = append(sc.Sysctls, corev1.Sysctl{Name: sysctl, Value: strconv.Itoa(int(slices.Min(ports)))})
+	}
+
+	return sc, nil
+}
+
+func securityContext(s *spec.Server) (*corev1.SecurityContext, error) {
+	sc := &corev1.SecurityContext{
+		AllowPrivilegeEscalation: ptr.To(false),
+		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		ReadOnlyRootFilesystem:   ptr.To(true),
+	}
+	if spec.Escalates(s.Spec.SecurityContext) {
+		sc.AllowPrivilegeEscalation = nil
+	}
+
+	return sc, override(sc, s.Spec.SecurityContext)
+}
+
+// override sets the fields of a default that the user sets, and leaves the others.
+// That is what decoding JSON into a value does, at every depth.
+func override[T any](def, user *T) error {
+	if user == nil {
+		return nil
+	}
+
+	b, err := json.Marshal(user)
+	if err != nil {
+		return fmt.Errorf("cannot marshal %T: %w", user, err)
+	}
+
+	if err := json.Unmarshal(b, def); err != nil {
+		return fmt.Errorf("cannot unmarshal %T: %w", user, err)
+	}
+
+	return nil
+}

@@ -1,0 +1,90 @@
+package manifest
+
+import (
+	"maps"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/spec"
+)
+
+// headlessService gives the server's pod its DNS name.
+func headlessService(s *spec.Server) *corev1.Service {
+	svc := service(s, ServiceHeadless, servicePort(spec.PortNFS, *s.Spec.NFSPort))
+	svc.Spec.ClusterIP = corev1.ClusterIPNone
+
+	return svc
+}
+
+// fileService is where clients mount the server.
+func fileService(s *spec.Server) *corev1.Service {
+	ports := []corev1.ServicePort{servicePort(spec.PortNFS, *s.Spec.NFSPort)}
+	if s.Spec.SMB.Enabled {
+		ports = append(ports, servicePort(spec.PortSMB, *s.Spec.SMB.Port))
+	}
+
+	return exposed(s, service(s, ServiceFile, ports...), &s.Spec.Service.File)
+}
+
+// apiService is where the server is managed.
+func apiService(s *spec.Server) *corev1.Service {
+	return exposed(s, service(s, ServiceAPI, servicePort(spec.PortAPI, *s.Spec.APIPort)), &s.Spec.Service.API)
+}
+
+// metricsService is where Prometheus scrapes the server.
+func metricsService(s *spec.Server) *corev1.Service {
+	svc := service(s, ServiceMetrics, servicePort(spec.PortMetrics, *s.Spec.Metrics.Port))
+	svc.Spec.Type = corev1.ServiceTypeClusterIP
+	svc.Annotations = map[string]string{
+		"prometheus.io/scrape": "true",
+		"prometheus.io/port":   strconv.Itoa(int(*s.Spec.Metrics.Port)),
+		"prometheus.io/path":   dittofs.MetricsPath,
+	}
+
+	return svc
+}
+
+func service(s *spec.Server, n Name, ports ...corev1.ServicePort) *corev1.Service {
+	return &corev1.Service{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
+		ObjectMeta: objectMeta(s, n),
+		Spec: corev1.ServiceSpec{
+			Selector: selectorLabels(s.Name),
+			Ports:    ports,
+		},
+	}
+}
+
+// servicePort targets the container port of the same name, so that a Service
+// follows each pod through a change of ports.
+func servicePort(name string, number int32) corev1.ServicePort {
+	return corev1.ServicePort{
+		Name:       name,
+		Protocol:   corev1.ProtocolTCP,
+		Port:       number,
+		TargetPort: intstr.FromString(name),
+	}
+}
+
+// exposed applies what the user says of a Service.
+func exposed(s *spec.Server, svc *corev1.Service, o *v1alpha1.ServiceOverride) *corev1.Service {
+	svc.Annotations = map[string]string{}
+	maps.Copy(svc.Annotations, s.Spec.Service.Annotations)
+	maps.Copy(svc.Annotations, o.Annotations)
+
+	svc.Spec.Type = o.Type
+	svc.Spec.LoadBalancerClass = o.LoadBalancerClass
+	svc.Spec.LoadBalancerSourceRanges = o.LoadBalancerSourceRanges
+	svc.Spec.ExternalTrafficPolicy = o.ExternalTrafficPolicy
+
+	for i := range svc.Spec.Ports {
+		svc.Spec.Ports[i].NodePort = o.NodePorts[svc.Spec.Ports[i].Name]
+	}
+
+	return svc
+}

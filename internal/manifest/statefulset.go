@@ -1,0 +1,75 @@
+package manifest
+
+import (
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/spec"
+)
+
+func statefulSet(s *spec.Server, in Inputs) (*appsv1.StatefulSet, error) {
+	claims, err := volumeClaims(s)
+	if err != nil {
+		return nil, err
+	}
+
+	template, err := PodTemplate(s, in)
+	if err != nil {
+		return nil, err
+	}
+
+	return &appsv1.StatefulSet{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSet"},
+		ObjectMeta: objectMeta(s, StatefulSet),
+		Spec: appsv1.StatefulSetSpec{
+			Replicas:    s.Spec.Replicas,
+			ServiceName: ObjectName(s.Name, ServiceHeadless),
+			Selector:    &metav1.LabelSelector{MatchLabels: selectorLabels(s.Name)},
+			// One replica needs no order, and under OrderedReady a corrected template
+			// never replaces a pod that cannot become ready.
+			PodManagementPolicy: appsv1.ParallelPodManagement,
+			UpdateStrategy:      appsv1.StatefulSetUpdateStrategy{Type: appsv1.RollingUpdateStatefulSetStrategyType},
+			PersistentVolumeClaimRetentionPolicy: &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
+				WhenDeleted: appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
+				WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
+			},
+			VolumeClaimTemplates: claims,
+			Template:             *template,
+		},
+	}, nil
+}
+
+func volumeClaims(s *spec.Server) ([]corev1.PersistentVolumeClaim, error) {
+	sizes := map[string]string{
+		dittofs.VolumeControlPlane: s.Spec.Storage.ControlPlaneSize,
+		dittofs.VolumeMetadata:     s.Spec.Storage.MetadataSize,
+		dittofs.VolumeContent:      s.Spec.Storage.ContentSize,
+		dittofs.VolumeCache:        s.Spec.Storage.CacheSize,
+	}
+
+	var claims []corev1.PersistentVolumeClaim
+
+	for _, v := range s.Volumes() {
+		size, err := resource.ParseQuantity(sizes[v.Name])
+		if err != nil {
+			return nil, fmt.Errorf("cannot parse the size of volume %s: %w", v.Name, err)
+		}
+
+		claims = append(claims, corev1.PersistentVolumeClaim{
+			// Kubernetes labels the claims with the StatefulSet's selector.
+			ObjectMeta: metav1.ObjectMeta{Name: v.Name},
+			Spec: corev1.PersistentVolumeClaimSpec{
+				AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+				StorageClassName: s.Spec.Storage.StorageClassName,
+				Resources:        corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: size}},
+			},
+		})
+	}
+
+	return claims, nil
+}

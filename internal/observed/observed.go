@@ -1,0 +1,107 @@
+// Package observed reads what runs of a DittoServer from the composed resources
+// that Crossplane observed.
+package observed
+
+import (
+	"fmt"
+	"strings"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/typed"
+)
+
+// A Condition of an observed resource.
+type Condition struct {
+	// Status is True, False or Unknown.
+	Status  string
+	Reason  string
+	Message string
+}
+
+// A Resource is an observed composed resource.
+type Resource struct {
+	// Composed is the composed resource itself.
+	Composed *structpb.Struct
+
+	// Asked is the manifest that was last asked for, without what the API server
+	// adds.
+	Asked *structpb.Struct
+
+	// Live is the Kubernetes object as it is, or nil if there is none yet, or it is
+	// not known yet.
+	Live *structpb.Struct
+
+	// Synced tells whether what was asked for could be applied, or is nil if that is
+	// not known yet.
+	Synced *Condition
+}
+
+// Resources are the observed composed resources by name.
+type Resources map[manifest.Name]*Resource
+
+// Asked returns the manifest that was last asked for of a resource, or nil.
+func (r Resources) Asked(n manifest.Name) *structpb.Struct {
+	if o := r[n]; o != nil {
+		return o.Asked
+	}
+
+	return nil
+}
+
+// Live returns the Kubernetes object of a resource as it is, or nil.
+func (r Resources) Live(n manifest.Name) *structpb.Struct {
+	if o := r[n]; o != nil {
+		return o.Live
+	}
+
+	return nil
+}
+
+// Objects reads the resources that are composed as provider-kubernetes Objects.
+// A resource that is none is an error: what runs cannot be guessed.
+func Objects(resources map[string]*fnv1.Resource) (Resources, error) {
+	out := Resources{}
+
+	for _, n := range manifest.Names() {
+		r, ok := resources[string(n)]
+		if !ok {
+			continue
+		}
+
+		o := r.GetResource()
+		asked := typed.Get(o, "spec", "forProvider", "manifest").GetStructValue()
+
+		if kind := typed.Get(o, "kind").GetStringValue(); kind != "Object" || asked == nil {
+			return nil, fmt.Errorf("cannot read the composed resource %s: it is %s %s, not an Object with a manifest", n, kind, typed.Get(o, "metadata", "name").GetStringValue())
+		}
+
+		out[n] = &Resource{
+			Composed: o,
+			Asked:    asked,
+			Live:     typed.Get(o, "status", "atProvider", "manifest").GetStructValue(),
+			Synced:   ConditionOf(o, "Synced"),
+		}
+	}
+
+	return out, nil
+}
+
+// ConditionOf returns a condition of a resource, or nil if it has none of that
+// type.
+func ConditionOf(resource *structpb.Struct, typ string) *Condition {
+	for _, v := range typed.Get(resource, "status", "conditions").GetListValue().GetValues() {
+		c := v.GetStructValue()
+		if typed.Get(c, "type").GetStringValue() == typ {
+			return &Condition{
+				Status:  typed.Get(c, "status").GetStringValue(),
+				Reason:  typed.Get(c, "reason").GetStringValue(),
+				Message: strings.TrimSpace(typed.Get(c, "message").GetStringValue()),
+			}
+		}
+	}
+
+	return nil
+}

@@ -1,0 +1,105 @@
+// Package policy judges the pod of a DittoServer by the platform team's policy.
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/pod-security-admission/api"
+	podsecurity "k8s.io/pod-security-admission/policy"
+
+	"github.com/dittofs/function-dittoserver/input/v1beta1"
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/spec"
+)
+
+// evaluator knows the Pod Security Standards of the version of Kubernetes that
+// this function was built with.
+//
+//nolint:gochecknoglobals // It is immutable, and costly to make.
+var evaluator = sync.OnceValues(func() (podsecurity.Evaluator, error) {
+	return podsecurity.NewEvaluator(podsecurity.DefaultChecks(), nil)
+})
+
+// Check returns what the policy of the function's input forbids of a server's pod.
+func Check(s *spec.Server, in manifest.Inputs) field.ErrorList {
+	p, root := s.Input.Policy, field.NewPath("spec")
+
+	pod, err := manifest.PodTemplate(s, in)
+	if err != nil {
+		return field.ErrorList{field.InternalError(root, err)}
+	}
+
+	errs := checkImages(root.Child("image"), p.Images, pod)
+
+	if name := pod.Spec.ServiceAccountName; name != "" && len(p.ServiceAccountNames) > 0 && !slices.Contains(p.ServiceAccountNames, name) {
+		errs = append(errs, field.Forbidden(root.Child("serviceAccountName"), fmt.Sprintf("the platform's policy does not allow %q, only %q", name, p.ServiceAccountNames)))
+	}
+
+	return append(errs, checkPodSecurity(root, p.PodSecurity, pod)...)
+}
+
+func checkImages(p *field.Path, allowed []string, pod *corev1.PodTemplateSpec) field.ErrorList {
+	if len(allowed) == 0 {
+		return nil
+	}
+
+	var errs field.ErrorList
+
+	for _, c := range pod.Spec.Containers {
+		if !slices.ContainsFunc(allowed, func(prefix string) bool { return hasPrefix(c.Image, prefix) }) {
+			errs = append(errs, field.Forbidden(p, fmt.Sprintf("the platform's policy does not allow the image %q, only those that begin with one of %q", c.Image, allowed)))
+		}
+	}
+
+	return errs
+}
+
+// hasPrefix says whether an image begins with a prefix that ends where a part of
+// an image's name does: registry.example.org/files does not allow
+// registry.example.org/files-of-others.
+func hasPrefix(image, prefix string) bool {
+	rest, ok := strings.CutPrefix(image, prefix)
+	if !ok || prefix == "" {
+		return false
+	}
+
+	return rest == "" || strings.ContainsAny(rest[:1], "/:@") || strings.ContainsAny(prefix[len(prefix)-1:], "/:@")
+}
+
+// checkPodSecurity judges a pod by a Pod Security Standard.
+// https://kubernetes.io/docs/concepts/security/pod-security-standards/
+func checkPodSecurity(p *field.Path, level v1beta1.PodSecurity, pod *corev1.PodTemplateSpec) field.ErrorList {
+	e, err := evaluator()
+	if err != nil {
+		return field.ErrorList{field.InternalError(p, err)}
+	}
+
+	var errs field.ErrorList
+
+	lv := api.LevelVersion{Level: api.Level(level), Version: api.LatestVersion()}
+	for _, r := range e.EvaluatePod(lv, &pod.ObjectMeta, &pod.Spec) {
+		if !r.Allowed {
+			errs = append(errs, field.Forbidden(setBy(p, r.ForbiddenDetail), fmt.Sprintf("the platform's policy asks for the Pod Security Standard %s: %s (%s)", level, r.ForbiddenReason, r.ForbiddenDetail)))
+		}
+	}
+
+	return errs
+}
+
+// setBy returns the field of a DittoServer that sets what a check forbids. Its
+// detail names the container if it is the container's security context.
+func setBy(p *field.Path, detail string) *field.Path {
+	switch {
+	case strings.HasPrefix(detail, "container"):
+		return p.Child("securityContext")
+	case strings.HasPrefix(detail, "annotation"):
+		return p.Child("podAnnotations")
+	default:
+		return p.Child("podSecurityContext")
+	}
+}

@@ -1,0 +1,119 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"strconv"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"google.golang.org/protobuf/types/known/structpb"
+	"k8s.io/utils/ptr"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/compose"
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/spec"
+	"github.com/dittofs/function-dittoserver/internal/typed"
+)
+
+// Status writes the status of the composite resource into the desired state, and
+// its readiness. Crossplane judges by what is desired, and would call a composite
+// resource Ready that waits for its StatefulSet.
+func Status(desired *fnv1.State, xr *structpb.Struct, s *spec.Server, manifests manifest.Manifests, running observed.Resources) error {
+	status, err := typed.Encode(status(s, manifests, running))
+	if err != nil {
+		return fmt.Errorf("cannot encode the status: %w", err)
+	}
+
+	if desired.Composite == nil {
+		desired.Composite = &fnv1.Resource{}
+	}
+
+	if desired.Composite.Resource == nil {
+		desired.Composite.Resource = &structpb.Struct{}
+	}
+
+	c := desired.GetComposite()
+	for _, f := range []string{"apiVersion", "kind"} {
+		if v := xr.GetFields()[f]; v != nil {
+			typed.Set(c.GetResource(), v, f)
+		}
+	}
+
+	// Earlier functions may have written other fields.
+	merged := &structpb.Struct{Fields: maps.Clone(typed.Get(c.GetResource(), "status").GetStructValue().GetFields())}
+	if merged.Fields == nil {
+		merged.Fields = map[string]*structpb.Value{}
+	}
+
+	maps.Copy(merged.GetFields(), status.GetFields())
+	typed.Set(c.GetResource(), structpb.NewStructValue(merged), "status")
+
+	if _, ok := manifests[manifest.StatefulSet]; !ok {
+		c.Ready = fnv1.Ready_READY_FALSE
+	}
+
+	return nil
+}
+
+func status(s *spec.Server, manifests manifest.Manifests, running observed.Resources) *v1alpha1.DittoServerStatus {
+	st := &v1alpha1.DittoServerStatus{
+		Phase:              phase(manifests, running),
+		ConfigHash:         manifest.ConfigHash(manifests[manifest.StatefulSet]),
+		ObservedGeneration: ptr.To(s.Generation),
+		Endpoints: v1alpha1.Endpoints{
+			NFS: endpoint(s, manifest.ServiceFile, *s.Spec.NFSPort, running),
+			API: endpoint(s, manifest.ServiceAPI, *s.Spec.APIPort, running),
+		},
+	}
+
+	if s.Spec.SMB.Enabled {
+		st.Endpoints.SMB = endpoint(s, manifest.ServiceFile, *s.Spec.SMB.Port, running)
+	}
+
+	if s.Spec.Metrics.Enabled {
+		st.Endpoints.Metrics = endpoint(s, manifest.ServiceMetrics, *s.Spec.Metrics.Port, running)
+	}
+
+	if live := running.Live(manifest.StatefulSet); live != nil {
+		st.Replicas = ptr.To(int32(typed.Get(live, "status", "replicas").GetNumberValue()))
+		st.ReadyReplicas = ptr.To(int32(typed.Get(live, "status", "readyReplicas").GetNumberValue()))
+	}
+
+	return st
+}
+
+func phase(manifests manifest.Manifests, running observed.Resources) v1alpha1.Phase {
+	for _, o := range running {
+		if IsNotSynced(o) {
+			return v1alpha1.PhaseFailed
+		}
+	}
+
+	sts := manifests[manifest.StatefulSet]
+	if running.Live(manifest.StatefulSet) == nil {
+		return v1alpha1.PhasePending
+	}
+
+	switch {
+	case !compose.Ready(sts, running[manifest.StatefulSet]):
+		return v1alpha1.PhaseProgressing
+	case typed.Get(sts, "spec", "replicas").GetNumberValue() == 0:
+		return v1alpha1.PhaseStopped
+	default:
+		return v1alpha1.PhaseRunning
+	}
+}
+
+// endpoint returns where a Service is reached: at its load balancer, once it has
+// an address, else at its name in the cluster.
+func endpoint(s *spec.Server, n manifest.Name, port int32, running observed.Resources) string {
+	host := manifest.ObjectName(s.Name, n) + "." + s.Namespace + ".svc"
+	if address := compose.LoadBalancerAddress(running.Live(n)); address != "" {
+		host = address
+	}
+
+	return net.JoinHostPort(host, strconv.Itoa(int(port)))
+}

@@ -1,0 +1,109 @@
+// Package serve serves a composition function until it is told to stop.
+//
+// It takes the SDK's ServeOptions, and does what the SDK's Serve lacks: it
+// finishes what is in flight when it stops, serves gRPC health, and fails if it
+// cannot listen for metrics.
+package serve
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/crossplane/function-sdk-go"
+	"github.com/crossplane/function-sdk-go/errors"
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"github.com/crossplane/function-sdk-go/proto/v1beta1"
+	grpcprometheus "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection"
+)
+
+// drainTimeout bounds how long calls in flight may take once the function is told
+// to stop. It is below Kubernetes' default grace period of 30 seconds.
+const drainTimeout = 20 * time.Second
+
+// Serve a function until ctx is done, then finish what is in flight.
+func Serve(ctx context.Context, fn fnv1.FunctionRunnerServiceServer, o ...function.ServeOption) error {
+	so := &function.ServeOptions{
+		Network:         function.DefaultNetwork,
+		Address:         function.DefaultAddress,
+		MaxRecvMsgSize:  function.DefaultMaxRecvMsgSize,
+		MetricsAddress:  function.DefaultMetricsAddress,
+		MetricsRegistry: prometheus.DefaultRegisterer.(*prometheus.Registry), //nolint:forcetypeassert // It always is one.
+	}
+	for _, opt := range o {
+		if err := opt(so); err != nil {
+			return errors.Wrap(err, "cannot apply ServeOption")
+		}
+	}
+
+	if so.Credentials == nil {
+		return errors.New("no credentials: set --tls-certs-dir, or --insecure for development")
+	}
+
+	lc := &net.ListenConfig{}
+
+	lis, err := lc.Listen(ctx, so.Network, so.Address)
+	if err != nil {
+		return errors.Wrapf(err, "cannot listen for %s connections at address %q", so.Network, so.Address)
+	}
+
+	grpcMetrics := grpcprometheus.NewServerMetrics(so.MetricsServerOpts...)
+	srv := grpc.NewServer(
+		grpc.MaxRecvMsgSize(so.MaxRecvMsgSize),
+		grpc.Creds(so.Credentials),
+		grpc.ChainUnaryInterceptor(append([]grpc.UnaryServerInterceptor{grpcMetrics.UnaryServerInterceptor()}, so.UnaryInterceptors...)...),
+	)
+
+	healthy := health.NewServer()
+
+	grpc_health_v1.RegisterHealthServer(srv, healthy)
+	reflection.Register(srv)
+	fnv1.RegisterFunctionRunnerServiceServer(srv, fn)
+	v1beta1.RegisterFunctionRunnerServiceServer(srv, function.ServeBeta(fn))
+
+	failed := make(chan error, 2)
+
+	if so.MetricsAddress != "" {
+		grpcMetrics.InitializeMetrics(srv)
+		so.MetricsRegistry.MustRegister(grpcMetrics)
+
+		mlis, err := lc.Listen(ctx, "tcp", so.MetricsAddress)
+		if err != nil {
+			_ = lis.Close()
+			return errors.Wrapf(err, "cannot listen for metrics at address %q", so.MetricsAddress)
+		}
+
+		m := &http.Server{
+			Handler:           promhttp.HandlerFor(so.MetricsRegistry, promhttp.HandlerOpts{}),
+			ReadHeaderTimeout: 30 * time.Second,
+		}
+		defer m.Close() //nolint:errcheck // The process ends.
+
+		go func() { failed <- errors.Wrap(m.Serve(mlis), "cannot serve metrics") }()
+	}
+
+	go func() { failed <- errors.Wrap(srv.Serve(lis), "cannot serve gRPC connections") }()
+
+	select {
+	case err := <-failed:
+		srv.Stop()
+		return err
+	case <-ctx.Done():
+		healthy.Shutdown()
+
+		// Calls that take longer are cut off.
+		cut := time.AfterFunc(drainTimeout, srv.Stop)
+		defer cut.Stop()
+
+		srv.GracefulStop()
+
+		return nil
+	}
+}

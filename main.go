@@ -1,0 +1,51 @@
+// Package main serves function-dittoserver, a Crossplane composition function.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/crossplane/function-sdk-go"
+
+	"github.com/dittofs/function-dittoserver/internal/serve"
+)
+
+// CLI of this Function.
+type CLI struct {
+	Debug bool `help:"Emit debug logs in addition to info logs." short:"d"`
+
+	Network            string        `default:"tcp"     help:"Network on which to listen for gRPC connections."`
+	Address            string        `default:":9443"   help:"Address at which to listen for gRPC connections."`
+	TLSCertsDir        string        `env:"TLS_SERVER_CERTS_DIR" help:"Directory containing server certs (tls.key, tls.crt) and the CA used to verify client certificates (ca.crt)."`
+	Insecure           bool          `help:"Run without mTLS credentials. If you supply this flag --tls-certs-dir will be ignored."`
+	MaxRecvMessageSize int           `default:"16"      help:"Maximum size of received messages in MiB. Three Secrets of 1 MiB need more than gRPC's default of 4."`
+	MetricsAddress     string        `default:":8080"   help:"Address at which to serve Prometheus metrics. Empty to serve none."`
+	TTL                time.Duration `default:"1m"      help:"How long Crossplane may wait before it calls this function again, unless the function's input says so." name:"ttl"`
+}
+
+// Run this Function.
+func (c *CLI) Run() error {
+	log, err := function.NewLogger(c.Debug)
+	if err != nil {
+		return err
+	}
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	return serve.Serve(ctx, &Function{log: log, ttl: c.TTL},
+		function.Listen(c.Network, c.Address),
+		function.MTLSCertificates(c.TLSCertsDir),
+		function.Insecure(c.Insecure),
+		function.MaxRecvMessageSize(c.MaxRecvMessageSize*1024*1024),
+		function.WithMetricsServer(c.MetricsAddress))
+}
+
+func main() {
+	ctx := kong.Parse(&CLI{}, kong.Description("A Crossplane composition function for DittoFS servers."))
+	ctx.FatalIfErrorf(ctx.Run())
+}
