@@ -16,6 +16,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/metrics"
 	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/policy"
 	"github.com/dittofs/function-dittoserver/internal/report"
@@ -27,7 +28,8 @@ import (
 type Function struct {
 	fnv1.UnimplementedFunctionRunnerServiceServer
 
-	log logging.Logger
+	log     logging.Logger
+	metrics *metrics.Metrics
 
 	// ttl is how long Crossplane may wait before it calls the function again, unless
 	// the input says so.
@@ -44,6 +46,8 @@ func (f *Function) RunFunction(_ context.Context, req *fnv1.RunFunctionRequest) 
 			rsp = response.To(req, f.ttl)
 			report.Fatal(rsp, report.ReasonPanic, errors.New("the function panicked: please report the stack in its log"))
 		}
+
+		f.metrics.Observe(rsp)
 	}()
 
 	rsp = response.To(req, f.ttl)

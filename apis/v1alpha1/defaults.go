@@ -2,7 +2,6 @@ package v1alpha1
 
 import (
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/utils/ptr"
 )
 
 // Defaults of a DittoServerSpec. The CEL rules in types.go repeat the ports,
@@ -96,6 +95,6 @@ func set[T comparable](field *T, def T) {
 
 func setPtr[T any](field **T, def T) {
 	if *field == nil {
-		*field = ptr.To(def)
+		*field = new(def)
 	}
 }

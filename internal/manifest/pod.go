@@ -72,10 +72,10 @@ func PodTemplate(s *spec.Server, in Inputs) (*corev1.PodTemplateSpec, error) {
 	return &corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: podLabels, Annotations: annotations},
 		Spec: corev1.PodSpec{
-			AutomountServiceAccountToken: ptr.To(false),
+			AutomountServiceAccountToken: new(false),
 			// A Service named dittofs-metrics would otherwise set DITTOFS_METRICS_PORT,
 			// which the server takes for its configuration.
-			EnableServiceLinks:            ptr.To(false),
+			EnableServiceLinks:            new(false),
 			ServiceAccountName:            s.Spec.ServiceAccountName,
 			ImagePullSecrets:              s.Spec.ImagePullSecrets,
 			TerminationGracePeriodSeconds: gracePeriod(s),
@@ -159,7 +159,7 @@ func gracePeriod(s *spec.Server) *int64 {
 	// Validated to be a duration. Should it not be, the slack remains.
 	timeout, _ := time.ParseDuration(s.Spec.ShutdownTimeout)
 
-	return ptr.To(preStopSeconds + int64(math.Ceil(shutdownStages*timeout.Seconds())) + shutdownSlack)
+	return new(preStopSeconds + int64(math.Ceil(shutdownStages*timeout.Seconds())) + shutdownSlack)
 }
 
 // environment hands the Secrets to the server, by reference.
@@ -178,7 +178,7 @@ func environment(s *spec.Server, adminPasswordIsHash bool) []corev1.EnvVar {
 
 	if pg := s.Spec.Database.Postgres; pg != nil {
 		// Without these two the server takes what config.yaml has.
-		optional := ptr.To(true)
+		optional := new(true)
 		env = append(
 			env,
 			fromSecret(dittofs.EnvPostgresHost, pg.SecretRef.Name, pg.Keys.Host, nil),
@@ -252,7 +252,7 @@ func probe(path string, p corev1.Probe) *corev1.Probe {
 
 func podSecurityContext(s *spec.Server) (*corev1.PodSecurityContext, error) {
 	sc := &corev1.PodSecurityContext{
-		RunAsNonRoot: ptr.To(true),
+		RunAsNonRoot: new(true),
 		RunAsUser:    ptr.To[int64](dittofs.ID),
 		RunAsGroup:   ptr.To[int64](dittofs.ID),
 		// A non-root server could not write to a fresh volume otherwise.
@@ -277,9 +277,9 @@ func podSecurityContext(s *spec.Server) (*corev1.PodSecurityContext, error) {
 
 func securityContext(s *spec.Server) (*corev1.SecurityContext, error) {
 	sc := &corev1.SecurityContext{
-		AllowPrivilegeEscalation: ptr.To(false),
+		AllowPrivilegeEscalation: new(false),
 		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-		ReadOnlyRootFilesystem:   ptr.To(true),
+		ReadOnlyRootFilesystem:   new(true),
 	}
 	if spec.Escalates(s.Spec.SecurityContext) {
 		sc.AllowPrivilegeEscalation = nil

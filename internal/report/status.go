@@ -8,7 +8,6 @@ import (
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/types/known/structpb"
-	"k8s.io/utils/ptr"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/compose"
@@ -62,7 +61,7 @@ func status(s *spec.Server, manifests manifest.Manifests, running observed.Resou
 	st := &v1alpha1.DittoServerStatus{
 		Phase:              phase(manifests, running),
 		ConfigHash:         manifest.ConfigHash(manifests[manifest.StatefulSet]),
-		ObservedGeneration: ptr.To(s.Generation),
+		ObservedGeneration: new(s.Generation),
 		Endpoints: v1alpha1.Endpoints{
 			NFS: endpoint(s, manifest.ServiceFile, *s.Spec.NFSPort, running),
 			API: endpoint(s, manifest.ServiceAPI, *s.Spec.APIPort, running),
@@ -78,8 +77,8 @@ func status(s *spec.Server, manifests manifest.Manifests, running observed.Resou
 	}
 
 	if live := running.Live(manifest.StatefulSet); live != nil {
-		st.Replicas = ptr.To(int32(typed.Get(live, "status", "replicas").GetNumberValue()))
-		st.ReadyReplicas = ptr.To(int32(typed.Get(live, "status", "readyReplicas").GetNumberValue()))
+		st.Replicas = new(int32(typed.Get(live, "status", "replicas").GetNumberValue()))
+		st.ReadyReplicas = new(int32(typed.Get(live, "status", "readyReplicas").GetNumberValue()))
 	}
 
 	return st

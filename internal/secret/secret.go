@@ -17,7 +17,6 @@ import (
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/types/known/structpb"
-	"k8s.io/utils/ptr"
 
 	"github.com/dittofs/function-dittoserver/internal/spec"
 	"github.com/dittofs/function-dittoserver/internal/typed"
@@ -144,7 +143,7 @@ func Requirements(s *spec.Server) map[string]*fnv1.ResourceSelector {
 			Match:      &fnv1.ResourceSelector_MatchName{MatchName: ref.secret},
 			// Crossplane reads with its own, broad rights. Nobody may name a Secret of
 			// another namespace.
-			Namespace: ptr.To(s.Namespace),
+			Namespace: new(s.Namespace),
 		}
 	}
 

@@ -35,7 +35,7 @@ func Serve(ctx context.Context, fn fnv1.FunctionRunnerServiceServer, o ...functi
 		Address:         function.DefaultAddress,
 		MaxRecvMsgSize:  function.DefaultMaxRecvMsgSize,
 		MetricsAddress:  function.DefaultMetricsAddress,
-		MetricsRegistry: prometheus.DefaultRegisterer.(*prometheus.Registry), //nolint:forcetypeassert // It always is one.
+		MetricsRegistry: prometheus.NewRegistry(),
 	}
 	for _, opt := range o {
 		if err := opt(so); err != nil {

@@ -13,6 +13,7 @@ import (
 	"sync"
 )
 
+//nolint:gochecknoglobals // Constants, as far as reflection has them.
 var (
 	marshaler   = reflect.TypeFor[json.Marshaler]()
 	unmarshaler = reflect.TypeFor[json.Unmarshaler]()

@@ -1,0 +1,51 @@
+// Package metrics counts what platform teams want to be told of.
+package metrics
+
+import (
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dittofs/function-dittoserver/internal/report"
+)
+
+const namespace = "function_dittoserver"
+
+// Metrics of the function, beside those of gRPC.
+type Metrics struct {
+	holds *prometheus.CounterVec
+	fatal *prometheus.CounterVec
+}
+
+// New returns the Metrics, registered.
+func New(r prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		holds: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace,
+			Name:      "holds_total",
+			Help:      "Calls in which a pod template had to wait, by the reason of the condition ConfigRolledOut.",
+		}, []string{"reason"}),
+		fatal: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace,
+			Name:      "fatal_results_total",
+			Help:      "Calls that ended with a fatal result, by its reason.",
+		}, []string{"reason"}),
+	}
+	r.MustRegister(m.holds, m.fatal)
+
+	return m
+}
+
+// Observe counts a response.
+func (m *Metrics) Observe(rsp *fnv1.RunFunctionResponse) {
+	for _, c := range rsp.GetConditions() {
+		if c.GetType() == report.ConfigRolledOut && c.GetStatus() == fnv1.Status_STATUS_CONDITION_FALSE {
+			m.holds.WithLabelValues(c.GetReason()).Inc()
+		}
+	}
+
+	for _, r := range rsp.GetResults() {
+		if r.GetSeverity() == fnv1.Severity_SEVERITY_FATAL {
+			m.fatal.WithLabelValues(r.GetReason()).Inc()
+		}
+	}
+}

@@ -1,0 +1,213 @@
+// Package main renders a DittoServer as Crossplane would compose it: with the
+// real "crossplane composition render" and the real Crossplane core, against this
+// function running as a process. The rendered YAML goes to standard output,
+// progress to standard error.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"sigs.k8s.io/yaml"
+)
+
+// targetAnnotation of a Function tells render where the function listens.
+const targetAnnotation = "render.crossplane.io/runtime-development-target"
+
+// startTimeout bounds how long the function may take to start.
+const startTimeout = 30 * time.Second
+
+// CLI of the renderer.
+type CLI struct {
+	Function   string `help:"The function's binary."                 required:"" type:"existingfile"`
+	Crossplane string `help:"The Crossplane CLI."                    required:"" type:"existingfile"`
+	Core       string `help:"The Crossplane core binary."            required:"" type:"existingfile"`
+
+	XR          string `default:"example/xr.yaml"          help:"The composite resource."                        name:"xr" type:"existingfile"`
+	Composition string `default:"example/composition.yaml" help:"The Composition."                               type:"existingfile"`
+	Functions   string `default:"example/functions.yaml"   help:"The Composition's functions."                   type:"existingfile"`
+	Secrets     string `default:"example/secrets.yaml"     help:"The Secrets that the composite resource names." type:"existingfile"`
+	Observed    string `help:"Composed resources that exist already."                                            type:"existingfile"`
+	Results     bool   `help:"Print the function's results too."`
+	Full        bool   `help:"Print all of the composite resource."`
+}
+
+func main() {
+	c := &CLI{}
+	k := kong.Parse(c, kong.Description("Render a DittoServer."))
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	k.FatalIfErrorf(c.run(ctx, os.Stdout, os.Stderr))
+}
+
+// run starts the function, renders, and stops the function.
+func (c *CLI) run(ctx context.Context, out, progress io.Writer) error {
+	_, _ = fmt.Fprintln(progress, "Starting the function")
+
+	address, stop, err := startFunction(ctx, c.Function)
+	if err != nil {
+		return err
+	}
+	defer stop()
+
+	_, _ = fmt.Fprintln(progress, "Rendering", c.XR)
+
+	rendered, err := c.render(ctx, address)
+	if err != nil {
+		return err
+	}
+
+	_, err = out.Write(rendered)
+
+	return err
+}
+
+// startFunction starts the function on a free port. The returned function stops it.
+func startFunction(ctx context.Context, binary string) (string, func(), error) {
+	lc := &net.ListenConfig{}
+
+	lis, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, fmt.Errorf("cannot find a free port: %w", err)
+	}
+
+	address := lis.Addr().String()
+	_ = lis.Close()
+
+	log := &bytes.Buffer{}
+	cmd := exec.CommandContext(ctx, binary, "--insecure", "--address", address, "--metrics-address=")
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+
+	if err := cmd.Start(); err != nil {
+		return "", nil, fmt.Errorf("cannot start the function: %w", err)
+	}
+
+	stop := func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+	}
+
+	if err := waitHealthy(ctx, address); err != nil {
+		stop()
+		return "", nil, fmt.Errorf("the function does not start: %w\n%s", err, log)
+	}
+
+	return address, stop, nil
+}
+
+// waitHealthy waits until the function answers.
+func waitHealthy(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	defer conn.Close() //nolint:errcheck // Nothing was sent that could be lost.
+
+	for {
+		_, err := grpc_health_v1.NewHealthClient(conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{})
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+
+		select {
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// render runs "crossplane composition render" against a function that listens at an
+// address.
+func (c *CLI) render(ctx context.Context, address string) ([]byte, error) {
+	dir, err := os.MkdirTemp("", "render-")
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a folder: %w", err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // The system cleans it up.
+
+	functions := filepath.Join(dir, "functions.yaml")
+	if err := retarget(c.Functions, functions, address); err != nil {
+		return nil, err
+	}
+
+	args := []string{
+		"composition", "render", c.XR, c.Composition, functions,
+		"--crossplane-binary=" + c.Core,
+		"--required-resources=" + c.Secrets,
+	}
+	if c.Observed != "" {
+		args = append(args, "--observed-resources="+c.Observed)
+	}
+
+	if c.Results {
+		args = append(args, "--include-function-results")
+	}
+
+	if c.Full {
+		args = append(args, "--include-full-xr")
+	}
+
+	stdout, stderr := &bytes.Buffer{}, &bytes.Buffer{}
+	cmd := exec.CommandContext(ctx, c.Crossplane, args...)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+
+	if err := cmd.Run(); err != nil {
+		if x := new(exec.ExitError); errors.As(err, &x) {
+			return nil, errors.New(stderr.String())
+		}
+
+		return nil, fmt.Errorf("cannot run crossplane: %w", err)
+	}
+
+	return stdout.Bytes(), nil
+}
+
+// retarget copies Functions that render talks to at localhost:9443, and lets it
+// talk to an address instead.
+func retarget(from, to, address string) error {
+	b, err := os.ReadFile(filepath.Clean(from))
+	if err != nil {
+		return fmt.Errorf("cannot read functions: %w", err)
+	}
+
+	docs := bytes.Split(b, []byte("\n---\n"))
+	for i, doc := range docs {
+		fn := map[string]any{}
+		if err := yaml.Unmarshal(doc, &fn); err != nil {
+			return fmt.Errorf("cannot parse %s: %w", from, err)
+		}
+
+		meta, _ := fn["metadata"].(map[string]any)
+		annotations, _ := meta["annotations"].(map[string]any)
+
+		if annotations[targetAnnotation] == "localhost:9443" {
+			annotations[targetAnnotation] = address
+		}
+
+		if docs[i], err = yaml.Marshal(fn); err != nil {
+			return fmt.Errorf("cannot marshal %s: %w", from, err)
+		}
+	}
+
+	return os.WriteFile(to, bytes.Join(docs, []byte("---\n")), 0o600)
+}
