@@ -59,6 +59,8 @@ func PodTemplate(s *spec.Server, in Inputs) (*corev1.PodTemplateSpec, error) {
 		return nil, err
 	}
 
+	mounts := volumeMounts(s.Volumes())
+
 	podLabels := labels(s.Name)
 	if r := Release(s, in.Image); r.IsKnown() {
 		podLabels[labelVersion] = r.String()
@@ -92,7 +94,7 @@ func PodTemplate(s *spec.Server, in Inputs) (*corev1.PodTemplateSpec, error) {
 				Args:            dittofs.Args(),
 				Env:             environment(s, in.AdminPasswordIsHash),
 				Ports:           containerPorts(s),
-				VolumeMounts:    volumeMounts(s.Volumes()),
+				VolumeMounts:    mounts,
 				Resources:       s.Spec.Resources,
 				SecurityContext: security,
 				StartupProbe:    probe(dittofs.HealthPath, corev1.Probe{PeriodSeconds: 5, FailureThreshold: 30}),
@@ -100,13 +102,7 @@ func PodTemplate(s *spec.Server, in Inputs) (*corev1.PodTemplateSpec, error) {
 				ReadinessProbe:  probe(dittofs.ReadyPath, corev1.Probe{PeriodSeconds: 5, FailureThreshold: 3}),
 				Lifecycle:       &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: preStopSeconds}}},
 			}},
-			Volumes: []corev1.Volume{
-				{Name: volumeConfig, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
-					LocalObjectReference: corev1.LocalObjectReference{Name: ObjectName(s.Name, ConfigMap)},
-				}}},
-				{Name: volumeTemp, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
-				{Name: volumeUnclaimed, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
-			},
+			Volumes: volumes(s, mounts),
 		},
 	}, nil
 }
@@ -240,6 +236,22 @@ func volumeMounts(claims []dittofs.Volume) []corev1.VolumeMount {
 	}
 
 	return mounts
+}
+
+// volumes returns the pod's volumes that are no claims.
+func volumes(s *spec.Server, mounts []corev1.VolumeMount) []corev1.Volume {
+	v := []corev1.Volume{
+		{Name: volumeConfig, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: ObjectName(s.Name, ConfigMap)},
+		}}},
+		{Name: volumeTemp, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+	}
+
+	if slices.ContainsFunc(mounts, func(m corev1.VolumeMount) bool { return m.Name == volumeUnclaimed }) {
+		v = append(v, corev1.Volume{Name: volumeUnclaimed, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
+	}
+
+	return v
 }
 
 func probe(path string, p corev1.Probe) *corev1.Probe {
