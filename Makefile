@@ -62,13 +62,16 @@ build: ## Build the function, and what renders with it
 .PHONY: test
 test: generated vet lint unit ## Run every check
 
+# What the golden renders run.
+RENDERERS := CROSSPLANE=$(CROSSPLANE) CORE=$(CORE) FUNCTION=$(CURDIR)/$(OUTPUT)/function
+
 .PHONY: unit
 unit: build $(CROSSPLANE) $(CORE) ## Run the tests with the race detector, the golden renders and the fuzz seeds
-	CGO_ENABLED=1 CROSSPLANE=$(CROSSPLANE) CORE=$(CORE) FUNCTION=$(CURDIR)/$(OUTPUT)/function go test -race $(TESTFLAGS) ./...
+	CGO_ENABLED=1 $(RENDERERS) go test -race ./...
 
 .PHONY: golden
-golden: ## Write the golden files anew. Review them as code: changed bytes restart servers
-	$(MAKE) unit TESTFLAGS='-update'
+golden: build $(CROSSPLANE) $(CORE) ## Write the golden files anew. Review them as code: changed bytes restart servers
+	$(RENDERERS) go test $$(grep -l --include='*_test.go' -r 'flag.Bool("update"' . | xargs -n1 dirname | sort -u) -update
 
 .PHONY: vet
 vet: ## Run go vet
