@@ -75,7 +75,7 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 		return err
 	}
 
-	in := manifest.Inputs{Image: manifest.Image(srv, running.Asked(manifest.StatefulSet))}
+	in := manifest.Inputs{Image: manifest.Image(srv, running), Running: running.Asked(manifest.StatefulSet)}
 	if errs = append(errs, policy.Check(srv, in)...); len(errs) > 0 {
 		report.Invalid(rsp, errs)
 		return nil
@@ -107,7 +107,7 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 	}
 
 	// Guard.
-	decision := guard.Decide(desired, running, secrets.State)
+	decision := guard.Decide(srv, desired, running, secrets.State)
 
 	// Compose.
 	if err := compose.Resources(rsp.GetDesired(), srv, decision.Manifests, running); err != nil {
@@ -116,8 +116,11 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 
 	// Report.
 	report.Rollout(rsp, decision)
+	report.Storage(rsp, decision)
 	report.Apply(rsp, xr, decision.Manifests, running)
 	report.Warn(rsp, append(srv.Warnings(), manifest.Warnings(srv, in)...))
+
+	report.Transitions(rsp, xr)
 
 	return report.Status(rsp.GetDesired(), xr, srv, decision.Manifests, running)
 }

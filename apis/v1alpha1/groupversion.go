@@ -21,6 +21,15 @@ const (
 	// Secret keys and the generation. A new digest restarts the server.
 	AnnotationConfigHash = Group + "/config-hash"
 
+	// AnnotationConfig is set on the pod template. It holds a copy of the
+	// config.yaml that the template's rollout digest covers, so that what runs is
+	// known even if the ConfigMap has moved on, or is gone.
+	AnnotationConfig = Group + "/config"
+
+	// AnnotationImage is set on the ConfigMap. It holds the image that was last
+	// asked for, so that a StatefulSet that is created anew keeps it.
+	AnnotationImage = Group + "/image"
+
 	// AnnotationApprove is set by a person on the DittoServer (or its XR). Its
 	// value is the rollout digest that may go ahead: the one that the message of
 	// a ConfigRolledOut condition with reason ApprovalRequired names.

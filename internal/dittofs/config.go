@@ -191,3 +191,18 @@ func Config(s Settings, r Release) ([]byte, error) {
 
 	return out.Bytes(), nil
 }
+
+// DatabaseOf tells which database a config.yaml names, for people and to compare:
+// postgres, or sqlite with its path. It is "" for a text that is no config.yaml.
+func DatabaseOf(text string) string {
+	c := config{}
+	if err := yaml.Unmarshal([]byte(text), &c); err != nil {
+		return ""
+	}
+
+	if c.Database.SQLite != nil {
+		return c.Database.Type + " " + c.Database.SQLite.Path
+	}
+
+	return c.Database.Type
+}

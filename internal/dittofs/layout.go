@@ -2,6 +2,7 @@ package dittofs
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -85,4 +86,11 @@ func SystemDirs() []string {
 // IsBelow says whether a clean, absolute path is a file or directory below dir.
 func IsBelow(p, dir string) bool {
 	return strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
+}
+
+// IsOn says whether a file lies on one of the volumes.
+func IsOn(file string, volumes []Volume) bool {
+	return slices.ContainsFunc(volumes, func(v Volume) bool {
+		return slices.ContainsFunc(v.Paths, func(dir string) bool { return IsBelow(file, dir) })
+	})
 }

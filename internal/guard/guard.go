@@ -1,5 +1,9 @@
 // Package guard decides what of a DittoServer may change now. It compares what
 // is asked for with what runs, and keeps what must not move.
+//
+// "What runs" is what the observed composed resources were last asked for: the
+// StatefulSet's pod template, and the copy of config.yaml that the template
+// carries in an annotation.
 package guard
 
 import (
@@ -12,6 +16,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/secret"
+	"github.com/dittofs/function-dittoserver/internal/spec"
 	"github.com/dittofs/function-dittoserver/internal/typed"
 )
 
@@ -29,8 +34,23 @@ const (
 	// SecretsNotResolved means that a Secret is missing or cannot be used.
 	SecretsNotResolved Reason = "SecretsNotResolved"
 
+	// StorageMissing means that the configuration needs a volume claim that the
+	// running StatefulSet does not have.
+	StorageMissing Reason = "StorageMissing"
+
+	// ApprovalRequired means that a person must approve the change.
+	ApprovalRequired Reason = "ApprovalRequired"
+
+	// RolloutInProgress means that the StatefulSet does not have the last pod
+	// template yet, whose config.yaml must stay until it has.
+	RolloutInProgress Reason = "RolloutInProgress"
+
 	// ConfigMapNotReady means that the ConfigMap does not hold config.yaml yet.
 	ConfigMapNotReady Reason = "ConfigMapNotReady"
+
+	// Recreating means that the stopped StatefulSet is left out, to be created anew
+	// with other volume claims.
+	Recreating Reason = "Recreating"
 )
 
 // A Decision is what may be composed now.
@@ -41,6 +61,17 @@ type Decision struct {
 	// Rollout says whether the pod template is what the spec asks for, or what it
 	// waits for.
 	Rollout Reason
+
+	// Dangers are why a change needs approval, if Rollout is ApprovalRequired.
+	Dangers []string
+
+	// Approval is the value of the annotation dittofs.io/approve that lets a change
+	// go ahead, if Rollout is ApprovalRequired.
+	Approval string
+
+	// Frozen tells which settings keep what runs, since Kubernetes cannot change
+	// them, each from what to what.
+	Frozen []string
 }
 
 // Decide returns what may be composed now, so that every response is safe to be
@@ -50,7 +81,7 @@ type Decision struct {
 // stay together as they run, or a pod that restarts by itself would take half of
 // the change. If so, config.yaml moves, and the template follows once the
 // observed ConfigMap holds it.
-func Decide(desired manifest.Manifests, running observed.Resources, secrets secret.State) Decision {
+func Decide(s *spec.Server, desired manifest.Manifests, running observed.Resources, secrets secret.State) Decision {
 	d := Decision{Manifests: maps.Clone(desired), Rollout: RolledOut}
 
 	switch secrets {
@@ -61,8 +92,16 @@ func Decide(desired manifest.Manifests, running observed.Resources, secrets secr
 	case secret.There:
 	}
 
+	d.freezeServices(running)
+
+	config := manifest.Config(desired[manifest.ConfigMap])
+
 	sts := running.Asked(manifest.StatefulSet)
 	if sts == nil {
+		if d.Rollout == RolledOut && holdsOtherConfig(running[manifest.ConfigMap], config) {
+			d.Rollout = ConfigMapNotReady
+		}
+
 		if d.Rollout != RolledOut {
 			delete(d.Manifests, manifest.StatefulSet)
 		}
@@ -70,14 +109,31 @@ func Decide(desired manifest.Manifests, running observed.Resources, secrets secr
 		return d
 	}
 
+	recreate := d.freezeStatefulSet(sts)
+
+	switch {
+	case d.Rollout != RolledOut:
+	case d.needsApproval(s, desired[manifest.StatefulSet], sts):
+		d.Rollout = ApprovalRequired
+	case recreate && isStopped(desired[manifest.StatefulSet], running[manifest.StatefulSet]):
+		d.Rollout = Recreating
+		delete(d.Manifests, manifest.StatefulSet)
+
+		return d
+	case needsMissingClaim(s, sts, manifest.Image(s, running)):
+		d.Rollout = StorageMissing
+	case isInFlight(running[manifest.StatefulSet]) && config != runningConfig(running):
+		d.Rollout = RolloutInProgress
+	}
+
 	if d.Rollout != RolledOut {
-		d.keepConfig(running)
+		d.keepConfig(runningConfig(running))
 		d.keepTemplate(sts)
 
 		return d
 	}
 
-	if template(desired[manifest.StatefulSet], sts) && !holdsConfig(running[manifest.ConfigMap], manifest.Config(desired[manifest.ConfigMap])) {
+	if !sameTemplate(desired[manifest.StatefulSet], sts) && !holdsConfig(running[manifest.ConfigMap], config) {
 		d.Rollout = ConfigMapNotReady
 		d.keepTemplate(sts)
 	}
@@ -85,10 +141,19 @@ func Decide(desired manifest.Manifests, running observed.Resources, secrets secr
 	return d
 }
 
-// template says whether the pod template of a desired StatefulSet differs from a
-// running one.
-func template(desired, running *structpb.Struct) bool {
-	return !proto.Equal(typed.Get(desired, "spec", "template"), typed.Get(running, "spec", "template"))
+// runningConfig returns the config.yaml that the running pod template covers, or ""
+// if that is not known.
+func runningConfig(running observed.Resources) string {
+	if c := manifest.RunningConfig(running.Asked(manifest.StatefulSet)); c != "" {
+		return c
+	}
+
+	return manifest.Config(running.Asked(manifest.ConfigMap))
+}
+
+// sameTemplate says whether two StatefulSets have the same pod template.
+func sameTemplate(a, b *structpb.Struct) bool {
+	return proto.Equal(typed.Get(a, "spec", "template"), typed.Get(b, "spec", "template"))
 }
 
 // holdsConfig says whether an observed ConfigMap holds config.yaml, both as asked
@@ -97,11 +162,31 @@ func holdsConfig(o *observed.Resource, config string) bool {
 	return o != nil && manifest.Config(o.Asked) == config && manifest.Config(o.Live) == config
 }
 
-// keepConfig keeps config.yaml as it was last asked for. A ConfigMap that is gone
-// comes back with what the spec asks for: without one, no pod can start.
-func (d *Decision) keepConfig(running observed.Resources) {
-	if config := typed.Get(running.Asked(manifest.ConfigMap), "data", dittofs.ConfigFile); config != nil {
-		d.set(manifest.ConfigMap, config, "data", dittofs.ConfigFile)
+// holdsOtherConfig says whether a pod that starts now could start on another
+// config.yaml. Without a ConfigMap, as on first creation, a pod waits for one.
+func holdsOtherConfig(o *observed.Resource, config string) bool {
+	return o != nil && (manifest.Config(o.Asked) != config || o.Live != nil && manifest.Config(o.Live) != config)
+}
+
+// isInFlight says whether the live StatefulSet does not have the pod template yet
+// that it was asked to have. A template that cannot be applied is not on its way.
+func isInFlight(o *observed.Resource) bool {
+	return manifest.ConfigHash(o.Live) != manifest.ConfigHash(o.Asked) && !o.IsNotSynced()
+}
+
+// isStopped says whether no replica is asked for, and none runs.
+func isStopped(desired *structpb.Struct, o *observed.Resource) bool {
+	replicas := func(s *structpb.Struct, path ...string) float64 { return typed.Get(s, path...).GetNumberValue() }
+
+	return replicas(desired, "spec", "replicas") == 0 && replicas(o.Asked, "spec", "replicas") == 0 &&
+		o.Live != nil && replicas(o.Live, "spec", "replicas") == 0 && replicas(o.Live, "status", "replicas") == 0 &&
+		replicas(o.Live, "status", "observedGeneration") >= replicas(o.Live, "metadata", "generation")
+}
+
+// keepConfig keeps config.yaml as it runs.
+func (d *Decision) keepConfig(config string) {
+	if config != "" {
+		d.set(manifest.ConfigMap, structpb.NewStringValue(config), "data", dittofs.ConfigFile)
 	}
 }
 

@@ -91,6 +91,10 @@ type Inputs struct {
 
 	// Image is the container image to run.
 	Image string
+
+	// Running StatefulSet's manifest, or nil. Its claims are all that a pod can
+	// mount.
+	Running *structpb.Struct
 }
 
 // Manifests of Kubernetes objects by the name of their composed resource. A
@@ -105,7 +109,7 @@ func Build(s *spec.Server, in Inputs) (Manifests, error) {
 	}
 
 	objects := map[Name]any{
-		ConfigMap:       configMap(s, in.Config),
+		ConfigMap:       configMap(s, in),
 		StatefulSet:     sts,
 		ServiceHeadless: headlessService(s),
 		ServiceFile:     fileService(s),
@@ -140,38 +144,92 @@ func ConfigHash(statefulSet *structpb.Struct) string {
 	return typed.Get(statefulSet, "spec", "template", "metadata", "annotations", v1alpha1.AnnotationConfigHash).GetStringValue()
 }
 
-// Image returns the image of a server: what the spec asks for, else what runs,
-// so that a new version of this function upgrades nobody, else the newest known
-// release.
-func Image(s *spec.Server, running *structpb.Struct) string {
-	switch image := runningImage(running); {
-	case s.Spec.Image != "":
-		return s.Spec.Image
-	case s.Release.IsKnown():
-		return s.Release.Image()
-	case image != "":
-		return image
-	default:
-		return dittofs.Repository + ":" + dittofs.NewestVersion
-	}
+// RunningConfig returns the config.yaml that the pod template of a StatefulSet's
+// manifest covers.
+func RunningConfig(statefulSet *structpb.Struct) string {
+	return typed.Get(statefulSet, "spec", "template", "metadata", "annotations", v1alpha1.AnnotationConfig).GetStringValue()
 }
 
-// runningImage returns the server's image in a StatefulSet's manifest, or "".
-func runningImage(statefulSet *structpb.Struct) string {
-	for _, c := range typed.Get(statefulSet, "spec", "template", "spec", "containers").GetListValue().GetValues() {
-		if typed.Get(c.GetStructValue(), "name").GetStringValue() == Container {
-			return typed.Get(c.GetStructValue(), "image").GetStringValue()
+// RunningRelease returns the release that the pod template of a StatefulSet's
+// manifest names. It may not be known.
+func RunningRelease(statefulSet *structpb.Struct) dittofs.Release {
+	r, err := dittofs.ParseRelease(typed.Get(statefulSet, "spec", "template", "metadata", "labels", labelVersion).GetStringValue())
+	if err != nil {
+		return dittofs.Release{}
+	}
+
+	return r
+}
+
+// Claims returns the volume claims of a StatefulSet's manifest.
+func Claims(statefulSet *structpb.Struct) []corev1.PersistentVolumeClaim {
+	var claims []corev1.PersistentVolumeClaim
+	if v := typed.Get(statefulSet, "spec", "volumeClaimTemplates"); v != nil {
+		// What cannot be decoded is not this function's.
+		_ = typed.Decode(nil, v, &claims)
+	}
+
+	return claims
+}
+
+// EnvSecret returns the Secret that an environment variable of the server comes
+// from in a StatefulSet's manifest, or "".
+func EnvSecret(statefulSet *structpb.Struct, env string) string {
+	for _, e := range typed.Get(container(statefulSet), "env").GetListValue().GetValues() {
+		if typed.Get(e.GetStructValue(), "name").GetStringValue() == env {
+			return typed.Get(e.GetStructValue(), "valueFrom", "secretKeyRef", "name").GetStringValue()
 		}
 	}
 
 	return ""
 }
 
-func configMap(s *spec.Server, config []byte) *corev1.ConfigMap {
+// container returns the server's container in a StatefulSet's manifest, or nil.
+func container(statefulSet *structpb.Struct) *structpb.Struct {
+	for _, c := range typed.Get(statefulSet, "spec", "template", "spec", "containers").GetListValue().GetValues() {
+		if typed.Get(c.GetStructValue(), "name").GetStringValue() == Container {
+			return c.GetStructValue()
+		}
+	}
+
+	return nil
+}
+
+// Running is what runs of a server: the manifests that were last asked for.
+type Running interface {
+	Asked(n Name) *structpb.Struct
+}
+
+// Image returns the image of a server: what the spec asks for, else what runs or
+// last ran, so that a new version of this function upgrades nobody, else the
+// newest known release.
+func Image(s *spec.Server, running Running) string {
+	switch {
+	case s.Spec.Image != "":
+		return s.Spec.Image
+	case s.Release.IsKnown():
+		return s.Release.Image()
+	}
+
+	if image := typed.Get(container(running.Asked(StatefulSet)), "image").GetStringValue(); image != "" {
+		return image
+	}
+
+	if image := typed.Get(running.Asked(ConfigMap), "metadata", "annotations", v1alpha1.AnnotationImage).GetStringValue(); image != "" {
+		return image
+	}
+
+	return dittofs.Repository + ":" + dittofs.NewestVersion
+}
+
+func configMap(s *spec.Server, in Inputs) *corev1.ConfigMap {
+	meta := objectMeta(s, ConfigMap)
+	meta.Annotations = map[string]string{v1alpha1.AnnotationImage: in.Image}
+
 	return &corev1.ConfigMap{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
-		ObjectMeta: objectMeta(s, ConfigMap),
-		Data:       map[string]string{dittofs.ConfigFile: string(config)},
+		ObjectMeta: meta,
+		Data:       map[string]string{dittofs.ConfigFile: string(in.Config)},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/distribution/reference"
+	"google.golang.org/protobuf/types/known/structpb"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -59,7 +60,7 @@ func PodTemplate(s *spec.Server, in Inputs) (*corev1.PodTemplateSpec, error) {
 		return nil, err
 	}
 
-	mounts := volumeMounts(s.Volumes())
+	mounts := volumeMounts(claimed(s, in.Running))
 
 	podLabels := labels(s.Name)
 	if r := Release(s, in.Image); r.IsKnown() {
@@ -68,7 +69,10 @@ func PodTemplate(s *spec.Server, in Inputs) (*corev1.PodTemplateSpec, error) {
 
 	maps.Copy(podLabels, s.Spec.PodLabels)
 
-	annotations := map[string]string{v1alpha1.AnnotationConfigHash: in.ConfigHash}
+	annotations := map[string]string{
+		v1alpha1.AnnotationConfigHash: in.ConfigHash,
+		v1alpha1.AnnotationConfig:     string(in.Config),
+	}
 	maps.Copy(annotations, s.Spec.PodAnnotations)
 
 	return &corev1.PodTemplateSpec{
@@ -213,6 +217,21 @@ func containerPorts(s *spec.Server) []corev1.ContainerPort {
 
 func containerPort(name string, number int32) corev1.ContainerPort {
 	return corev1.ContainerPort{Name: name, ContainerPort: number, Protocol: corev1.ProtocolTCP}
+}
+
+// claimed returns the volumes that have a claim. A running StatefulSet cannot get
+// another one.
+func claimed(s *spec.Server, running *structpb.Struct) []dittofs.Volume {
+	volumes := s.Volumes()
+	if running == nil {
+		return volumes
+	}
+
+	claims := Claims(running)
+
+	return slices.DeleteFunc(volumes, func(v dittofs.Volume) bool {
+		return !slices.ContainsFunc(claims, func(c corev1.PersistentVolumeClaim) bool { return c.Name == v.Name })
+	})
 }
 
 // volumeMounts mounts the configuration, the claims, and nothing writable where

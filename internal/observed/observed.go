@@ -39,6 +39,11 @@ type Resource struct {
 	Synced *Condition
 }
 
+// IsNotSynced says whether a composed resource is known not to be applied.
+func (r *Resource) IsNotSynced() bool {
+	return r != nil && r.Synced != nil && r.Synced.Status == "False"
+}
+
 // Resources are the observed composed resources by name.
 type Resources map[manifest.Name]*Resource
 

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
@@ -39,6 +40,7 @@ const (
 	ReasonNotFetched  = "NotFetched"
 	ReasonMissing     = "Missing"
 	ReasonUpToDate    = "UpToDate"
+	ReasonFrozen      = "Frozen"
 	ReasonApplied     = "Applied"
 	ReasonNotObserved = "NotObserved"
 	ReasonNotSynced   = "NotSynced"
@@ -118,8 +120,19 @@ func Rollout(rsp *fnv1.RunFunctionResponse, d guard.Decision) {
 	} else {
 		response.ConditionFalse(rsp, ConfigRolledOut, string(d.Rollout)).WithMessage(rolloutMessage(d)).TargetCompositeAndClaim()
 	}
+}
 
-	response.ConditionTrue(rsp, StorageUpToDate, ReasonUpToDate).WithMessage("The volume claims are what the spec asks for").TargetCompositeAndClaim()
+// Storage reports whether what Kubernetes cannot change is what the spec asks for,
+// and what to do if it is not.
+func Storage(rsp *fnv1.RunFunctionResponse, d guard.Decision) {
+	if len(d.Frozen) == 0 {
+		response.ConditionTrue(rsp, StorageUpToDate, ReasonUpToDate).WithMessage("The volume claims are what the spec asks for").TargetCompositeAndClaim()
+		return
+	}
+
+	m := "Kubernetes cannot change some of a running server, which keeps it: " + strings.Join(d.Frozen, "; ") +
+		". For volume claims: stop the server (spec.replicas: 0), wait for the phase Stopped and for this condition to be True, and start it again: the StatefulSet is created anew, and the data stay"
+	response.ConditionFalse(rsp, StorageUpToDate, ReasonFrozen).WithMessage(message(m)).TargetCompositeAndClaim()
 }
 
 func rolloutMessage(d guard.Decision) string {
@@ -133,8 +146,16 @@ func rolloutMessage(d guard.Decision) string {
 		return what + " until Crossplane has fetched its Secrets"
 	case guard.SecretsNotResolved:
 		return what + " until its Secrets are there: see condition " + SecretsResolved
+	case guard.StorageMissing:
+		return what + ", since the new one needs a volume claim that the StatefulSet does not have: see condition " + StorageUpToDate
+	case guard.ApprovalRequired:
+		return fmt.Sprintf("%s until a person approves the change (%s): annotate the DittoServer with %s=%s", what, strings.Join(d.Dangers, ", "), v1alpha1.AnnotationApprove, d.Approval)
+	case guard.RolloutInProgress:
+		return what + " until the StatefulSet has the last pod template"
 	case guard.ConfigMapNotReady:
 		return "The pod template waits until the ConfigMap holds the new configuration"
+	case guard.Recreating:
+		return "The stopped StatefulSet is deleted, and created anew with the volume claims that the spec asks for"
 	case guard.RolledOut:
 	}
 
@@ -152,7 +173,7 @@ func Apply(rsp *fnv1.RunFunctionResponse, xr *structpb.Struct, manifests manifes
 		}
 
 		switch o := running[n]; {
-		case IsNotSynced(o):
+		case o.IsNotSynced():
 			notSynced = append(notSynced, fmt.Sprintf("%s: %s", n, o.Synced.Message))
 		case o == nil || o.Live == nil:
 			notObserved = append(notObserved, string(n))
@@ -172,11 +193,6 @@ func Apply(rsp *fnv1.RunFunctionResponse, xr *structpb.Struct, manifests manifes
 	}
 }
 
-// IsNotSynced says whether a composed resource is known not to be applied.
-func IsNotSynced(o *observed.Resource) bool {
-	return o != nil && o.Synced != nil && o.Synced.Status == "False"
-}
-
 // Warn reports what works, but perhaps not as the user expects.
 func Warn(rsp *fnv1.RunFunctionResponse, warnings []string) {
 	if len(warnings) == 0 {
@@ -185,4 +201,29 @@ func Warn(rsp *fnv1.RunFunctionResponse, warnings []string) {
 	}
 
 	response.ConditionTrue(rsp, Warnings, ReasonHasWarnings).WithMessage(message(strings.Join(warnings, "; "))).TargetCompositeAndClaim()
+}
+
+// troubles are the reasons of conditions that get a Warning result when they come
+// up. Other reasons pass by themselves.
+//
+//nolint:gochecknoglobals // A table.
+var troubles = map[string][]string{
+	SecretsResolved: {ReasonMissing},
+	ConfigRolledOut: {string(guard.ApprovalRequired), string(guard.StorageMissing)},
+	StorageUpToDate: {ReasonFrozen},
+	Warnings:        {ReasonHasWarnings},
+}
+
+// Transitions adds a Warning result for each condition that has come up with a
+// reason that means trouble. A result on every call would be an event on every
+// call.
+func Transitions(rsp *fnv1.RunFunctionResponse, xr *structpb.Struct) {
+	for _, c := range rsp.GetConditions() {
+		before := observed.ConditionOf(xr, c.GetType())
+		if !slices.Contains(troubles[c.GetType()], c.GetReason()) || before != nil && before.Reason == c.GetReason() {
+			continue
+		}
+
+		response.Warning(rsp, errors.New(c.GetMessage())).WithReason(c.GetReason()).TargetCompositeAndClaim()
+	}
 }

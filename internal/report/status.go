@@ -86,18 +86,17 @@ func status(s *spec.Server, manifests manifest.Manifests, running observed.Resou
 
 func phase(manifests manifest.Manifests, running observed.Resources) v1alpha1.Phase {
 	for _, o := range running {
-		if IsNotSynced(o) {
+		if o.IsNotSynced() {
 			return v1alpha1.PhaseFailed
 		}
 	}
 
-	sts := manifests[manifest.StatefulSet]
-	if running.Live(manifest.StatefulSet) == nil {
-		return v1alpha1.PhasePending
-	}
+	sts, composed := manifests[manifest.StatefulSet]
 
 	switch {
-	case !compose.Ready(sts, running[manifest.StatefulSet]):
+	case running.Live(manifest.StatefulSet) == nil:
+		return v1alpha1.PhasePending
+	case !composed, !compose.Ready(sts, running[manifest.StatefulSet]):
 		return v1alpha1.PhaseProgressing
 	case typed.Get(sts, "spec", "replicas").GetNumberValue() == 0:
 		return v1alpha1.PhaseStopped

@@ -185,3 +185,24 @@ func (s *Server) Settings() dittofs.Settings {
 func (s *Server) Volumes() []dittofs.Volume {
 	return dittofs.Volumes(s.Release, s.Spec.Storage.ContentSize != "", s.Spec.Cache.Path)
 }
+
+// Files returns the files that the server writes to, besides its stores: its
+// SQLite database, and its log.
+func (s *Server) Files() []string {
+	var files []string
+
+	if !s.Spec.UsesPostgres() {
+		files = append(files, s.Spec.Database.SQLite.Path)
+	}
+
+	if !s.logsToStream() {
+		files = append(files, s.Spec.Logging.Output)
+	}
+
+	return files
+}
+
+// logsToStream says whether the server logs to its standard output or error.
+func (s *Server) logsToStream() bool {
+	return s.Spec.Logging.Output == "stdout" || s.Spec.Logging.Output == "stderr"
+}

@@ -205,7 +205,7 @@ func (s *Server) validateDatabase(p *field.Path) field.ErrorList {
 			errs = append(errs, field.Required(p.Child("postgres", "secretRef", "name"), "the database type postgres needs a Secret with host, port, database, user, password and sslmode"))
 		}
 
-		if !isFilePath(db.SQLite.Path) || !s.isOnVolume(db.SQLite.Path) {
+		if !isFilePath(db.SQLite.Path) || !dittofs.IsOn(db.SQLite.Path, s.Volumes()) {
 			errs = append(errs, field.Invalid(p.Child("sqlite", "path"), db.SQLite.Path, "must be a file on a persistent volume, below one of "+strings.Join(s.volumePaths(), ", ")+": elsewhere a restart loses all shares"))
 		}
 
@@ -298,11 +298,11 @@ func (s *Server) validateLogging(p *field.Path) field.ErrorList {
 	errs := oneOf(p.Child("level"), l.Level, "DEBUG", "INFO", "WARN", "ERROR")
 	errs = append(errs, oneOf(p.Child("format"), l.Format, "text", "json")...)
 
-	if l.Output == "stdout" || l.Output == "stderr" {
+	if s.logsToStream() {
 		return errs
 	}
 
-	if !isFilePath(l.Output) || !s.isOnVolume(l.Output) && !dittofs.IsBelow(l.Output, dittofs.TempDir) {
+	if !isFilePath(l.Output) || !dittofs.IsOn(l.Output, s.Volumes()) && !dittofs.IsBelow(l.Output, dittofs.TempDir) {
 		errs = append(errs, field.Invalid(p.Child("output"), l.Output, "must be stdout, stderr or a file on a volume, below one of "+strings.Join(append(s.volumePaths(), dittofs.TempDir), ", ")))
 	}
 
@@ -357,11 +357,7 @@ func validateStorage(p *field.Path, s *v1alpha1.Storage) field.ErrorList {
 	return errs
 }
 
-// isOnVolume says whether a file lies on one of the server's persistent volumes.
-func (s *Server) isOnVolume(file string) bool {
-	return slices.ContainsFunc(s.volumePaths(), func(dir string) bool { return dittofs.IsBelow(file, dir) })
-}
-
+// volumePaths returns where the server's persistent volumes are mounted.
 func (s *Server) volumePaths() []string {
 	var paths []string
 	for _, v := range s.Volumes() {

@@ -1,0 +1,116 @@
+package guard
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/spec"
+	"github.com/dittofs/function-dittoserver/internal/typed"
+)
+
+// immutable are the fields of a StatefulSet, besides its claims, that Kubernetes
+// refuses to change. A provider that asks for another value gets stuck.
+//
+//nolint:gochecknoglobals // A table.
+var immutable = []string{"serviceName", "selector", "podManagementPolicy"}
+
+// freezeStatefulSet keeps what Kubernetes cannot change of a running StatefulSet,
+// and says whether something was kept that the spec asks to be otherwise. Then the
+// StatefulSet has to be created anew.
+func (d *Decision) freezeStatefulSet(running *structpb.Struct) bool {
+	desired, frozen := d.Manifests[manifest.StatefulSet], len(d.Frozen)
+
+	for _, f := range immutable {
+		want, got := typed.Get(desired, "spec", f), typed.Get(running, "spec", f)
+		if !proto.Equal(want, got) {
+			d.Frozen = append(d.Frozen, fmt.Sprintf("StatefulSet field %s is kept", f))
+			d.set(manifest.StatefulSet, got, "spec", f)
+		}
+	}
+
+	server := typed.Get(running, "metadata", "name").GetStringValue()
+	d.Frozen = append(d.Frozen, claimChanges(server, manifest.Claims(desired), manifest.Claims(running))...)
+
+	// Also where they are equal but for their spelling: 1024Mi is 1Gi.
+	d.set(manifest.StatefulSet, typed.Get(running, "spec", "volumeClaimTemplates"), "spec", "volumeClaimTemplates")
+
+	return len(d.Frozen) > frozen
+}
+
+// claimChanges tells how desired volume claims differ from running ones. A running
+// claim that is not desired any more does no harm.
+func claimChanges(server string, desired, running []corev1.PersistentVolumeClaim) []string {
+	var changes []string
+
+	for _, want := range desired {
+		i := slices.IndexFunc(running, func(c corev1.PersistentVolumeClaim) bool { return c.Name == want.Name })
+		wantSize := want.Spec.Resources.Requests[corev1.ResourceStorage]
+
+		if i < 0 {
+			changes = append(changes, fmt.Sprintf("volume claim %s of %s is missing, and nothing is mounted in its place", want.Name, wantSize.String()))
+			continue
+		}
+
+		got := running[i]
+		if size := got.Spec.Resources.Requests[corev1.ResourceStorage]; size.Cmp(wantSize) != 0 {
+			changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (expand the PersistentVolumeClaim %s-%s-0 by hand)", want.Name, size.String(), wantSize.String(), want.Name, server))
+		}
+
+		if gotClass, wantClass := ptr.Deref(got.Spec.StorageClassName, ""), ptr.Deref(want.Spec.StorageClassName, ""); gotClass != wantClass {
+			changes = append(changes, fmt.Sprintf("volume claim %s has the storage class %q instead of %q (an existing PersistentVolumeClaim keeps its class)", want.Name, gotClass, wantClass))
+		}
+	}
+
+	return changes
+}
+
+// freezeServices keeps the class of each running load balancer: Kubernetes cannot
+// change it.
+func (d *Decision) freezeServices(running observed.Resources) {
+	isLoadBalancer := func(m *structpb.Struct) bool {
+		return typed.Get(m, "spec", "type").GetStringValue() == string(corev1.ServiceTypeLoadBalancer)
+	}
+
+	for _, n := range manifest.Names() {
+		desired, asked := d.Manifests[n], running.Asked(n)
+		if !isLoadBalancer(desired) || !isLoadBalancer(asked) {
+			continue
+		}
+
+		want, got := typed.Get(desired, "spec", "loadBalancerClass"), typed.Get(asked, "spec", "loadBalancerClass")
+		if proto.Equal(want, got) {
+			continue
+		}
+
+		d.Frozen = append(d.Frozen, fmt.Sprintf("load balancer class of %s is %q instead of %q (give the Service the type ClusterIP until the condition Applied is True, and then LoadBalancer again)", n, got.GetStringValue(), want.GetStringValue()))
+		d.set(n, got, "spec", "loadBalancerClass")
+	}
+}
+
+// needsMissingClaim says whether the server would write its database, its log or
+// its cache to a volume whose claim the running StatefulSet does not have.
+func needsMissingClaim(s *spec.Server, running *structpb.Struct, image string) bool {
+	var mounted []dittofs.Volume
+
+	claims := manifest.Claims(running)
+	for _, v := range s.Volumes() {
+		if slices.ContainsFunc(claims, func(c corev1.PersistentVolumeClaim) bool { return c.Name == v.Name }) {
+			mounted = append(mounted, v)
+		} else if v.Name == dittofs.VolumeCache && manifest.Release(s, image).IsKnown() && manifest.Release(s, image).Keys().Cache {
+			return true
+		}
+	}
+
+	return slices.ContainsFunc(s.Files(), func(file string) bool {
+		return !dittofs.IsOn(file, mounted) && !strings.HasPrefix(file, dittofs.TempDir+"/")
+	})
+}
