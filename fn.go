@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"runtime/debug"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/crossplane/function-sdk-go/logging"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/crossplane/function-sdk-go/response"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/dittofs/function-dittoserver/internal/compose"
@@ -51,9 +53,11 @@ func (f *Function) RunFunction(_ context.Context, req *fnv1.RunFunctionRequest) 
 	}()
 
 	rsp = response.To(req, f.ttl)
+	rsp.Desired = ownDesired(req)
+
 	if err := f.run(req, rsp); err != nil {
 		// Keep no half of a desired state.
-		rsp.Desired = response.To(req, f.ttl).GetDesired()
+		rsp.Desired = req.GetDesired()
 		report.Fatal(rsp, report.ReasonFatal, err)
 	}
 
@@ -96,9 +100,7 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 	}
 
 	// Digest.
-	if in.ConfigHash, err = digest.Of(srv, in.Config, secrets); err != nil {
-		return err
-	}
+	in.ConfigHash = digest.Of(srv, in.Config, secrets)
 
 	// Build.
 	desired, err := manifest.Build(srv, in)
@@ -107,7 +109,7 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 	}
 
 	// Guard.
-	decision := guard.Decide(srv, desired, running, secrets.State)
+	decision := guard.Decide(srv, desired, running, secrets.State, func(config string) string { return digest.Of(srv, []byte(config), secrets) })
 
 	// Compose.
 	if err := compose.Resources(rsp.GetDesired(), srv, decision.Manifests, running); err != nil {
@@ -123,4 +125,15 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 	report.Transitions(rsp, xr)
 
 	return report.Status(rsp.GetDesired(), xr, srv, decision.Manifests, running)
+}
+
+// ownDesired returns the desired state of earlier functions, to add to. What they
+// composed is passed on as it is.
+func ownDesired(req *fnv1.RunFunctionRequest) *fnv1.State {
+	resources := maps.Clone(req.GetDesired().GetResources())
+	if resources == nil {
+		resources = map[string]*fnv1.Resource{}
+	}
+
+	return &fnv1.State{Composite: proto.CloneOf(req.GetDesired().GetComposite()), Resources: resources}
 }

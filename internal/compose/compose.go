@@ -43,11 +43,7 @@ func Resources(desired *fnv1.State, s *spec.Server, manifests manifest.Manifests
 		}
 	}
 
-	if desired.Resources == nil {
-		desired.Resources = map[string]*fnv1.Resource{}
-	}
-
-	maps.Copy(desired.Resources, composed)
+	maps.Copy(desired.GetResources(), composed)
 
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"hash"
 	"strconv"
 
@@ -18,17 +17,12 @@ import (
 
 // Of returns the rollout digest of a server, or "" unless every Secret is there:
 // there is no digest over half of the inputs.
-func Of(s *spec.Server, config []byte, secrets secret.Secrets) (string, error) {
+func Of(s *spec.Server, config []byte, secrets secret.Secrets) string {
 	if secrets.State != secret.There {
-		return "", nil
+		return ""
 	}
 
-	g, err := generation(s)
-	if err != nil {
-		return "", err
-	}
-
-	return sum(config, secrets.Values, g), nil
+	return sum(config, secrets.Values, generation(s))
 }
 
 // sum returns the rollout digest as lower-case hexadecimal SHA-256 over
@@ -62,27 +56,24 @@ func frame(h hash.Hash, b []byte) {
 }
 
 // generation returns what the function's input takes for the generation.
-func generation(s *spec.Server) ([]byte, error) {
+func generation(s *spec.Server) []byte {
 	switch s.Input.ConfigHash.Generation {
 	case v1beta1.GenerationNone:
-		return nil, nil
+		return nil
 	case v1beta1.GenerationMetadata:
-		return []byte(strconv.FormatInt(s.Generation, 10)), nil
+		return []byte(strconv.FormatInt(s.Generation, 10))
 	case v1beta1.GenerationSpec:
-		// Stopping a server changes nothing for the next pod, and neither does who
-		// decides on restarts.
-		user := s.UserSpec.AsMap()
-		delete(user, "replicas")
-		delete(user, "rollout")
-
-		// Maps are marshalled in the order of their keys.
-		b, err := json.Marshal(user)
-		if err != nil {
-			return nil, fmt.Errorf("cannot marshal the spec: %w", err)
-		}
-
-		return b, nil
-	default:
-		return nil, fmt.Errorf("unknown generation %q", s.Input.ConfigHash.Generation)
 	}
+
+	// Stopping a server changes nothing for the next pod, and neither does who
+	// decides on restarts.
+	user := s.UserSpec.AsMap()
+	delete(user, "replicas")
+	delete(user, "rollout")
+
+	// Maps are marshalled in the order of their keys, and a protobuf struct holds
+	// nothing that JSON cannot.
+	b, _ := json.Marshal(user)
+
+	return b
 }

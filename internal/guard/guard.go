@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
@@ -80,8 +81,8 @@ type Decision struct {
 // First: may this server move at all? If not, config.yaml and the pod template
 // stay together as they run, or a pod that restarts by itself would take half of
 // the change. If so, config.yaml moves, and the template follows once the
-// observed ConfigMap holds it.
-func Decide(s *spec.Server, desired manifest.Manifests, running observed.Resources, secrets secret.State) Decision {
+// observed ConfigMap holds it. hash returns the rollout digest over a config.yaml.
+func Decide(s *spec.Server, desired manifest.Manifests, running observed.Resources, secrets secret.State, hash func(config string) string) Decision {
 	d := Decision{Manifests: maps.Clone(desired), Rollout: RolledOut}
 
 	switch secrets {
@@ -98,7 +99,8 @@ func Decide(s *spec.Server, desired manifest.Manifests, running observed.Resourc
 
 	sts := running.Asked(manifest.StatefulSet)
 	if sts == nil {
-		if d.Rollout == RolledOut && holdsOtherConfig(running[manifest.ConfigMap], config) {
+		// Where no ConfigMap is observed, as on first creation, a pod waits for it.
+		if cm := running[manifest.ConfigMap]; d.Rollout == RolledOut && cm != nil && !holdsConfig(cm, config) {
 			d.Rollout = ConfigMapNotReady
 		}
 
@@ -110,6 +112,7 @@ func Decide(s *spec.Server, desired manifest.Manifests, running observed.Resourc
 	}
 
 	recreate := d.freezeStatefulSet(sts)
+	wanted := d.Manifests[manifest.StatefulSet]
 
 	switch {
 	case d.Rollout != RolledOut:
@@ -129,6 +132,11 @@ func Decide(s *spec.Server, desired manifest.Manifests, running observed.Resourc
 	if d.Rollout != RolledOut {
 		d.keepConfig(runningConfig(running))
 		d.keepTemplate(sts)
+
+		if d.Rollout == RolloutInProgress && isReplaceable(running) {
+			d.Manifests[manifest.StatefulSet] = wanted
+			d.coverConfig(runningConfig(running), hash)
+		}
 
 		return d
 	}
@@ -162,16 +170,17 @@ func holdsConfig(o *observed.Resource, config string) bool {
 	return o != nil && manifest.Config(o.Asked) == config && manifest.Config(o.Live) == config
 }
 
-// holdsOtherConfig says whether a pod that starts now could start on another
-// config.yaml. Without a ConfigMap, as on first creation, a pod waits for one.
-func holdsOtherConfig(o *observed.Resource, config string) bool {
-	return o != nil && (manifest.Config(o.Asked) != config || o.Live != nil && manifest.Config(o.Live) != config)
+// isInFlight says whether the live StatefulSet does not have the pod template yet
+// that it was asked to have. It may get it at any time.
+func isInFlight(o *observed.Resource) bool {
+	return manifest.ConfigHash(o.Live) != manifest.ConfigHash(o.Asked)
 }
 
-// isInFlight says whether the live StatefulSet does not have the pod template yet
-// that it was asked to have. A template that cannot be applied is not on its way.
-func isInFlight(o *observed.Resource) bool {
-	return manifest.ConfigHash(o.Live) != manifest.ConfigHash(o.Asked) && !o.IsNotSynced()
+// isReplaceable says whether a pod template in flight cannot be applied, and
+// another one that covers the same config.yaml can take its place. Otherwise
+// nothing would ever move again.
+func isReplaceable(running observed.Resources) bool {
+	return running[manifest.StatefulSet].IsNotSynced() && holdsConfig(running[manifest.ConfigMap], runningConfig(running))
 }
 
 // isStopped says whether no replica is asked for, and none runs.
@@ -193,6 +202,13 @@ func (d *Decision) keepConfig(config string) {
 // keepTemplate keeps the whole pod template as it runs.
 func (d *Decision) keepTemplate(running *structpb.Struct) {
 	d.set(manifest.StatefulSet, typed.Get(running, "spec", "template"), "spec", "template")
+}
+
+// coverConfig lets the pod template cover the config.yaml that runs.
+func (d *Decision) coverConfig(config string, hash func(string) string) {
+	path := []string{"spec", "template", "metadata", "annotations"}
+	d.set(manifest.StatefulSet, structpb.NewStringValue(config), append(path, v1alpha1.AnnotationConfig)...)
+	d.set(manifest.StatefulSet, structpb.NewStringValue(hash(config)), append(path, v1alpha1.AnnotationConfigHash)...)
 }
 
 // set changes a copy of a manifest.

@@ -1,0 +1,816 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/crossplane/function-sdk-go/logging"
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/structpb"
+	"sigs.k8s.io/yaml"
+
+	"github.com/dittofs/function-dittoserver/internal/metrics"
+	"github.com/dittofs/function-dittoserver/internal/report"
+	"github.com/dittofs/function-dittoserver/internal/typed"
+)
+
+// A world is a control plane around one DittoServer: what the user wrote, what
+// Crossplane and provider-kubernetes made of it, and the pod that runs. It does
+// what they were seen doing, in any order and by halves.
+type world struct {
+	t    *testing.T
+	fn   *Function
+	rand *rand.Rand
+
+	// xr is the composite resource as it is stored.
+	xr    *structpb.Struct
+	input *structpb.Struct
+
+	// secrets by name.
+	secrets map[string]*structpb.Struct
+
+	// objects are the composed Objects by the name of their composed resource.
+	objects map[string]*structpb.Struct
+
+	// live Kubernetes objects by the name of their composed resource.
+	live map[string]*structpb.Struct
+
+	// refused is set while the API server refuses every StatefulSet.
+	refused bool
+
+	// changes counts what users did; matched is the count when the pod template last
+	// was what the function answered.
+	changes, matched int
+
+	// covers is the config.yaml that each digest covers.
+	covers map[string]string
+
+	// history tells what happened, for a failure.
+	history []string
+
+	calls int
+}
+
+func newWorld(t *testing.T, seed uint64) *world {
+	t.Helper()
+
+	return &world{
+		t:       t,
+		fn:      newFunction(),
+		rand:    rand.New(rand.NewPCG(seed, seed)),
+		secrets: map[string]*structpb.Struct{},
+		objects: map[string]*structpb.Struct{},
+		live:    map[string]*structpb.Struct{},
+		covers:  map[string]string{},
+		matched: -1,
+	}
+}
+
+func newFunction() *Function {
+	return &Function{log: logging.NewNopLogger(), metrics: metrics.New(prometheus.NewRegistry()), ttl: 60e9}
+}
+
+func (w *world) did(format string, a ...any) {
+	w.history = append(w.history, fmt.Sprintf(format, a...))
+}
+
+func (w *world) failf(format string, a ...any) {
+	w.t.Helper()
+	w.t.Fatalf("%s\nhistory:\n  %s", fmt.Sprintf(format, a...), strings.Join(w.history, "\n  "))
+}
+
+// create the DittoServer.
+func (w *world) create(xr string) {
+	w.xr = fromYAML(w.t, xr)
+	typed.Set(w.xr, structpb.NewNumberValue(1), "metadata", "generation")
+	w.changes++
+}
+
+// edit the user's spec, as kubectl apply would: Crossplane's own fields stay.
+func (w *world) edit(spec *structpb.Struct) {
+	if c := typed.Get(w.xr, "spec", "crossplane"); c != nil {
+		spec = proto.CloneOf(spec)
+		typed.Set(spec, c, "crossplane")
+	}
+
+	typed.Set(w.xr, structpb.NewStructValue(spec), "spec")
+	w.bump()
+	w.changes++
+}
+
+func (w *world) bump() {
+	g := typed.Get(w.xr, "metadata", "generation").GetNumberValue()
+	typed.Set(w.xr, structpb.NewNumberValue(g+1), "metadata", "generation")
+}
+
+func (w *world) setSecret(name string, data map[string]string) {
+	fields := map[string]any{}
+	for k, v := range data {
+		fields[k] = base64.StdEncoding.EncodeToString([]byte(v))
+	}
+
+	w.secrets[name] = mustStruct(w.t, map[string]any{
+		"apiVersion": "v1", "kind": "Secret",
+		"metadata": map[string]any{"name": name, "namespace": "storage", "resourceVersion": strconv.Itoa(w.rand.Int())},
+		"data":     fields,
+	})
+	w.changes++
+}
+
+// request is what Crossplane sends, with the Secrets that were required before.
+func (w *world) request(required map[string]*fnv1.ResourceSelector) *fnv1.RunFunctionRequest {
+	req := &fnv1.RunFunctionRequest{
+		Meta:     &fnv1.RequestMeta{Tag: "tag"},
+		Input:    w.input,
+		Observed: &fnv1.State{Composite: &fnv1.Resource{Resource: proto.CloneOf(w.xr)}, Resources: map[string]*fnv1.Resource{}},
+	}
+
+	for name, o := range w.objects {
+		req.Observed.Resources[name] = &fnv1.Resource{Resource: proto.CloneOf(o)}
+	}
+
+	for name, sel := range required {
+		if req.RequiredResources == nil {
+			req.RequiredResources = map[string]*fnv1.Resources{}
+		}
+
+		rs := &fnv1.Resources{}
+		if s, ok := w.secrets[sel.GetMatchName()]; ok && sel.GetNamespace() == "storage" {
+			rs.Items = append(rs.Items, &fnv1.Resource{Resource: proto.CloneOf(s)})
+		}
+
+		req.RequiredResources[name] = rs
+	}
+
+	return req
+}
+
+// call the function until its requirements are stable, and check every response.
+func (w *world) call() *fnv1.RunFunctionResponse {
+	var required map[string]*fnv1.ResourceSelector
+
+	for range 6 {
+		req := w.request(required)
+
+		rsp, err := w.fn.RunFunction(w.t.Context(), req)
+		if err != nil {
+			w.failf("RunFunction(...): %v", err)
+		}
+
+		w.calls++
+		w.check(req, rsp)
+
+		next := rsp.GetRequirements().GetResources()
+		if cmp.Equal(required, next, protocmp.Transform()) {
+			return rsp
+		}
+
+		required = next
+	}
+
+	w.failf("the requirements are never stable")
+
+	return nil
+}
+
+// check what must hold of every response, since each may be the final one.
+func (w *world) check(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) {
+	w.checkConditions(rsp)
+	w.checkSecretBytes(rsp)
+
+	if again, _ := w.fn.RunFunction(w.t.Context(), proto.CloneOf(req)); !bytes.Equal(wire(again), wire(rsp)) {
+		w.failf("the same request gets another response: -first, +second:\n%s", cmp.Diff(rsp, again, protocmp.Transform()))
+	}
+
+	for _, r := range rsp.GetResults() {
+		if r.GetReason() == report.ReasonPanic {
+			w.failf("the function panicked")
+		}
+	}
+
+	if isFatal(rsp) {
+		if len(rsp.GetDesired().GetResources()) > 0 {
+			w.failf("a fatal response has half of a desired state")
+		}
+
+		return
+	}
+
+	stopped := w.isStopped()
+
+	for name := range req.GetObserved().GetResources() {
+		if _, ok := rsp.GetDesired().GetResources()[name]; ok {
+			continue
+		}
+
+		metricsOff := !typed.Get(w.xr, "spec", "metrics", "enabled").GetBoolValue()
+		if (name == "service-metrics" && metricsOff) || (name == "statefulset" && stopped) {
+			continue
+		}
+
+		w.failf("%s of a running server disappears", name)
+	}
+
+	w.checkTemplate(req, rsp)
+}
+
+// checkTemplate checks that a pod template moves only for a reason, and only to a
+// digest over all of its inputs, which are in place.
+func (w *world) checkTemplate(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) {
+	was := typed.Get(req.GetObserved().GetResources()["statefulset"].GetResource(), "spec", "forProvider", "manifest", "spec", "template")
+
+	is := typed.Get(rsp.GetDesired().GetResources()["statefulset"].GetResource(), "spec", "forProvider", "manifest", "spec", "template")
+	if is == nil || proto.Equal(was, is) {
+		return
+	}
+
+	if was != nil && w.changes == w.matched {
+		w.failf("the pod template changes for nothing: %s", cmp.Diff(was, is, protocmp.Transform()))
+	}
+
+	digest := typed.Get(is.GetStructValue(), "metadata", "annotations", "dittofs.io/config-hash").GetStringValue()
+	config := configOf(rsp.GetDesired().GetResources()["configmap"].GetResource(), "spec", "forProvider", "manifest")
+
+	if want := w.digest(config); digest != want {
+		w.failf("the digest is %s and should be %s", digest, want)
+	}
+
+	w.covers[digest] = config
+
+	if was == nil {
+		return
+	}
+
+	cm := req.GetObserved().GetResources()["configmap"].GetResource()
+	if asked, live := configOf(cm, "spec", "forProvider", "manifest"), configOf(cm, "status", "atProvider", "manifest"); asked != config || live != config {
+		if digest != typed.Get(was.GetStructValue(), "metadata", "annotations", "dittofs.io/config-hash").GetStringValue() {
+			w.failf("the pod template moves before the ConfigMap holds its configuration")
+		}
+	}
+}
+
+// digest is the rollout digest, computed from the world by the words of the
+// design.
+func (w *world) digest(config string) string {
+	h := sha256.New()
+	frame := func(b []byte) {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(b))))
+		h.Write(b)
+	}
+
+	frame([]byte(config))
+
+	value := func(role, secret, key string, optional bool) {
+		b, err := base64.StdEncoding.DecodeString(typed.Get(w.secrets[secret], "data", key).GetStringValue())
+		if err != nil || (len(b) == 0 && !optional) {
+			w.failf("a digest is computed without Secret %s, key %s", secret, key)
+		}
+
+		if len(b) > 0 {
+			frame([]byte(role))
+			frame([]byte(key))
+			frame(b)
+		}
+	}
+
+	spec := typed.Get(w.xr, "spec").GetStructValue()
+	if name := typed.Get(spec, "identity", "admin", "passwordSecretRef", "name").GetStringValue(); name != "" {
+		value("admin", name, "password", false)
+	}
+
+	value("jwt", typed.Get(spec, "identity", "jwt", "secretRef", "name").GetStringValue(), "jwt-secret", false)
+
+	if name := typed.Get(spec, "database", "postgres", "secretRef", "name").GetStringValue(); name != "" {
+		for _, key := range []string{"database", "host", "password", "port", "sslmode", "user"} {
+			value("postgres", name, key, key == "port" || key == "sslmode")
+		}
+	}
+
+	user := spec.AsMap()
+	delete(user, "crossplane")
+	delete(user, "replicas")
+	delete(user, "rollout")
+
+	b, _ := json.Marshal(user)
+	frame(b)
+
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func (w *world) checkConditions(rsp *fnv1.RunFunctionResponse) {
+	got := map[string]int{}
+
+	for _, c := range rsp.GetConditions() {
+		got[c.GetType()]++
+
+		if c.GetMessage() == "" || c.GetReason() == "" || c.GetTarget() != fnv1.Target_TARGET_COMPOSITE_AND_CLAIM {
+			w.failf("condition %s has no message, no reason or the wrong target", c.GetType())
+		}
+	}
+
+	want := map[string]int{"SpecValid": 1, "SecretsResolved": 1, "ConfigRolledOut": 1, "StorageUpToDate": 1, "Applied": 1, "Warnings": 1}
+	if diff := cmp.Diff(want, got); diff != "" {
+		w.failf("conditions: -want, +got:\n%s", diff)
+	}
+}
+
+// checkSecretBytes looks for the Secrets' values in a response, plain, in base64
+// and in hexadecimal.
+func (w *world) checkSecretBytes(rsp *fnv1.RunFunctionResponse) {
+	b := wire(rsp)
+
+	for name, s := range w.secrets {
+		for key, v := range typed.Get(s, "data").GetStructValue().GetFields() {
+			value, err := base64.StdEncoding.DecodeString(v.GetStringValue())
+			if err != nil || len(value) < 8 {
+				continue
+			}
+
+			for _, form := range [][]byte{value, []byte(v.GetStringValue()), []byte(hex.EncodeToString(value))} {
+				if bytes.Contains(b, form) {
+					w.failf("a response holds the value of Secret %s, key %s", name, key)
+				}
+			}
+		}
+	}
+}
+
+// reconcile is what Crossplane does. Of what it should apply it applies the first
+// n, in random order, and then fails.
+func (w *world) reconcile(n int) *fnv1.RunFunctionResponse {
+	rsp := w.call()
+
+	if isFatal(rsp) {
+		w.did("reconcile: %s", rsp.GetResults()[len(rsp.GetResults())-1].GetMessage())
+		w.setConditions(rsp)
+
+		return rsp
+	}
+
+	// Garbage collection comes first.
+	for name := range w.objects {
+		if _, ok := rsp.GetDesired().GetResources()[name]; !ok {
+			w.did("delete %s", name)
+			delete(w.objects, name)
+			delete(w.live, name)
+		}
+	}
+
+	names := slices.Sorted(maps.Keys(rsp.GetDesired().GetResources()))
+	w.rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+
+	if n < len(names) {
+		names = names[:n]
+	}
+
+	w.did("reconcile: apply %v: %s", names, conditionsOf(rsp))
+
+	for _, name := range names {
+		desired := proto.CloneOf(rsp.GetDesired().GetResources()[name].GetResource())
+
+		o, ok := w.objects[name]
+		if !ok {
+			o = desired
+			typed.Set(o, structpb.NewStringValue("files-"+name), "metadata", "name")
+			w.objects[name] = o
+		}
+
+		typed.Set(o, typed.Get(desired, "spec"), "spec")
+	}
+
+	// The status is written once everything is applied.
+	if len(names) == len(rsp.GetDesired().GetResources()) {
+		if s := typed.Get(rsp.GetDesired().GetComposite().GetResource(), "status"); s != nil {
+			typed.Set(w.xr, s, "status")
+		}
+		w.setConditions(rsp)
+		w.matchedIfRolledOut(rsp)
+	}
+
+	return rsp
+}
+
+// matchedIfRolledOut notes that the pod template is what the user asks for.
+func (w *world) matchedIfRolledOut(rsp *fnv1.RunFunctionResponse) {
+	for _, c := range rsp.GetConditions() {
+		if c.GetType() == "ConfigRolledOut" && c.GetStatus() == fnv1.Status_STATUS_CONDITION_TRUE {
+			w.matched = w.changes
+		}
+	}
+}
+
+func (w *world) setConditions(rsp *fnv1.RunFunctionResponse) {
+	var list []*structpb.Value
+
+	for _, c := range rsp.GetConditions() {
+		status := map[fnv1.Status]string{
+			fnv1.Status_STATUS_CONDITION_TRUE:    "True",
+			fnv1.Status_STATUS_CONDITION_FALSE:   "False",
+			fnv1.Status_STATUS_CONDITION_UNKNOWN: "Unknown",
+		}[c.GetStatus()]
+		list = append(list, structpb.NewStructValue(mustStruct(w.t, map[string]any{
+			"type": c.GetType(), "status": status, "reason": c.GetReason(), "message": c.GetMessage(),
+		})))
+	}
+
+	typed.Set(w.xr, structpb.NewListValue(&structpb.ListValue{Values: list}), "status", "conditions")
+}
+
+// provide is what provider-kubernetes does with one Object: observe the Kubernetes
+// object, and apply what differs.
+func (w *world) provide(name string) {
+	o, ok := w.objects[name]
+	if !ok {
+		return
+	}
+
+	asked := typed.Get(o, "spec", "forProvider", "manifest").GetStructValue()
+	live := w.live[name]
+
+	if name == "statefulset" && w.refused && !appliedTo(asked, live) {
+		w.did("provide %s: refused", name)
+		w.synced(o, false)
+
+		return
+	}
+
+	created := live == nil
+	if created || !appliedTo(asked, live) {
+		w.did("provide %s: apply", name)
+		live = w.apply(name, asked, live)
+	} else {
+		w.did("provide %s: observe", name)
+	}
+
+	w.synced(o, true)
+
+	// After a creation, the object is known at the next observation.
+	if !created {
+		typed.Set(o, structpb.NewStructValue(proto.CloneOf(live)), "status", "atProvider", "manifest")
+	}
+}
+
+func (w *world) synced(o *structpb.Struct, ok bool) {
+	c := map[string]any{"type": "Synced", "status": "True", "reason": "ReconcileSuccess"}
+	if !ok {
+		c = map[string]any{"type": "Synced", "status": "False", "reason": "ReconcileError", "message": "the API server refuses it"}
+	}
+
+	typed.Set(o, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStructValue(mustStruct(w.t, c))}}), "status", "conditions")
+}
+
+// apply is what the API server does with a manifest.
+func (w *world) apply(name string, asked, live *structpb.Struct) *structpb.Struct {
+	next := proto.CloneOf(asked)
+	generation := typed.Get(live, "metadata", "generation").GetNumberValue() + 1
+	typed.Set(next, structpb.NewNumberValue(generation), "metadata", "generation")
+	typed.Set(next, typed.Get(live, "status"), "status")
+
+	if name == "statefulset" {
+		w.checkImmutable(asked, live)
+		// A default, which the function must not take over.
+		typed.Set(next, structpb.NewNumberValue(10), "spec", "revisionHistoryLimit")
+		w.checkStart(next, live)
+	}
+
+	w.live[name] = next
+
+	return next
+}
+
+// checkImmutable checks that the API server takes a StatefulSet.
+func (w *world) checkImmutable(asked, live *structpb.Struct) {
+	if live == nil {
+		return
+	}
+
+	for _, f := range []string{"serviceName", "selector", "podManagementPolicy", "volumeClaimTemplates"} {
+		if !proto.Equal(typed.Get(asked, "spec", f), typed.Get(live, "spec", f)) {
+			w.failf("the API server refuses to change %s of a StatefulSet", f)
+		}
+	}
+
+	claims := map[string]bool{"config": true, "tmp": true, "unclaimed": true}
+	for _, c := range typed.Get(asked, "spec", "volumeClaimTemplates").GetListValue().GetValues() {
+		claims[typed.Get(c.GetStructValue(), "metadata", "name").GetStringValue()] = true
+	}
+
+	container := typed.Get(asked, "spec", "template", "spec", "containers").GetListValue().GetValues()[0].GetStructValue()
+	for _, m := range typed.Get(container, "volumeMounts").GetListValue().GetValues() {
+		if v := typed.Get(m.GetStructValue(), "name").GetStringValue(); !claims[v] {
+			w.failf("the pod mounts %s, which it has no claim for", v)
+		}
+	}
+}
+
+// checkStart checks that a pod which starts now finds the configuration that its
+// digest covers.
+func (w *world) checkStart(next, live *structpb.Struct) {
+	path := []string{"spec", "template", "metadata", "annotations", "dittofs.io/config-hash"}
+
+	digest := typed.Get(next, path...).GetStringValue()
+	if digest == typed.Get(live, path...).GetStringValue() {
+		return
+	}
+
+	// A pod waits for a ConfigMap that is not there.
+	if cm := w.live["configmap"]; cm != nil && configOf(cm) != w.covers[digest] {
+		w.failf("a pod with digest %s starts on another configuration", digest)
+	}
+}
+
+// control is what the StatefulSet controller and the load balancer's do.
+func (w *world) control() {
+	if s := w.live["statefulset"]; s != nil {
+		w.did("the StatefulSet is rolled out")
+
+		replicas := typed.Get(s, "spec", "replicas")
+		revision := structpb.NewStringValue(typed.Get(s, "spec", "template", "metadata", "annotations", "dittofs.io/config-hash").GetStringValue())
+		typed.Set(s, typed.Get(s, "metadata", "generation"), "status", "observedGeneration")
+		typed.Set(s, replicas, "status", "replicas")
+		typed.Set(s, replicas, "status", "readyReplicas")
+		typed.Set(s, revision, "status", "currentRevision")
+		typed.Set(s, revision, "status", "updateRevision")
+	}
+
+	for _, name := range []string{"service-file", "service-api"} {
+		if s := w.live[name]; typed.Get(s, "spec", "type").GetStringValue() == "LoadBalancer" {
+			typed.Set(s, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStructValue(mustStruct(w.t, map[string]any{"ip": "192.0.2.1"}))}}), "status", "loadBalancer", "ingress")
+		}
+	}
+}
+
+func (w *world) isStopped() bool {
+	s := w.live["statefulset"]
+	return s != nil && typed.Get(s, "spec", "replicas").GetNumberValue() == 0 && typed.Get(s, "status", "replicas").GetNumberValue() == 0
+}
+
+// settle lets everybody work until nothing changes any more, and returns the last
+// response.
+func (w *world) settle() *fnv1.RunFunctionResponse {
+	var last []byte
+
+	for range 20 {
+		rsp := w.reconcile(len(w.objects) + 10)
+
+		for range 2 {
+			for _, name := range slices.Sorted(maps.Keys(w.objects)) {
+				w.provide(name)
+			}
+
+			w.control()
+		}
+
+		state := wire(w.request(nil))
+		if bytes.Equal(last, append(wire(rsp), state...)) {
+			return rsp
+		}
+
+		last = append(wire(rsp), state...)
+	}
+
+	w.failf("the world never settles")
+
+	return nil
+}
+
+// appliedTo says whether a live object is what was asked for.
+func appliedTo(asked, live *structpb.Struct) bool {
+	return live != nil && contains(structpb.NewStructValue(live), structpb.NewStructValue(asked)) &&
+		contains(typed.Get(asked, "spec", "template"), typed.Get(live, "spec", "template"))
+}
+
+// contains says whether b is a part of a.
+func contains(a, b *structpb.Value) bool {
+	if b.GetStructValue() == nil {
+		return proto.Equal(a, b)
+	}
+
+	for k, v := range b.GetStructValue().GetFields() {
+		if !contains(a.GetStructValue().GetFields()[k], v) {
+			return false
+		}
+	}
+
+	return true
+}
+
+func configOf(o *structpb.Struct, path ...string) string {
+	return typed.Get(o, append(slices.Clone(path), "data", "config.yaml")...).GetStringValue()
+}
+
+func conditionsOf(rsp *fnv1.RunFunctionResponse) string {
+	var s []string
+	for _, c := range rsp.GetConditions() {
+		s = append(s, c.GetType()+"="+c.GetReason())
+	}
+
+	return strings.Join(s, " ")
+}
+
+func isFatal(rsp *fnv1.RunFunctionResponse) bool {
+	return slices.ContainsFunc(rsp.GetResults(), func(r *fnv1.Result) bool { return r.GetSeverity() == fnv1.Severity_SEVERITY_FATAL })
+}
+
+func wire(m proto.Message) []byte {
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		panic(err)
+	}
+
+	return b
+}
+
+func fromYAML(t *testing.T, y string) *structpb.Struct {
+	t.Helper()
+
+	m := map[string]any{}
+	if err := yaml.Unmarshal([]byte(y), &m); err != nil {
+		t.Fatal(err)
+	}
+
+	return mustStruct(t, m)
+}
+
+func mustStruct(t *testing.T, m map[string]any) *structpb.Struct {
+	t.Helper()
+
+	s, err := structpb.NewStruct(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return s
+}
+
+// specs that a user may write, valid and not.
+var specs = []string{
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, logging: {level: DEBUG}}`,
+	`{version: 0.28.0, identity: {jwt: {secretRef: {name: jwt}}, admin: {passwordSecretRef: {name: admin}}}}`,
+	`{version: 0.8.0, identity: {jwt: {secretRef: {name: jwt}}}}`,
+	`{identity: {jwt: {secretRef: {name: jwt}}}, metrics: {enabled: true}}`,
+	`{identity: {jwt: {secretRef: {name: jwt}}}, rollout: Manual}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, rollout: Manual, logging: {level: WARN}}`,
+	`{version: 0.29.0, replicas: 0, identity: {jwt: {secretRef: {name: jwt}}}}`,
+	`{version: 0.29.0, replicas: 0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 20Gi, contentSize: 1Gi}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 20Gi, contentSize: 1Gi}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 10240Mi}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, database: {sqlite: {path: /data/metadata/other.db}}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {contentSize: 1Gi}, logging: {output: /data/content/log}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, database: {postgres: {secretRef: {name: db}}}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: other}}}, smb: {enabled: true}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, service: {file: {loadBalancerClass: example.org/a}}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, nfsPort: 70000, colour: blue}`,
+	`{version: 0.29.0, identity: {}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, securityContext: {privileged: true}}`,
+}
+
+var secretValues = map[string][]map[string]string{
+	"jwt": {
+		{"jwt-secret": "example-a-example-a-example-a-example-a"},
+		{"jwt-secret": "example-b-example-b-example-b-example-b"},
+		{"jwt-secret": "example-a-example-a-example-a-example-a", "other": "example-of-an-unreferenced-key"},
+		{"jwt-secret": "too-short-example"},
+		{"wrong-key": "example-a-example-a-example-a-example-a"},
+	},
+	"other": {
+		{"jwt-secret": "example-c-example-c-example-c-example-c"},
+	},
+	"admin": {
+		{"password": "example-password"},
+		{"password": "$2a$10$exampleexampleexampleexampleexampleexampleexampleexamp"},
+		{"password": "$2a$10$cut-short"},
+	},
+	"db": {
+		{"host": "db.example.org", "database": "dittofs-example", "user": "dittofs-example", "password": "example-database-password"},
+		{"host": "db.example.org", "database": "dittofs-example", "user": "dittofs-example", "password": "example-database-password", "port": "5433"},
+		{"host": "db.example.org"},
+	},
+}
+
+// step does one random thing.
+func (w *world) step() {
+	names := slices.Sorted(maps.Keys(secretValues))
+
+	switch n := w.rand.IntN(100); {
+	case n < 30:
+		w.reconcile(w.rand.IntN(8))
+	case n < 45:
+		w.reconcile(100)
+	case n < 70:
+		if objects := slices.Sorted(maps.Keys(w.objects)); len(objects) > 0 {
+			w.provide(objects[w.rand.IntN(len(objects))])
+		}
+	case n < 76:
+		w.control()
+	case n < 84:
+		i := w.rand.IntN(len(specs))
+		w.did("edit: %s", specs[i])
+		w.edit(fromYAML(w.t, specs[i]))
+	case n < 90:
+		name := names[w.rand.IntN(len(names))]
+		v := secretValues[name][w.rand.IntN(len(secretValues[name]))]
+		w.did("set Secret %s: %v", name, v)
+		w.setSecret(name, v)
+	case n < 92:
+		name := names[w.rand.IntN(len(names))]
+		w.did("delete Secret %s", name)
+		delete(w.secrets, name)
+		w.changes++
+	case n < 95:
+		// Crossplane writes into spec.
+		w.did("Crossplane writes spec.crossplane")
+		typed.Set(w.xr, structpb.NewStringValue(strconv.Itoa(w.rand.Int())), "spec", "crossplane", "compositionRevisionRef", "name")
+		w.bump()
+	case n < 98:
+		w.approve()
+	default:
+		w.refused = !w.refused
+		w.did("the API server refuses StatefulSets: %t", w.refused)
+	}
+}
+
+// approve what waits for approval, and now and then something else.
+func (w *world) approve() {
+	_, value, ok := strings.Cut(messageOf(w.xr, "ConfigRolledOut"), "dittofs.io/approve=")
+	if !ok || w.rand.IntN(4) == 0 {
+		value = strings.Repeat("0", 64)
+	}
+
+	w.did("approve %s", value)
+	typed.Set(w.xr, structpb.NewStringValue(value), "metadata", "annotations", "dittofs.io/approve")
+	w.changes++
+}
+
+func messageOf(xr *structpb.Struct, typ string) string {
+	for _, c := range typed.Get(xr, "status", "conditions").GetListValue().GetValues() {
+		if typed.Get(c.GetStructValue(), "type").GetStringValue() == typ {
+			return typed.Get(c.GetStructValue(), "message").GetStringValue()
+		}
+	}
+
+	return ""
+}
+
+// TestHistories drives the function through random histories: edits, Secrets that
+// come and go, partial applies, a provider that lags. HISTORIES sets their
+// number, SEED replays one.
+func TestHistories(t *testing.T) {
+	histories := 150
+	if n, err := strconv.Atoi(os.Getenv("HISTORIES")); err == nil {
+		histories = n
+	}
+
+	seeds := make([]uint64, 0, histories)
+	for i := range histories {
+		seeds = append(seeds, uint64(i)+1)
+	}
+
+	if seed, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64); err == nil {
+		seeds = []uint64{seed}
+	}
+
+	steps, calls := 0, 0
+
+	for _, seed := range seeds {
+		t.Run(fmt.Sprintf("SEED=%d", seed), func(t *testing.T) {
+			w := newWorld(t, seed)
+			w.setSecret("jwt", secretValues["jwt"][0])
+			w.create(`
+apiVersion: dittofs.io/v1alpha1
+kind: DittoServer
+metadata: {name: files, namespace: storage}
+spec: ` + specs[w.rand.IntN(5)])
+
+			for range 60 {
+				w.step()
+				steps++
+			}
+
+			// In the end everything comes to rest.
+			w.refused = false
+			w.settle()
+
+			calls += w.calls
+		})
+	}
+
+	t.Logf("%d histories, %d steps, %d calls", len(seeds), steps, calls)
+}
