@@ -38,9 +38,14 @@ type Function struct {
 	ttl time.Duration
 }
 
-// RunFunction runs the Function. What cannot be worked on, and a panic, is a fatal
-// result: nothing changes in the cluster, and the process lives.
-func (f *Function) RunFunction(_ context.Context, req *fnv1.RunFunctionRequest) (rsp *fnv1.RunFunctionResponse, _ error) {
+// RunFunction runs the Function.
+func (f *Function) RunFunction(_ context.Context, req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
+	return f.protect(req, f.run), nil
+}
+
+// protect makes a fatal result of what cannot be worked on, and of a panic: nothing
+// changes in the cluster, and the process lives.
+func (f *Function) protect(req *fnv1.RunFunctionRequest, run func(*fnv1.RunFunctionRequest, *fnv1.RunFunctionResponse) error) (rsp *fnv1.RunFunctionResponse) {
 	defer func() {
 		if p := recover(); p != nil {
 			f.log.Info("Recovered from a panic", "panic", p, "stack", string(debug.Stack()))
@@ -55,13 +60,16 @@ func (f *Function) RunFunction(_ context.Context, req *fnv1.RunFunctionRequest) 
 	rsp = response.To(req, f.ttl)
 	rsp.Desired = ownDesired(req)
 
-	if err := f.run(req, rsp); err != nil {
-		// Keep no half of a desired state.
-		rsp.Desired = req.GetDesired()
+	if err := run(req, rsp); err != nil {
 		report.Fatal(rsp, report.ReasonFatal, err)
 	}
 
-	return rsp, nil
+	if report.IsFatal(rsp) {
+		// Keep no half of a desired state.
+		rsp.Desired = req.GetDesired()
+	}
+
+	return rsp
 }
 
 // run is all that the function does, step by step.

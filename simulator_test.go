@@ -204,7 +204,7 @@ func (w *world) check(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespons
 		}
 	}
 
-	if isFatal(rsp) {
+	if report.IsFatal(rsp) {
 		if len(rsp.GetDesired().GetResources()) > 0 {
 			w.failf("a fatal response has half of a desired state")
 		}
@@ -303,11 +303,15 @@ func (w *world) digest(config string) string {
 	}
 
 	user := spec.AsMap()
-	delete(user, "crossplane")
-	delete(user, "replicas")
-	delete(user, "rollout")
+	for _, f := range []string{"crossplane", "claimRef", "replicas", "rollout"} {
+		delete(user, f)
+	}
 
 	b, _ := json.Marshal(user)
+	if typed.Get(w.input, "configHash", "generation").GetStringValue() == "None" {
+		b = nil
+	}
+
 	frame(b)
 
 	return hex.EncodeToString(h.Sum(nil))
@@ -356,7 +360,7 @@ func (w *world) checkSecretBytes(rsp *fnv1.RunFunctionResponse) {
 func (w *world) reconcile(n int) *fnv1.RunFunctionResponse {
 	rsp := w.call()
 
-	if isFatal(rsp) {
+	if report.IsFatal(rsp) {
 		w.did("reconcile: %s", rsp.GetResults()[len(rsp.GetResults())-1].GetMessage())
 		w.setConditions(rsp)
 
@@ -622,10 +626,6 @@ func conditionsOf(rsp *fnv1.RunFunctionResponse) string {
 	}
 
 	return strings.Join(s, " ")
-}
-
-func isFatal(rsp *fnv1.RunFunctionResponse) bool {
-	return slices.ContainsFunc(rsp.GetResults(), func(r *fnv1.Result) bool { return r.GetSeverity() == fnv1.Severity_SEVERITY_FATAL })
 }
 
 func wire(m proto.Message) []byte {

@@ -96,6 +96,11 @@ func Fatal(rsp *fnv1.RunFunctionResponse, reason string, err error) {
 	rsp.Results[len(rsp.GetResults())-1].Reason = &reason
 }
 
+// IsFatal says whether a response has a fatal result.
+func IsFatal(rsp *fnv1.RunFunctionResponse) bool {
+	return slices.ContainsFunc(rsp.GetResults(), func(r *fnv1.Result) bool { return r.GetSeverity() == fnv1.Severity_SEVERITY_FATAL })
+}
+
 // Valid reports that the spec and the input are valid.
 func Valid(rsp *fnv1.RunFunctionResponse) {
 	response.ConditionTrue(rsp, SpecValid, ReasonValid).WithMessage("The spec is valid").TargetCompositeAndClaim()

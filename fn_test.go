@@ -1,0 +1,776 @@
+package main
+
+import (
+	"encoding/base64"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/internal/typed"
+)
+
+// minimal DittoServer, with a Secret that secretValues has.
+const minimal = `
+apiVersion: dittofs.io/v1alpha1
+kind: DittoServer
+metadata: {name: files, namespace: storage, generation: 3}
+spec: {version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}, admin: {passwordSecretRef: {name: admin}}}}`
+
+// newServer returns a world with a DittoServer and its Secrets.
+func newServer(t *testing.T) *world {
+	t.Helper()
+
+	w := newWorld(t, 1)
+	w.setSecret("jwt", secretValues["jwt"][0])
+	w.setSecret("other", secretValues["other"][0])
+	w.setSecret("admin", secretValues["admin"][0])
+	w.setSecret("db", secretValues["db"][0])
+	w.create(minimal)
+
+	return w
+}
+
+// patch the user's spec: set the value of a YAML text at a path.
+func (w *world) patch(value string, path ...string) {
+	v := fromYAML(w.t, "value: "+value).GetFields()["value"]
+	if value == "" {
+		v = nil
+	}
+
+	typed.Set(w.xr, v, append([]string{"spec"}, path...)...)
+	w.bump()
+	w.changes++
+}
+
+// running is the pod template that the StatefulSet was last asked for.
+func (w *world) running() *structpb.Struct {
+	return typed.Get(w.objects["statefulset"], "spec", "forProvider", "manifest", "spec", "template").GetStructValue()
+}
+
+func (w *world) hash() string {
+	return typed.Get(w.running(), "metadata", "annotations", "dittofs.io/config-hash").GetStringValue()
+}
+
+func (w *world) config() string {
+	return configOf(w.objects["configmap"], "spec", "forProvider", "manifest")
+}
+
+// condition returns "Status/Reason: message" of a response's condition.
+func condition(rsp *fnv1.RunFunctionResponse, typ string) string {
+	for _, c := range rsp.GetConditions() {
+		if c.GetType() == typ {
+			return strings.TrimPrefix(c.GetStatus().String(), "STATUS_CONDITION_") + "/" + c.GetReason() + ": " + c.GetMessage()
+		}
+	}
+
+	return ""
+}
+
+func conditions(rsp *fnv1.RunFunctionResponse) map[string]string {
+	m := map[string]string{}
+	for _, c := range rsp.GetConditions() {
+		m[c.GetType()] = condition(rsp, c.GetType())
+	}
+
+	return m
+}
+
+func names(rsp *fnv1.RunFunctionResponse) []string {
+	var n []string
+	for name := range rsp.GetDesired().GetResources() {
+		n = append(n, name)
+	}
+
+	slices.Sort(n)
+
+	return n
+}
+
+func ready(rsp *fnv1.RunFunctionResponse) map[string]bool {
+	m := map[string]bool{}
+	for name, r := range rsp.GetDesired().GetResources() {
+		m[name] = r.GetReady() == fnv1.Ready_READY_TRUE
+	}
+
+	return m
+}
+
+func phase(rsp *fnv1.RunFunctionResponse) string {
+	return typed.Get(rsp.GetDesired().GetComposite().GetResource(), "status", "phase").GetStringValue()
+}
+
+// The state table of the design: what is composed when Secrets are not fetched,
+// missing, or there, with and without a running StatefulSet.
+func TestStateTable(t *testing.T) {
+	all := []string{"configmap", "service-api", "service-file", "service-headless", "statefulset"}
+	without := all[:4]
+
+	keep := func(*world) {}
+
+	cases := map[string]struct {
+		reason  string
+		running bool
+		secrets func(w *world)
+		fetched bool
+
+		wantNames   []string
+		wantMoved   bool
+		wantSecrets string
+		wantRollout string
+	}{
+		"NotFetched/New": {
+			reason:      "Without Secrets there is no digest, and so no StatefulSet.",
+			secrets:     keep,
+			wantNames:   without,
+			wantSecrets: "UNKNOWN/NotFetched: Waiting for Crossplane to fetch the Secrets that the spec names",
+			wantRollout: "FALSE/SecretsNotFetched: The StatefulSet is not composed until Crossplane has fetched its Secrets",
+		},
+		"NotFetched/Running": {
+			reason:      "A running server stays as it is.",
+			running:     true,
+			secrets:     keep,
+			wantNames:   all,
+			wantSecrets: "UNKNOWN/NotFetched: Waiting for Crossplane to fetch the Secrets that the spec names",
+			wantRollout: "FALSE/SecretsNotFetched: The running server keeps its configuration and pod template until Crossplane has fetched its Secrets",
+		},
+		"Missing/New": {
+			reason:      "A Secret that is not there may come.",
+			secrets:     func(w *world) { delete(w.secrets, "jwt") },
+			fetched:     true,
+			wantNames:   without,
+			wantSecrets: "FALSE/Missing: Secret storage/jwt does not exist: create it with the key jwt-secret",
+			wantRollout: "FALSE/SecretsNotResolved: The StatefulSet is not composed until its Secrets are there: see condition SecretsResolved",
+		},
+		"Missing/Running": {
+			reason:      "A running server keeps its environment: it needs the Secret only to start.",
+			running:     true,
+			secrets:     func(w *world) { delete(w.secrets, "jwt") },
+			fetched:     true,
+			wantNames:   all,
+			wantSecrets: "FALSE/Missing: Secret storage/jwt does not exist: create it with the key jwt-secret",
+			wantRollout: "FALSE/SecretsNotResolved: The running server keeps its configuration and pod template until its Secrets are there: see condition SecretsResolved",
+		},
+		"Unusable/Running": {
+			reason:      "A Secret that the server cannot use is as good as none.",
+			running:     true,
+			secrets:     func(w *world) { w.setSecret("jwt", map[string]string{"jwt-secret": "short"}) },
+			fetched:     true,
+			wantNames:   all,
+			wantSecrets: "FALSE/Missing: Secret storage/jwt, key jwt-secret: must have at least 32 bytes, or the server does not start (openssl rand -base64 48 makes a good one)",
+			wantRollout: "FALSE/SecretsNotResolved: The running server keeps its configuration and pod template until its Secrets are there: see condition SecretsResolved",
+		},
+		"There/New": {
+			reason:      "First creation does not wait for the ConfigMap.",
+			secrets:     keep,
+			fetched:     true,
+			wantNames:   all,
+			wantMoved:   true,
+			wantSecrets: "TRUE/Resolved: Every Secret that the spec names is there and can be used",
+			wantRollout: "TRUE/RolledOut: The pod template is what the spec asks for",
+		},
+		"There/Running": {
+			reason:      "A rotated Secret leaves config.yaml as it is, and rolls at once.",
+			running:     true,
+			secrets:     func(w *world) { w.setSecret("jwt", secretValues["jwt"][1]) },
+			fetched:     true,
+			wantNames:   all,
+			wantMoved:   true,
+			wantSecrets: "TRUE/Resolved: Every Secret that the spec names is there and can be used",
+			wantRollout: "TRUE/RolledOut: The pod template is what the spec asks for",
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newServer(t)
+			if tc.running {
+				w.settle()
+			}
+
+			was := w.running()
+			tc.secrets(w)
+
+			var rsp *fnv1.RunFunctionResponse
+			if tc.fetched {
+				rsp = w.call()
+			} else {
+				rsp, _ = w.fn.RunFunction(t.Context(), w.request(nil))
+			}
+
+			if diff := cmp.Diff(tc.wantNames, names(rsp)); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...): resources: -want, +got:\n%s", tc.reason, diff)
+			}
+
+			is := typed.Get(rsp.GetDesired().GetResources()["statefulset"].GetResource(), "spec", "forProvider", "manifest", "spec", "template").GetStructValue()
+			if moved := !proto.Equal(was, is); moved != tc.wantMoved {
+				t.Errorf("%s\nf.RunFunction(...): want template moved: %t, got: %t", tc.reason, tc.wantMoved, moved)
+			}
+
+			if diff := cmp.Diff(tc.wantSecrets, condition(rsp, "SecretsResolved")); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
+			}
+
+			if diff := cmp.Diff(tc.wantRollout, condition(rsp, "ConfigRolledOut")); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
+			}
+
+			wantReady := fnv1.Ready_READY_UNSPECIFIED
+			if !slices.Contains(tc.wantNames, "statefulset") {
+				wantReady = fnv1.Ready_READY_FALSE
+			}
+
+			if got := rsp.GetDesired().GetComposite().GetReady(); got != wantReady {
+				t.Errorf("%s\nf.RunFunction(...): want composite %s, got: %s", tc.reason, wantReady, got)
+			}
+
+			want := map[string]*fnv1.ResourceSelector{
+				"secret/jwt":   {ApiVersion: "v1", Kind: "Secret", Match: &fnv1.ResourceSelector_MatchName{MatchName: "jwt"}, Namespace: new("storage")},
+				"secret/admin": {ApiVersion: "v1", Kind: "Secret", Match: &fnv1.ResourceSelector_MatchName{MatchName: "admin"}, Namespace: new("storage")},
+			}
+			if diff := cmp.Diff(want, rsp.GetRequirements().GetResources(), protocmp.Transform()); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...): requirements: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// A life, from creation to stop: phase, readiness, endpoints and conditions.
+func TestLife(t *testing.T) {
+	w := newServer(t)
+
+	type state struct {
+		Phase   string
+		Ready   map[string]bool
+		Applied string
+		NFS     string
+	}
+
+	check := func(reason string, want state) {
+		t.Helper()
+
+		rsp := w.call()
+
+		got := state{
+			Phase:   phase(rsp),
+			Ready:   ready(rsp),
+			Applied: condition(rsp, "Applied"),
+			NFS:     typed.Get(rsp.GetDesired().GetComposite().GetResource(), "status", "endpoints", "nfs").GetStringValue(),
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", reason, diff)
+		}
+	}
+
+	provide := func(names ...string) {
+		for _, n := range names {
+			w.provide(n)
+			w.provide(n)
+		}
+	}
+
+	check("Nothing is there yet.", state{
+		Phase:   "Pending",
+		Ready:   map[string]bool{"configmap": false, "service-api": false, "service-file": false, "service-headless": false, "statefulset": false},
+		Applied: "FALSE/NotObserved: Waiting to see configmap, statefulset, service-headless, service-file, service-api",
+		NFS:     "files-file.storage.svc:2049",
+	})
+
+	w.reconcile(10)
+	provide("configmap", "service-headless", "service-file", "service-api")
+	check("What has no state of its own is ready once it is there.", state{
+		Phase:   "Pending",
+		Ready:   map[string]bool{"configmap": true, "service-api": false, "service-file": false, "service-headless": true, "statefulset": false},
+		Applied: "FALSE/NotObserved: Waiting to see statefulset",
+		NFS:     "files-file.storage.svc:2049",
+	})
+
+	provide("statefulset")
+	check("A StatefulSet that its controller has not seen is not ready.", state{
+		Phase:   "Progressing",
+		Ready:   map[string]bool{"configmap": true, "service-api": false, "service-file": false, "service-headless": true, "statefulset": false},
+		Applied: "TRUE/Applied: Every composed resource is applied",
+		NFS:     "files-file.storage.svc:2049",
+	})
+
+	w.control()
+	provide("statefulset", "service-file", "service-api")
+	check("Load balancers have addresses, and the pod is ready.", state{
+		Phase:   "Running",
+		Ready:   map[string]bool{"configmap": true, "service-api": true, "service-file": true, "service-headless": true, "statefulset": true},
+		Applied: "TRUE/Applied: Every composed resource is applied",
+		NFS:     "192.0.2.1:2049",
+	})
+
+	w.setSecret("jwt", secretValues["jwt"][1])
+	check("A Ready that is of the old digest is not ready.", state{
+		Phase:   "Progressing",
+		Ready:   map[string]bool{"configmap": true, "service-api": true, "service-file": true, "service-headless": true, "statefulset": false},
+		Applied: "TRUE/Applied: Every composed resource is applied",
+		NFS:     "192.0.2.1:2049",
+	})
+
+	w.settle()
+	w.patch("0", "replicas")
+	w.reconcile(10)
+	check("The pod still runs.", state{
+		Phase:   "Progressing",
+		Ready:   map[string]bool{"configmap": true, "service-api": true, "service-file": true, "service-headless": true, "statefulset": false},
+		Applied: "TRUE/Applied: Every composed resource is applied",
+		NFS:     "192.0.2.1:2049",
+	})
+
+	w.settle()
+	check("No replica is asked for, and none runs.", state{
+		Phase:   "Stopped",
+		Ready:   map[string]bool{"configmap": true, "service-api": true, "service-file": true, "service-headless": true, "statefulset": true},
+		Applied: "TRUE/Applied: Every composed resource is applied",
+		NFS:     "192.0.2.1:2049",
+	})
+
+	w.refused = true
+	w.patch("1", "replicas")
+	w.reconcile(10)
+	provide("statefulset")
+	check("What the provider cannot apply is a failure, told to the user.", state{
+		Phase:   "Failed",
+		Ready:   map[string]bool{"configmap": true, "service-api": true, "service-file": true, "service-headless": true, "statefulset": false},
+		Applied: "FALSE/NotSynced: Cannot apply statefulset: the API server refuses it",
+		NFS:     "192.0.2.1:2049",
+	})
+}
+
+func TestReconcileErrorOfCrossplane(t *testing.T) {
+	cases := map[string]struct {
+		reason  string
+		message string
+		want    string
+	}{
+		"Apply": {
+			reason:  "Users see what Crossplane says of a resource that it cannot apply.",
+			message: `cannot compose resources: cannot apply composed resource "service-file": forbidden`,
+			want:    `FALSE/ReconcileError: Crossplane reports: cannot compose resources: cannot apply composed resource "service-file": forbidden`,
+		},
+		"Fatal": {
+			reason:  "A fatal result of an earlier call is over.",
+			message: `cannot compose resources: pipeline step "dittoserver" returned a fatal result: invalid DittoServer`,
+			want:    "TRUE/Applied: Every composed resource is applied",
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newServer(t)
+			w.settle()
+
+			list := typed.Get(w.xr, "status", "conditions").GetListValue()
+			list.Values = append(list.Values, structpb.NewStructValue(mustStruct(t, map[string]any{"type": "Synced", "status": "False", "reason": "ReconcileError", "message": tc.message})))
+
+			if diff := cmp.Diff(tc.want, condition(w.call(), "Applied")); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestFatal(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		change func(req *fnv1.RunFunctionRequest)
+		want   string
+	}{
+		"EmptyRequest": {
+			reason: "An empty request is answered.",
+			change: func(req *fnv1.RunFunctionRequest) { req.Observed, req.Input = nil, nil },
+			want: "invalid DittoServer: metadata.name: Required value: the Kubernetes objects are named after it; " +
+				"input.namespace: Required value: a cluster-scoped composite resource without a claim needs the namespace of its server in the function's input; " +
+				"spec.identity.jwt.secretRef.name: Required value: name a Secret in the server's namespace",
+		},
+		"NoSpec": {
+			reason: "An XR without spec lacks what is required.",
+			change: func(req *fnv1.RunFunctionRequest) { delete(req.Observed.Composite.Resource.Fields, "spec") },
+			want:   "invalid DittoServer: spec.identity.jwt.secretRef.name: Required value: name a Secret in the server's namespace",
+		},
+		"AllErrors": {
+			reason: "All errors come at once, those of the policy too.",
+			change: func(req *fnv1.RunFunctionRequest) {
+				typed.Set(req.Observed.Composite.Resource, structpb.NewNumberValue(0), "spec", "nfsPort")
+				typed.Set(req.Observed.Composite.Resource, structpb.NewBoolValue(true), "spec", "securityContext", "privileged")
+				req.Input = mustStruct(t, map[string]any{"compose": "Terraform"})
+			},
+			want: `invalid DittoServer: input.compose: Unsupported value: "Terraform": supported values: "Object"; ` +
+				"spec.nfsPort: Invalid value: 0: must be between 1 and 65535, inclusive; " +
+				`spec.securityContext: Forbidden: the platform's policy asks for the Pod Security Standard restricted: privileged (container "dittofs" must not set securityContext.privileged=true); ` +
+				`spec.securityContext: Forbidden: the platform's policy asks for the Pod Security Standard restricted: allowPrivilegeEscalation != false (container "dittofs" must set securityContext.allowPrivilegeEscalation=false)`,
+		},
+		"NameTaken": {
+			reason: "What an earlier function composes is not overwritten.",
+			change: func(req *fnv1.RunFunctionRequest) {
+				req.Desired = &fnv1.State{Resources: map[string]*fnv1.Resource{"configmap": {}}}
+			},
+			want: "an earlier function of the pipeline already composes a resource named configmap: rename that one",
+		},
+		"Unreadable": {
+			reason: "What runs cannot be guessed.",
+			change: func(req *fnv1.RunFunctionRequest) {
+				req.Observed.Resources["statefulset"] = &fnv1.Resource{Resource: mustStruct(t, map[string]any{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": map[string]any{"name": "files"}})}
+			},
+			want: "cannot read the composed resource statefulset: it is StatefulSet files, not an Object with a manifest",
+		},
+		"OtherKind": {
+			reason: "Objects of the other scope would be new ones beside those that run.",
+			change: func(req *fnv1.RunFunctionRequest) {
+				typed.Set(req.Observed.Resources["service-api"].Resource, structpb.NewStringValue("kubernetes.crossplane.io/v1alpha2"), "apiVersion")
+			},
+			want: "composed resource service-api is a Object.kubernetes.crossplane.io and would become a Object.kubernetes.m.crossplane.io: change it back; to migrate, delete the DittoServer, which keeps its volume claims, and create it anew",
+		},
+		"OtherName": {
+			reason: "A second, empty server would come up.",
+			change: func(req *fnv1.RunFunctionRequest) {
+				typed.Set(req.Observed.Resources["statefulset"].Resource, structpb.NewStringValue("old"), "spec", "forProvider", "manifest", "metadata", "name")
+			},
+			want: `composed resource statefulset has the spec.forProvider.manifest.metadata.name "old" and would get "files": change it back; to migrate, delete the DittoServer, which keeps its volume claims, and create it anew`,
+		},
+		"OtherNamespace": {
+			reason: "A second, empty server would come up.",
+			change: func(req *fnv1.RunFunctionRequest) {
+				typed.Set(req.Observed.Resources["statefulset"].Resource, structpb.NewStringValue("old"), "spec", "forProvider", "manifest", "metadata", "namespace")
+			},
+			want: `composed resource statefulset has the spec.forProvider.manifest.metadata.namespace "old" and would get "storage": change it back; to migrate, delete the DittoServer, which keeps its volume claims, and create it anew`,
+		},
+		"OtherObjectKind": {
+			reason: "A StatefulSet does not become something else.",
+			change: func(req *fnv1.RunFunctionRequest) {
+				typed.Set(req.Observed.Resources["statefulset"].Resource, structpb.NewStringValue("Deployment"), "spec", "forProvider", "manifest", "kind")
+			},
+			want: `composed resource statefulset has the spec.forProvider.manifest.kind "Deployment" and would get "StatefulSet": change it back; to migrate, delete the DittoServer, which keeps its volume claims, and create it anew`,
+		},
+		"OtherCluster": {
+			reason: "Another ProviderConfig is another cluster, with an empty server.",
+			change: func(req *fnv1.RunFunctionRequest) {
+				req.Input = mustStruct(t, map[string]any{"providerConfigRef": map[string]any{"name": "other"}})
+			},
+			want: `composed resource configmap has the spec.providerConfigRef.name "default" and would get "other": change it back; to migrate, delete the DittoServer, which keeps its volume claims, and create it anew`,
+		},
+		"OtherProviderConfigKind": {
+			reason: "Another kind of ProviderConfig is another cluster.",
+			change: func(req *fnv1.RunFunctionRequest) {
+				req.Input = mustStruct(t, map[string]any{"providerConfigRef": map[string]any{"kind": "ProviderConfig"}})
+			},
+			want: `composed resource configmap has the spec.providerConfigRef.kind "ClusterProviderConfig" and would get "ProviderConfig": change it back; to migrate, delete the DittoServer, which keeps its volume claims, and create it anew`,
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newServer(t)
+			w.settle()
+
+			req := w.request(map[string]*fnv1.ResourceSelector{
+				"secret/jwt":   {Match: &fnv1.ResourceSelector_MatchName{MatchName: "jwt"}, Namespace: new("storage")},
+				"secret/admin": {Match: &fnv1.ResourceSelector_MatchName{MatchName: "admin"}, Namespace: new("storage")},
+			})
+			tc.change(req)
+			before := proto.CloneOf(req)
+
+			rsp, err := w.fn.RunFunction(t.Context(), req)
+			if err != nil {
+				t.Fatalf("%s\nf.RunFunction(...): %v", tc.reason, err)
+			}
+
+			if diff := cmp.Diff(before, req, protocmp.Transform()); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...) changes the request: -before, +after:\n%s", tc.reason, diff)
+			}
+
+			last := rsp.GetResults()[len(rsp.GetResults())-1]
+			if diff := cmp.Diff(fnv1.Severity_SEVERITY_FATAL, last.GetSeverity()); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
+			}
+
+			if diff := cmp.Diff(tc.want, last.GetMessage()); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
+			}
+
+			if diff := cmp.Diff(req.GetDesired(), rsp.GetDesired(), protocmp.Transform()); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...): desired: -want, +got:\n%s", tc.reason, diff)
+			}
+
+			w.checkConditions(rsp)
+
+			if strings.HasPrefix(tc.want, "invalid") {
+				want := map[string]string{
+					"SpecValid":       "FALSE/Invalid: " + strings.TrimPrefix(tc.want, "invalid DittoServer: "),
+					"SecretsResolved": "UNKNOWN/NotChecked: Not checked: the spec is invalid",
+					"ConfigRolledOut": "UNKNOWN/NotChecked: Not checked: the spec is invalid",
+					"StorageUpToDate": "UNKNOWN/NotChecked: Not checked: the spec is invalid",
+					"Applied":         "UNKNOWN/NotChecked: Not checked: the spec is invalid",
+					"Warnings":        "UNKNOWN/NotChecked: Not checked: the spec is invalid",
+				}
+				if diff := cmp.Diff(want, conditions(rsp)); diff != "" {
+					t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
+				}
+			}
+		})
+	}
+}
+
+// A panic is a fatal result, and the process lives.
+func TestPanic(t *testing.T) {
+	rsp := newFunction().protect(&fnv1.RunFunctionRequest{}, func(*fnv1.RunFunctionRequest, *fnv1.RunFunctionResponse) error {
+		panic("boom")
+	})
+
+	want := []*fnv1.Result{{
+		Severity: fnv1.Severity_SEVERITY_FATAL,
+		Message:  "the function panicked: please report the stack in its log",
+		Reason:   new("Panic"),
+		Target:   fnv1.Target_TARGET_COMPOSITE.Enum(),
+	}}
+	if diff := cmp.Diff(want, rsp.GetResults(), protocmp.Transform()); diff != "" {
+		t.Errorf("f.protect(...): -want, +got:\n%s", diff)
+	}
+
+	newWorld(t, 1).checkConditions(rsp)
+}
+
+// Earlier functions' desired state, status and context pass through.
+func TestPassThrough(t *testing.T) {
+	w := newServer(t)
+
+	req := w.request(nil)
+	req.Context = mustStruct(t, map[string]any{"key": "value"})
+	req.Desired = &fnv1.State{
+		Composite: &fnv1.Resource{
+			Resource:          mustStruct(t, map[string]any{"status": map[string]any{"other": "value", "phase": "Other"}}),
+			ConnectionDetails: map[string][]byte{"key": []byte("value")},
+		},
+		Resources: map[string]*fnv1.Resource{
+			"bucket": {Resource: mustStruct(t, map[string]any{"kind": "Bucket"}), Ready: fnv1.Ready_READY_TRUE, ConnectionDetails: map[string][]byte{"a": []byte("b")}},
+		},
+	}
+	before := proto.CloneOf(req)
+
+	rsp, err := w.fn.RunFunction(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if diff := cmp.Diff(before, req, protocmp.Transform()); diff != "" {
+		t.Errorf("f.RunFunction(...) changes the request: -before, +after:\n%s", diff)
+	}
+
+	if diff := cmp.Diff(req.GetContext(), rsp.GetContext(), protocmp.Transform()); diff != "" {
+		t.Errorf("f.RunFunction(...): context: -want, +got:\n%s", diff)
+	}
+
+	if diff := cmp.Diff(req.GetDesired().GetResources()["bucket"], rsp.GetDesired().GetResources()["bucket"], protocmp.Transform()); diff != "" {
+		t.Errorf("f.RunFunction(...): bucket: -want, +got:\n%s", diff)
+	}
+
+	if diff := cmp.Diff(req.GetDesired().GetComposite().GetConnectionDetails(), rsp.GetDesired().GetComposite().GetConnectionDetails()); diff != "" {
+		t.Errorf("f.RunFunction(...): connection details: -want, +got:\n%s", diff)
+	}
+
+	status := typed.Get(rsp.GetDesired().GetComposite().GetResource(), "status").GetStructValue()
+	if got := typed.Get(status, "other").GetStringValue() + "," + typed.Get(status, "phase").GetStringValue(); got != "value,Pending" {
+		t.Errorf("f.RunFunction(...): status: want value,Pending, got: %s", got)
+	}
+
+	if got := typed.Get(rsp.GetDesired().GetComposite().GetResource(), "kind").GetStringValue(); got != "DittoServer" {
+		t.Errorf("f.RunFunction(...): want kind DittoServer, got: %s", got)
+	}
+}
+
+func TestTTL(t *testing.T) {
+	w := newServer(t)
+
+	rsp, _ := w.fn.RunFunction(t.Context(), w.request(nil))
+	if diff := cmp.Diff(durationpb.New(time.Minute), rsp.GetMeta().GetTtl(), protocmp.Transform()); diff != "" {
+		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
+	}
+
+	w.input = mustStruct(t, map[string]any{"ttl": "5s"})
+
+	rsp, _ = w.fn.RunFunction(t.Context(), w.request(nil))
+	if diff := cmp.Diff(durationpb.New(5*time.Second), rsp.GetMeta().GetTtl(), protocmp.Transform()); diff != "" {
+		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
+	}
+}
+
+// A cluster-scoped composite resource composes cluster-scoped Objects, in the
+// claim's namespace and with the claim's name.
+func TestClusterScoped(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		xr     string
+		input  string
+		want   string
+	}{
+		"Claim": {
+			reason: "Names and namespace are the claim's.",
+			xr:     "{apiVersion: dittofs.io/v1alpha1, kind: XDittoServer, metadata: {name: files-x7k2p}, spec: {claimRef: {apiVersion: dittofs.io/v1alpha1, kind: DittoServer, name: files, namespace: storage}, identity: {jwt: {secretRef: {name: jwt}}}}}",
+			want:   "kubernetes.crossplane.io/v1alpha2 map[name:default] storage/files-config",
+		},
+		"Input": {
+			reason: "Without a claim the namespace is the input's.",
+			xr:     "{apiVersion: dittofs.io/v1alpha1, kind: XDittoServer, metadata: {name: shared}, spec: {identity: {jwt: {secretRef: {name: jwt}}}}}",
+			input:  "{namespace: storage, providerConfigRef: {name: other}}",
+			want:   "kubernetes.crossplane.io/v1alpha2 map[name:other] storage/shared-config",
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newServer(t)
+			w.create(tc.xr)
+
+			if tc.input != "" {
+				w.input = fromYAML(t, tc.input)
+			}
+
+			rsp := w.call()
+			o := rsp.GetDesired().GetResources()["configmap"].GetResource()
+			got := typed.Get(o, "apiVersion").GetStringValue() + " " + strings.ReplaceAll(strings.TrimSpace(mapText(typed.Get(o, "spec", "providerConfigRef"))), "  ", " ") + " " +
+				typed.Get(o, "spec", "forProvider", "manifest", "metadata", "namespace").GetStringValue() + "/" + typed.Get(o, "spec", "forProvider", "manifest", "metadata", "name").GetStringValue()
+
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
+			}
+
+			if got := condition(rsp, "SecretsResolved"); !strings.HasPrefix(got, "TRUE") {
+				t.Errorf("%s\nf.RunFunction(...): %s", tc.reason, got)
+			}
+		})
+	}
+}
+
+func mapText(v *structpb.Value) string {
+	var s []string
+	for k, e := range v.GetStructValue().GetFields() {
+		s = append(s, k+":"+e.GetStringValue())
+	}
+
+	slices.Sort(s)
+
+	return "map[" + strings.Join(s, " ") + "]"
+}
+
+// Results are events: they come when something changes, and not on every call.
+func TestTransitions(t *testing.T) {
+	warnings := func(rsp *fnv1.RunFunctionResponse) []string {
+		var w []string
+		for _, r := range rsp.GetResults() {
+			w = append(w, r.GetSeverity().String()+" "+r.GetReason()+" "+r.GetTarget().String())
+		}
+
+		return w
+	}
+
+	w := newServer(t)
+	w.settle()
+
+	steps := []struct {
+		reason string
+		change func()
+		want   []string
+	}{
+		{"Nothing is new.", func() {}, nil},
+		{"A Secret went.", func() { delete(w.secrets, "jwt") }, []string{"SEVERITY_WARNING Missing TARGET_COMPOSITE_AND_CLAIM"}},
+		{"It is known that a Secret went.", func() {}, nil},
+		{"It came back.", func() { w.setSecret("jwt", secretValues["jwt"][0]) }, nil},
+		{"A newly set field gets a warning.", func() { w.patch("{jwt: {secretRef: {name: jwt}}}", "identity") }, []string{"SEVERITY_WARNING HasWarnings TARGET_COMPOSITE_AND_CLAIM"}},
+		{"It is known.", func() {}, nil},
+		{"A dangerous change waits.", func() { w.patch("0.28.0", "version") }, []string{"SEVERITY_WARNING ApprovalRequired TARGET_COMPOSITE_AND_CLAIM"}},
+		{"It is known.", func() {}, nil},
+		{"A claim cannot grow.", func() { w.patch("1Ti", "storage", "metadataSize") }, []string{"SEVERITY_WARNING Frozen TARGET_COMPOSITE_AND_CLAIM"}},
+		{"It is known.", func() {}, nil},
+	}
+
+	for _, s := range steps {
+		s.change()
+
+		rsp := w.reconcile(10)
+		if diff := cmp.Diff(s.want, warnings(rsp)); diff != "" {
+			t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", s.reason, diff)
+		}
+	}
+}
+
+// A Secret may be as large as the API server allows.
+func TestLargeSecret(t *testing.T) {
+	w := newServer(t)
+	w.setSecret("jwt", map[string]string{"jwt-secret": strings.Repeat("example.", 1<<20/8)})
+
+	if got := condition(w.call(), "SecretsResolved"); !strings.HasPrefix(got, "TRUE/") {
+		t.Errorf("f.RunFunction(...): want SecretsResolved True, got: %s", got)
+	}
+}
+
+// What a user wrote is bounded in messages.
+func TestLargeField(t *testing.T) {
+	w := newServer(t)
+	w.patch(strings.Repeat("1", 1<<20), "version")
+
+	rsp := w.call()
+	if got := condition(rsp, "SpecValid"); len(got) > 17*1024 || !strings.HasPrefix(got, "FALSE/Invalid: spec.version") {
+		t.Errorf("f.RunFunction(...): want a bounded message, got %d bytes: %.100s", len(got), got)
+	}
+}
+
+// Nothing of a Secret but its referenced keys counts.
+func TestNoRestart(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		change func(w *world)
+		want   bool
+	}{
+		"CrossplaneSpec": {"Crossplane writes into spec.", func(w *world) {
+			typed.Set(w.xr, structpb.NewStringValue("rev-2"), "spec", "crossplane", "compositionRevisionRef", "name")
+			w.bump()
+		}, false},
+		"Metadata":     {"Labels are not the spec.", func(w *world) { typed.Set(w.xr, structpb.NewStringValue("b"), "metadata", "labels", "a") }, false},
+		"Replicas":     {"Stopping changes nothing for the next pod.", func(w *world) { w.patch("0", "replicas") }, false},
+		"Rollout":      {"Who decides on restarts changes nothing for the pod.", func(w *world) { w.patch("Automatic", "rollout") }, false},
+		"SecretLabels": {"A Secret's metadata are not its data.", func(w *world) { typed.Set(w.secrets["jwt"], structpb.NewStringValue("b"), "metadata", "labels", "a") }, false},
+		"OtherKey": {"A key that is not referenced is not used.", func(w *world) {
+			typed.Set(w.secrets["jwt"], structpb.NewStringValue(base64.StdEncoding.EncodeToString([]byte("example"))), "data", "other")
+		}, false},
+		"SameAgain":         {"A Secret that comes back the same is the same.", func(w *world) { delete(w.secrets, "jwt"); w.settle(); w.setSecret("jwt", secretValues["jwt"][0]) }, false},
+		"ServiceAnnotation": {"The user's spec counts as a whole.", func(w *world) { w.patch("{a: b}", "service", "annotations") }, true},
+		"Secret":            {"A Secret is rotated.", func(w *world) { w.setSecret("jwt", secretValues["jwt"][1]) }, true},
+		"Config":            {"The configuration changes.", func(w *world) { w.patch("DEBUG", "logging", "level") }, true},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newServer(t)
+			w.settle()
+
+			was := w.hash()
+			tc.change(w)
+			w.settle()
+
+			if got := w.hash() != was; got != tc.want {
+				t.Errorf("%s\nf.RunFunction(...): want restart: %t, got: %t", tc.reason, tc.want, got)
+			}
+		})
+	}
+}
+
+// The response fed back as the observed state gives the same response.
+func TestIdempotent(t *testing.T) {
+	w := newServer(t)
+	w.settle()
+
+	first, second := w.settle(), w.settle()
+	if diff := cmp.Diff(wire(first), wire(second)); diff != "" {
+		t.Errorf("f.RunFunction(...): -first, +second:\n%s", cmp.Diff(first, second, protocmp.Transform()))
+	}
+}

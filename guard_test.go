@@ -1,0 +1,477 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/internal/typed"
+)
+
+// approval returns the value of the annotation that a ConfigRolledOut condition
+// asks for.
+func approval(message string) string {
+	_, value, _ := strings.Cut(message, "dittofs.io/approve=")
+	return value
+}
+
+func (w *world) annotate(key, value string) {
+	typed.Set(w.xr, structpb.NewStringValue(value), "metadata", "annotations", key)
+	w.changes++
+}
+
+func image(template *structpb.Struct) string {
+	c := typed.Get(template, "spec", "containers").GetListValue().GetValues()[0].GetStructValue()
+	return typed.Get(c, "image").GetStringValue()
+}
+
+// The ConfigMap goes first, and the pod template follows once it is live.
+func TestConfigBeforePods(t *testing.T) {
+	w := newServer(t)
+	w.settle()
+
+	was, config := w.running(), w.config()
+	w.patch("DEBUG", "logging", "level")
+	w.patch("0", "replicas")
+
+	steps := []struct {
+		reason     string
+		do         func()
+		wantConfig bool
+		wantMoved  bool
+		want       string
+	}{
+		{"The ConfigMap is asked for; replicas follow, the template does not.", func() {}, true, false, "FALSE/ConfigMapNotReady: The pod template waits until the ConfigMap holds the new configuration"},
+		{"It is asked for but not live.", func() {}, true, false, "FALSE/ConfigMapNotReady: The pod template waits until the ConfigMap holds the new configuration"},
+		{"It is live.", func() { w.provide("configmap") }, true, true, "TRUE/RolledOut: The pod template is what the spec asks for"},
+	}
+
+	for _, s := range steps {
+		s.do()
+
+		rsp := w.reconcile(10)
+		if diff := cmp.Diff(s.want, condition(rsp, "ConfigRolledOut")); diff != "" {
+			t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", s.reason, diff)
+		}
+
+		if got := w.config() != config; got != s.wantConfig {
+			t.Errorf("%s\nf.RunFunction(...): want configuration moved: %t, got: %t", s.reason, s.wantConfig, got)
+		}
+
+		if got := cmp.Diff(was.AsMap(), w.running().AsMap()) != ""; got != s.wantMoved {
+			t.Errorf("%s\nf.RunFunction(...): want template moved: %t, got: %t", s.reason, s.wantMoved, got)
+		}
+
+		if got := typed.Get(w.objects["statefulset"], "spec", "forProvider", "manifest", "spec", "replicas").GetNumberValue(); got != 0 {
+			t.Errorf("%s\nf.RunFunction(...): want 0 replicas, got: %v", s.reason, got)
+		}
+	}
+}
+
+// While a pod template is on its way, the configuration that it covers stays.
+func TestRolloutInProgress(t *testing.T) {
+	w := newServer(t)
+	w.settle()
+
+	w.patch("DEBUG", "logging", "level")
+	w.reconcile(10)
+	w.provide("configmap")
+	w.reconcile(10)
+
+	covered := w.config()
+
+	w.patch("WARN", "logging", "level")
+
+	rsp := w.reconcile(10)
+	if diff := cmp.Diff("FALSE/RolloutInProgress: The running server keeps its configuration and pod template until the StatefulSet has the last pod template", condition(rsp, "ConfigRolledOut")); diff != "" {
+		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
+	}
+
+	if w.config() != covered {
+		t.Error("f.RunFunction(...): the configuration moves away under a pod template that is on its way")
+	}
+
+	w.settle()
+
+	if !strings.Contains(w.config(), "level: WARN") {
+		t.Errorf("f.RunFunction(...): want level WARN in the end, got:\n%s", w.config())
+	}
+}
+
+// A pod template that the API server refuses does not block the next one, though
+// its configuration differs.
+func TestRefusedTemplate(t *testing.T) {
+	w := newServer(t)
+	w.settle()
+
+	w.refused = true
+	w.patch("DEBUG", "logging", "level")
+	w.reconcile(10)
+	w.provide("configmap")
+	w.reconcile(10)
+	w.provide("statefulset")
+
+	bad := w.hash()
+
+	w.patch("WARN", "logging", "level")
+	w.reconcile(10)
+
+	if w.hash() == bad {
+		t.Fatal("f.RunFunction(...): a pod template that cannot be applied stays")
+	}
+
+	if !strings.Contains(w.config(), "level: DEBUG") {
+		t.Errorf("f.RunFunction(...): want the configuration that the template covers, got:\n%s", w.config())
+	}
+
+	w.refused = false
+	w.settle()
+
+	if !strings.Contains(w.config(), "level: WARN") {
+		t.Errorf("f.RunFunction(...): want level WARN in the end, got:\n%s", w.config())
+	}
+}
+
+// A ConfigMap that is gone comes back before the template moves.
+func TestConfigMapGone(t *testing.T) {
+	w := newServer(t)
+	w.settle()
+
+	was := w.hash()
+
+	delete(w.objects, "configmap")
+	delete(w.live, "configmap")
+	w.setSecret("jwt", secretValues["jwt"][1])
+
+	rsp := w.reconcile(10)
+	if diff := cmp.Diff("FALSE/ConfigMapNotReady: The pod template waits until the ConfigMap holds the new configuration", condition(rsp, "ConfigRolledOut")); diff != "" {
+		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
+	}
+
+	if w.hash() != was {
+		t.Error("f.RunFunction(...): the template moves without a ConfigMap")
+	}
+
+	w.settle()
+
+	if w.hash() == was {
+		t.Error("f.RunFunction(...): the template never moves")
+	}
+
+	// Held, it comes back as it runs, not as the spec asks for.
+	config := w.config()
+
+	delete(w.objects, "configmap")
+	delete(w.live, "configmap")
+	delete(w.secrets, "jwt")
+	w.patch("DEBUG", "logging", "level")
+	w.reconcile(10)
+
+	if diff := cmp.Diff(config, w.config()); diff != "" {
+		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
+	}
+}
+
+// Dangerous changes wait for a person, and only for the right word.
+func TestApproval(t *testing.T) {
+	const hold = "FALSE/ApprovalRequired: The running server keeps its configuration and pod template until a person approves the change "
+
+	cases := map[string]struct {
+		reason string
+		start  func(w *world)
+		change func(w *world)
+		want   string
+	}{
+		"Downgrade": {
+			reason: "An older release may not read the database of a newer one.",
+			change: func(w *world) { w.patch("0.28.1", "version") },
+			want:   hold + "(the version goes down from 0.29.0 to 0.28.1)",
+		},
+		"DowngradeByImage": {
+			reason: "The tag of an image is a version too.",
+			change: func(w *world) {
+				w.patch("", "version")
+				w.patch("registry.example.org/dittofs:v0.28.1", "image")
+			},
+			want: hold + "(the version goes down from 0.29.0 to 0.28.1)",
+		},
+		"SQLitePath": {
+			reason: "The server would start on an empty database.",
+			change: func(w *world) { w.patch("/data/metadata/other.db", "database", "sqlite", "path") },
+			want:   hold + "(the database changes from sqlite /data/controlplane/controlplane.db to sqlite /data/metadata/other.db)",
+		},
+		"DatabaseType": {
+			reason: "The server would start on an empty database.",
+			change: func(w *world) { w.patch("{secretRef: {name: db}}", "database", "postgres") },
+			want:   hold + "(the database changes from sqlite /data/controlplane/controlplane.db to postgres of Secret db)",
+		},
+		"DatabaseSecret": {
+			reason: "Another Secret is another database.",
+			start:  func(w *world) { w.patch("{secretRef: {name: db}}", "database", "postgres") },
+			change: func(w *world) {
+				w.setSecret("db2", secretValues["db"][0])
+				w.patch("{secretRef: {name: db2}}", "database", "postgres")
+			},
+			want: hold + "(the database changes from postgres of Secret db to postgres of Secret db2)",
+		},
+		"Manual": {
+			reason: "Under rollout Manual every restart waits.",
+			start:  func(w *world) { w.patch("Manual", "rollout") },
+			change: func(w *world) { w.setSecret("jwt", secretValues["jwt"][1]) },
+			want:   hold + "(spec.rollout is Manual)",
+		},
+		"ManualConfig": {
+			reason: "Under rollout Manual the configuration waits too.",
+			start:  func(w *world) { w.patch("Manual", "rollout") },
+			change: func(w *world) { w.patch("DEBUG", "logging", "level") },
+			want:   hold + "(spec.rollout is Manual)",
+		},
+		"ManualTemplate": {
+			reason: "A restart with the same digest waits too, and an old approval of that digest does not count.",
+			start: func(w *world) {
+				w.input = mustStruct(w.t, map[string]any{"configHash": map[string]any{"generation": "None"}})
+				w.patch("Manual", "rollout")
+				w.settle()
+				w.annotate("dittofs.io/approve", w.hash())
+			},
+			change: func(w *world) { w.patch("{a: b}", "podLabels") },
+			want:   hold + "(spec.rollout is Manual)",
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newServer(t)
+			if tc.start != nil {
+				tc.start(w)
+			}
+
+			w.settle()
+
+			was, config := w.running(), w.config()
+			tc.change(w)
+
+			for _, wrong := range []string{"", "true", strings.Repeat("0", 64), typed.Get(was, "metadata", "annotations", "dittofs.io/config-hash").GetStringValue()} {
+				if wrong != "" {
+					w.annotate("dittofs.io/approve", wrong)
+				}
+
+				rsp := w.settle()
+				got, _, _ := strings.Cut(condition(rsp, "ConfigRolledOut"), ": annotate")
+
+				if diff := cmp.Diff(tc.want, got); diff != "" {
+					t.Fatalf("%s\nf.RunFunction(...): with approval %q: -want, +got:\n%s", tc.reason, wrong, diff)
+				}
+
+				if cmp.Diff(was.AsMap(), w.running().AsMap()) != "" || w.config() != config {
+					t.Fatalf("%s\nf.RunFunction(...): with approval %q: the server moves", tc.reason, wrong)
+				}
+			}
+
+			w.annotate("dittofs.io/approve", approval(messageOf(w.xr, "ConfigRolledOut")))
+
+			if diff := cmp.Diff("TRUE/RolledOut: The pod template is what the spec asks for", condition(w.settle(), "ConfigRolledOut")); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
+			}
+
+			if cmp.Diff(was.AsMap(), w.running().AsMap()) == "" {
+				t.Errorf("%s\nf.RunFunction(...): the approved change never comes", tc.reason)
+			}
+		})
+	}
+}
+
+// Going back to what runs needs nobody's approval.
+func TestRevert(t *testing.T) {
+	w := newServer(t)
+	w.settle()
+
+	was := w.hash()
+
+	w.patch("0.28.0", "version")
+	w.settle()
+	w.patch("0.29.0", "version")
+
+	if diff := cmp.Diff("TRUE/RolledOut: The pod template is what the spec asks for", condition(w.settle(), "ConfigRolledOut")); diff != "" {
+		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
+	}
+
+	if w.hash() != was {
+		t.Error("f.RunFunction(...): the server restarts")
+	}
+}
+
+// What Kubernetes cannot change stays, the rest goes through, and the way out
+// works.
+func TestGrowStorage(t *testing.T) {
+	w := newServer(t)
+	w.patch("0.27.0", "version")
+	w.settle()
+	w.patch("", "version")
+	w.settle()
+
+	w.patch("{metadataSize: 20Gi, contentSize: 1Gi, storageClassName: fast}", "storage")
+	w.patch("DEBUG", "logging", "level")
+
+	want := `FALSE/Frozen: Kubernetes cannot change some of a running server, which keeps it: ` +
+		`volume claim controlplane has the storage class "" instead of "fast" (an existing PersistentVolumeClaim keeps its class); ` +
+		`volume claim metadata has 10Gi instead of 20Gi (expand the PersistentVolumeClaim metadata-files-0 by hand); ` +
+		`volume claim metadata has the storage class "" instead of "fast" (an existing PersistentVolumeClaim keeps its class); ` +
+		`volume claim content of 1Gi is missing, and nothing is mounted in its place; ` +
+		`volume claim cache of 5Gi is missing, and nothing is mounted in its place. ` +
+		`For volume claims: stop the server (spec.replicas: 0), wait for the phase Stopped and for this condition to be True, and start it again: the StatefulSet is created anew, and the data stay`
+
+	rsp := w.settle()
+	if diff := cmp.Diff(want, condition(rsp, "StorageUpToDate")); diff != "" {
+		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
+	}
+
+	if !strings.Contains(w.config(), "level: DEBUG") || typed.Get(w.running(), "metadata", "annotations", "dittofs.io/config").GetStringValue() != w.config() {
+		t.Error("f.RunFunction(...): the rest of the change does not go through")
+	}
+
+	w.patch("0", "replicas")
+
+	rsp = w.settle()
+	if diff := cmp.Diff("TRUE/UpToDate: The volume claims are what the spec asks for", condition(rsp, "StorageUpToDate")); diff != "" {
+		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
+	}
+
+	if got := phase(rsp); got != "Stopped" {
+		t.Errorf("f.RunFunction(...): want phase Stopped, got: %s", got)
+	}
+
+	w.patch("1", "replicas")
+	w.settle()
+
+	claims := typed.Get(w.live["statefulset"], "spec", "volumeClaimTemplates").GetListValue()
+	if got := len(claims.GetValues()); got != 4 {
+		t.Errorf("f.RunFunction(...): want 4 claims, got: %d", got)
+	}
+
+	if got := image(w.running()); got != "marmos91c/dittofs:v0.27.0" {
+		t.Errorf("f.RunFunction(...): want the image that ran, got: %s", got)
+	}
+}
+
+// While a stopped StatefulSet is created anew, the user is told.
+func TestRecreating(t *testing.T) {
+	w := newServer(t)
+	w.patch("0", "replicas")
+	w.settle()
+	w.patch("{metadataSize: 20Gi}", "storage")
+
+	rsp := w.reconcile(10)
+	if diff := cmp.Diff("FALSE/Recreating: The stopped StatefulSet is deleted, and created anew with the volume claims that the spec asks for", condition(rsp, "ConfigRolledOut")); diff != "" {
+		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
+	}
+
+	if got := phase(rsp); got != "Progressing" {
+		t.Errorf("f.RunFunction(...): want phase Progressing, got: %s", got)
+	}
+}
+
+// Other spellings of the same claims are the same claims.
+func TestSameStorage(t *testing.T) {
+	w := newServer(t)
+	w.settle()
+	w.patch("{metadataSize: 10240Mi, controlPlaneSize: 1024Mi}", "storage")
+
+	if diff := cmp.Diff("TRUE/UpToDate: The volume claims are what the spec asks for", condition(w.settle(), "StorageUpToDate")); diff != "" {
+		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
+	}
+}
+
+// A configuration that needs a claim which the StatefulSet cannot get waits.
+func TestStorageMissing(t *testing.T) {
+	const want = "FALSE/StorageMissing: The running server keeps its configuration and pod template, since the new one needs a volume claim that the StatefulSet does not have: see condition StorageUpToDate"
+
+	cases := map[string]struct {
+		reason string
+		change func(w *world)
+		want   string
+	}{
+		"Log": {
+			reason: "The log would be on a volume that is not there.",
+			change: func(w *world) {
+				w.patch("1Gi", "storage", "contentSize")
+				w.patch("/data/content/log", "logging", "output")
+			},
+			want: want,
+		},
+		"TemporaryLog": {
+			reason: "A log below /tmp needs no claim.",
+			change: func(w *world) { w.patch("/tmp/log", "logging", "output") },
+			want:   "TRUE/RolledOut: The pod template is what the spec asks for",
+		},
+		"Cache": {
+			reason: "A release with a cache needs its claim.",
+			change: func(w *world) {
+				w.patch("0.8.0", "version")
+				w.settle()
+				w.annotate("dittofs.io/approve", approval(messageOf(w.xr, "ConfigRolledOut")))
+			},
+			want: want,
+		},
+		"NoVersion": {
+			reason: "The release that runs has no cache, whatever the configuration says.",
+			change: func(w *world) { w.patch("", "version") },
+			want:   "TRUE/RolledOut: The pod template is what the spec asks for",
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newServer(t)
+			w.settle()
+			tc.change(w)
+
+			if diff := cmp.Diff(tc.want, condition(w.settle(), "ConfigRolledOut")); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// A load balancer's class cannot change while the Service is one.
+func TestLoadBalancerClass(t *testing.T) {
+	w := newServer(t)
+	w.settle()
+	w.patch("example.org/internal", "service", "file", "loadBalancerClass")
+
+	want := `FALSE/Frozen: Kubernetes cannot change some of a running server, which keeps it: ` +
+		`load balancer class of service-file is "" instead of "example.org/internal" (give the Service the type ClusterIP until the condition Applied is True, and then LoadBalancer again). ` +
+		`For volume claims: stop the server (spec.replicas: 0), wait for the phase Stopped and for this condition to be True, and start it again: the StatefulSet is created anew, and the data stay`
+
+	rsp := w.settle()
+	if diff := cmp.Diff(want, condition(rsp, "StorageUpToDate")); diff != "" {
+		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
+	}
+
+	w.patch("{type: ClusterIP}", "service", "file")
+	w.settle()
+	w.patch("{type: LoadBalancer, loadBalancerClass: example.org/internal}", "service", "file")
+
+	rsp = w.settle()
+	if diff := cmp.Diff("TRUE/UpToDate: The volume claims are what the spec asks for", condition(rsp, "StorageUpToDate")); diff != "" {
+		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
+	}
+}
+
+// Without a version and an image a server keeps the image that it runs.
+func TestKeepsImage(t *testing.T) {
+	w := newServer(t)
+	w.patch("0.27.0", "version")
+	w.settle()
+	w.patch("", "version")
+
+	if diff := cmp.Diff("TRUE/RolledOut: The pod template is what the spec asks for", condition(w.settle(), "ConfigRolledOut")); diff != "" {
+		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
+	}
+
+	if got := image(w.running()); got != "marmos91c/dittofs:v0.27.0" {
+		t.Errorf("f.RunFunction(...): want the image that runs, got: %s", got)
+	}
+}
