@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -713,13 +714,22 @@ func TestLargeSecret(t *testing.T) {
 	}
 }
 
-// What a user wrote is bounded in messages.
+// What a user wrote is bounded in messages, and leaves room for the other errors.
 func TestLargeField(t *testing.T) {
 	w := newServer(t)
-	w.patch(strings.Repeat("1", 1<<20), "version")
+	w.patch(strings.Repeat("x", 1<<20), "version")
+	w.patch("blue", "colour")
 
-	rsp := w.call()
-	if got := condition(rsp, "SpecValid"); len(got) > 17*1024 || !strings.HasPrefix(got, "FALSE/Invalid: spec.version") {
+	got := condition(w.call(), "SpecValid")
+	if len(got) > 2*1024 || !strings.HasPrefix(got, "FALSE/Invalid: spec.colour: Forbidden: unknown field; spec.version: Invalid value") || !strings.HasSuffix(got, " … (cut)") {
+		t.Errorf("f.RunFunction(...): want a bounded message, got %d bytes: %.100s", len(got), got)
+	}
+
+	for i := range 100 {
+		w.patch("blue", strings.Repeat("x", 500)+strconv.Itoa(i))
+	}
+
+	if got := condition(w.call(), "SpecValid"); len(got) > 17*1024 {
 		t.Errorf("f.RunFunction(...): want a bounded message, got %d bytes: %.100s", len(got), got)
 	}
 }

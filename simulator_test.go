@@ -86,7 +86,7 @@ func newFunction() *Function {
 	return &Function{log: logging.NewNopLogger(), metrics: metrics.New(prometheus.NewRegistry()), ttl: 60e9}
 }
 
-func (w *world) did(format string, a ...any) {
+func (w *world) didf(format string, a ...any) {
 	w.history = append(w.history, fmt.Sprintf(format, a...))
 }
 
@@ -361,7 +361,7 @@ func (w *world) reconcile(n int) *fnv1.RunFunctionResponse {
 	rsp := w.call()
 
 	if report.IsFatal(rsp) {
-		w.did("reconcile: %s", rsp.GetResults()[len(rsp.GetResults())-1].GetMessage())
+		w.didf("reconcile: %s", rsp.GetResults()[len(rsp.GetResults())-1].GetMessage())
 		w.setConditions(rsp)
 
 		return rsp
@@ -370,7 +370,7 @@ func (w *world) reconcile(n int) *fnv1.RunFunctionResponse {
 	// Garbage collection comes first.
 	for name := range w.objects {
 		if _, ok := rsp.GetDesired().GetResources()[name]; !ok {
-			w.did("delete %s", name)
+			w.didf("delete %s", name)
 			delete(w.objects, name)
 			delete(w.live, name)
 		}
@@ -383,7 +383,7 @@ func (w *world) reconcile(n int) *fnv1.RunFunctionResponse {
 		names = names[:n]
 	}
 
-	w.did("reconcile: apply %v: %s", names, conditionsOf(rsp))
+	w.didf("reconcile: apply %v: %s", names, conditionsOf(rsp))
 
 	for _, name := range names {
 		desired := proto.CloneOf(rsp.GetDesired().GetResources()[name].GetResource())
@@ -448,7 +448,7 @@ func (w *world) provide(name string) {
 	live := w.live[name]
 
 	if name == "statefulset" && w.refused && !appliedTo(asked, live) {
-		w.did("provide %s: refused", name)
+		w.didf("provide %s: refused", name)
 		w.synced(o, false)
 
 		return
@@ -456,10 +456,10 @@ func (w *world) provide(name string) {
 
 	created := live == nil
 	if created || !appliedTo(asked, live) {
-		w.did("provide %s: apply", name)
+		w.didf("provide %s: apply", name)
 		live = w.apply(name, asked, live)
 	} else {
-		w.did("provide %s: observe", name)
+		w.didf("provide %s: observe", name)
 	}
 
 	w.synced(o, true)
@@ -542,7 +542,7 @@ func (w *world) checkStart(next, live *structpb.Struct) {
 // control is what the StatefulSet controller and the load balancer's do.
 func (w *world) control() {
 	if s := w.live["statefulset"]; s != nil {
-		w.did("the StatefulSet is rolled out")
+		w.didf("the StatefulSet is rolled out")
 
 		replicas := typed.Get(s, "spec", "replicas")
 		revision := structpb.NewStringValue(typed.Get(s, "spec", "template", "metadata", "annotations", "dittofs.io/config-hash").GetStringValue())
@@ -722,28 +722,28 @@ func (w *world) step() {
 		w.control()
 	case n < 84:
 		i := w.rand.IntN(len(specs))
-		w.did("edit: %s", specs[i])
+		w.didf("edit: %s", specs[i])
 		w.edit(fromYAML(w.t, specs[i]))
 	case n < 90:
 		name := names[w.rand.IntN(len(names))]
 		v := secretValues[name][w.rand.IntN(len(secretValues[name]))]
-		w.did("set Secret %s: %v", name, v)
+		w.didf("set Secret %s: %v", name, v)
 		w.setSecret(name, v)
 	case n < 92:
 		name := names[w.rand.IntN(len(names))]
-		w.did("delete Secret %s", name)
+		w.didf("delete Secret %s", name)
 		delete(w.secrets, name)
 		w.changes++
 	case n < 95:
 		// Crossplane writes into spec.
-		w.did("Crossplane writes spec.crossplane")
+		w.didf("Crossplane writes spec.crossplane")
 		typed.Set(w.xr, structpb.NewStringValue(strconv.Itoa(w.rand.Int())), "spec", "crossplane", "compositionRevisionRef", "name")
 		w.bump()
 	case n < 98:
 		w.approve()
 	default:
 		w.refused = !w.refused
-		w.did("the API server refuses StatefulSets: %t", w.refused)
+		w.didf("the API server refuses StatefulSets: %t", w.refused)
 	}
 }
 
@@ -754,7 +754,7 @@ func (w *world) approve() {
 		value = strings.Repeat("0", 64)
 	}
 
-	w.did("approve %s", value)
+	w.didf("approve %s", value)
 	typed.Set(w.xr, structpb.NewStringValue(value), "metadata", "annotations", "dittofs.io/approve")
 	w.changes++
 }

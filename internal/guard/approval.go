@@ -74,7 +74,7 @@ func approvalOf(desired, running *structpb.Struct) string {
 
 	// Maps are marshalled in the order of their keys, and a protobuf struct holds
 	// nothing that JSON cannot.
-	b, _ := json.Marshal(typed.Get(desired, "spec", "template").AsInterface())
+	b, _ := json.Marshal(typed.Get(desired, "spec", "template").AsInterface()) //nolint:errchkjson // See above.
 	h := sha256.Sum256(b)
 
 	return hex.EncodeToString(h[:])

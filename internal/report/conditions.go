@@ -52,17 +52,26 @@ const (
 	ReasonPanic       = "Panic"
 )
 
-// maxMessageLength of a condition or a result, in bytes.
-const maxMessageLength = 16 * 1024
+// Bounds in bytes: the API server bounds the size of an object, and whoever wrote
+// a huge value knows it.
+const (
+	maxMessageLength = 16 * 1024
 
-// message bounds the length of a message: the API server bounds the size of an
-// object, and whoever wrote a huge value knows it.
+	// maxErrorLength lets one huge value leave room for the other errors.
+	maxErrorLength = 1024
+)
+
+// message bounds the length of a condition's or a result's message.
 func message(m string) string {
-	if len(m) <= maxMessageLength {
-		return m
+	return cut(m, maxMessageLength)
+}
+
+func cut(s string, length int) string {
+	if len(s) <= length {
+		return s
 	}
 
-	return strings.ToValidUTF8(m[:maxMessageLength], "") + " … (cut)"
+	return strings.ToValidUTF8(s[:length], "") + " … (cut)"
 }
 
 // Invalid reports everything that is wrong with the spec or the input. Nothing
@@ -70,7 +79,7 @@ func message(m string) string {
 func Invalid(rsp *fnv1.RunFunctionResponse, errs field.ErrorList) {
 	msgs := make([]string, 0, len(errs))
 	for _, err := range errs {
-		msgs = append(msgs, err.Error())
+		msgs = append(msgs, cut(err.Error(), maxErrorLength))
 	}
 
 	all := message(strings.Join(msgs, "; "))

@@ -60,8 +60,9 @@ func checkNotEmpty(value []byte) string {
 }
 
 func checkPort(value []byte) string {
+	// Spelt in one way: a leading zero means octal to some.
 	n, err := strconv.Atoi(string(value))
-	if err != nil || len(validation.IsValidPortNum(n)) > 0 {
+	if err != nil || len(validation.IsValidPortNum(n)) > 0 || strconv.Itoa(n) != string(value) {
 		return "must be a port number, 1 to 65535"
 	}
 

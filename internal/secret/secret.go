@@ -59,6 +59,9 @@ func (d Data) GoString() string { return d.String() }
 // Format hides the data, whatever the verb.
 func (d Data) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(d.String())) }
 
+// MarshalText hides the data from JSON, and so from loggers that write it.
+func (d Data) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
 // A Value is a referenced Secret key that is there.
 type Value struct {
 	Role Role

@@ -71,7 +71,7 @@ func decode(path *field.Path, v *structpb.Value, into reflect.Value) field.Error
 			return invalid(path, v, "must be a whole number")
 		}
 		// Out of the range of int64 the conversion has no defined result.
-		if math.Abs(n.NumberValue) >= 1<<63 || into.OverflowInt(int64(n.NumberValue)) {
+		if n.NumberValue >= 1<<63 || n.NumberValue < -1<<63 || into.OverflowInt(int64(n.NumberValue)) {
 			return invalid(path, v, fmt.Sprintf("does not fit a number of %d bits", into.Type().Bits()))
 		}
 

@@ -33,6 +33,10 @@ func encode(from reflect.Value) (*structpb.Value, error) {
 		return encode(from.Elem())
 	}
 
+	if !from.IsValid() {
+		return structpb.NewNullValue(), nil
+	}
+
 	if from.Type().Implements(marshaler) {
 		return encodeJSON(from)
 	}

@@ -1,0 +1,279 @@
+package dittofs
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"gopkg.in/yaml.v3"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// settings of the golden files, by variant.
+var settings = map[string]Settings{
+	"minimal": {
+		Logging:              Logging{Level: "INFO", Format: "json", Output: "stdout"},
+		ShutdownTimeout:      "30s",
+		SQLitePath:           "/data/controlplane/controlplane.db",
+		APIPort:              8080,
+		AccessTokenDuration:  "15m",
+		RefreshTokenDuration: "168h",
+		CachePath:            "/data/cache",
+		CacheSize:            "1GB",
+		AdminUsername:        "admin",
+	},
+	"full": {
+		Logging:              Logging{Level: "DEBUG", Format: "text", Output: "/data/controlplane/dittofs.log"},
+		Telemetry:            Telemetry{Enabled: true, Endpoint: "otel.example.org:4317", Insecure: true, SampleRate: new(float64(0))},
+		ShutdownTimeout:      "1m30s",
+		SQLitePath:           "/data/controlplane/unused.db",
+		Postgres:             true,
+		MetricsPort:          9191,
+		APIPort:              8443,
+		AccessTokenDuration:  "5m",
+		RefreshTokenDuration: "24h",
+		CachePath:            "/cache",
+		CacheSize:            "1.5Gi",
+		AdminUsername:        "on", // A boolean to careless YAML.
+	},
+}
+
+// golden returns the golden file of a band and a variant.
+func golden(band, variant string) string {
+	return filepath.Join("testdata", "config", band+"-"+variant+".yaml")
+}
+
+func TestConfigGolden(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		// versions of the band that the golden file is named after.
+		versions []string
+	}{
+		"unversioned": {"Every key of every release, so that each starts and is reachable", []string{""}},
+		"v0.4.0":      {"Telemetry, metrics without a host, and a cache", []string{"0.4.0", "0.4.2", "0.5.0", "0.6.2", "v0.6.2"}},
+		"v0.7.0":      {"A cache, but neither telemetry nor metrics", []string{"0.7.0", "0.8.3", "0.7.0-rc.1"}},
+		"v0.9.0":      {"None of the optional keys", []string{"0.9.0", "0.16.0"}},
+		"v0.17.0":     {"The API's host", []string{"0.17.0"}},
+		"v0.18.0":     {"The hosts of API and metrics", []string{"0.18.0", "0.19.0"}},
+		"v0.20.0":     {"The same keys as before", []string{"0.20.0", "0.29.0", "0.30.0", "1.0.0"}},
+	}
+
+	var files []string
+
+	for band, tc := range cases {
+		for variant, s := range settings {
+			file := golden(band, variant)
+			files = append(files, file)
+
+			t.Run(band+"-"+variant, func(t *testing.T) {
+				for _, version := range tc.versions {
+					got, err := Config(s, release(version))
+					if err != nil {
+						t.Fatal(err)
+					}
+
+					if *update && version == tc.versions[0] {
+						if err := os.WriteFile(file, got, 0o644); err != nil {
+							t.Fatal(err)
+						}
+					}
+
+					want, err := os.ReadFile(file)
+					if err != nil {
+						t.Fatal(err)
+					}
+
+					if diff := cmp.Diff(string(want), string(got)); diff != "" {
+						t.Errorf("%s\nConfig(%s, %q): -want, +got:\n%s", tc.reason, variant, version, diff)
+					}
+				}
+			})
+		}
+	}
+
+	// A band that the table gained has golden files too, and one that it lost has
+	// none.
+	for _, b := range bands {
+		if _, ok := cases[b.since]; !ok {
+			t.Errorf("the releases since %s have no golden files", b.since)
+		}
+	}
+
+	there, err := filepath.Glob(golden("*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	slices.Sort(files)
+
+	if diff := cmp.Diff(files, there); diff != "" {
+		t.Errorf("golden files: -want, +got:\n%s", diff)
+	}
+}
+
+func TestConfigTelemetry(t *testing.T) {
+	cases := map[string]struct {
+		reason    string
+		telemetry Telemetry
+		want      string
+	}{
+		"Off":        {"Without traces nothing else is said", Telemetry{Endpoint: "otel.example.org:4317", Insecure: true, SampleRate: new(0.5)}, "telemetry:\n  enabled: false\n"},
+		"On":         {"What is left out is the server's default", Telemetry{Enabled: true}, "telemetry:\n  enabled: true\n"},
+		"SampleZero": {"A sample rate of 0 is a value", Telemetry{Enabled: true, SampleRate: new(float64(0))}, "telemetry:\n  enabled: true\n  sample_rate: 0\n"},
+		"Sample":     {"A sample rate is written as it is", Telemetry{Enabled: true, SampleRate: new(0.125)}, "telemetry:\n  enabled: true\n  sample_rate: 0.125\n"},
+		"Secure":     {"An endpoint has TLS unless told otherwise", Telemetry{Enabled: true, Endpoint: "otel.example.org:4317"}, "telemetry:\n  enabled: true\n  endpoint: otel.example.org:4317\n"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := settings["minimal"]
+			s.Telemetry = tc.telemetry
+
+			if diff := cmp.Diff(tc.want, section(t, s, release("0.4.2"), "telemetry")); diff != "" {
+				t.Errorf("%s\nConfig(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestConfigMetrics(t *testing.T) {
+	cases := map[string]struct {
+		reason  string
+		port    int32
+		version string
+		want    string
+	}{
+		"Off":         {"Metrics that are off have neither host nor port", 0, "0.29.0", "metrics:\n  enabled: false\n"},
+		"On":          {"Metrics listen on all interfaces", 9090, "0.29.0", "metrics:\n  enabled: true\n  host: 0.0.0.0\n  port: 9090\n"},
+		"NoHost":      {"The oldest releases know no host of metrics", 9090, "0.6.2", "metrics:\n  enabled: true\n  port: 9090\n"},
+		"NoMetrics":   {"Releases without metrics do not hear of them", 9090, "0.16.0", ""},
+		"Unversioned": {"Without a version the host is written, for those that need it", 9090, "", "metrics:\n  enabled: true\n  host: 0.0.0.0\n  port: 9090\n"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := settings["minimal"]
+			s.MetricsPort = tc.port
+
+			if diff := cmp.Diff(tc.want, section(t, s, release(tc.version), "metrics")); diff != "" {
+				t.Errorf("%s\nConfig(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// section returns one top-level key of config.yaml as it is written.
+func section(t *testing.T, s Settings, r Release, key string) string {
+	t.Helper()
+
+	config, err := Config(s, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	_, rest, ok := strings.Cut("\n"+string(config), "\n"+key+":\n")
+	if !ok {
+		return ""
+	}
+
+	out := &strings.Builder{}
+	out.WriteString(key + ":\n")
+
+	for line := range strings.Lines(rest) {
+		if !strings.HasPrefix(line, " ") {
+			break
+		}
+
+		out.WriteString(line)
+	}
+
+	return out.String()
+}
+
+// TestConfigKeys holds every release against the order of the keys and the table
+// of releases.
+func TestConfigKeys(t *testing.T) {
+	order := []string{"logging", "telemetry", "shutdown_timeout", "database", "metrics", "controlplane", "cache", "admin"}
+
+	versions := []string{""}
+	for _, b := range bands {
+		versions = append(versions, b.since)
+	}
+
+	for _, version := range versions {
+		for variant, s := range settings {
+			r := release(version)
+
+			config, err := Config(s, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			want := slices.DeleteFunc(slices.Clone(order), func(key string) bool {
+				return key == "telemetry" && !r.Keys().Telemetry || key == "metrics" && !r.Keys().Metrics || key == "cache" && !r.Keys().Cache
+			})
+
+			doc := yaml.Node{}
+			if err := yaml.Unmarshal(config, &doc); err != nil {
+				t.Fatal(err)
+			}
+
+			var got []string
+			for i := 0; i < len(doc.Content[0].Content); i += 2 {
+				got = append(got, doc.Content[0].Content[i].Value)
+			}
+
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s\nConfig(%s, %q): -want, +got:\n%s", "config.yaml has exactly the keys that a release knows, in one order", variant, version, diff)
+			}
+		}
+	}
+}
+
+func TestConfigIsStable(t *testing.T) {
+	first, err := Config(settings["full"], Release{})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for range 20 {
+		again, err := Config(settings["full"], Release{})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if !bytes.Equal(first, again) {
+			t.Fatalf("%s\nConfig(...): -first, +again:\n%s", "The same settings give the same bytes", cmp.Diff(string(first), string(again)))
+		}
+	}
+
+	if rate := settings["full"].Telemetry.SampleRate; rate == nil || *rate != 0 {
+		t.Errorf("%s\ngot %v", "Settings are only read", rate)
+	}
+}
+
+// TestConfigQuotes gives values that YAML could take for something else.
+func TestConfigQuotes(t *testing.T) {
+	for _, username := range []string{"true", "null", "~", "0755", "1e3", "2026-07-01", "a: b", "# no comment", "- a", "{}", "é", "'\"", "*a", "a\nb"} {
+		s := settings["minimal"]
+		s.AdminUsername = username
+
+		config, err := Config(s, Release{})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		got := map[string]any{}
+		if err := yaml.Unmarshal(config, &got); err != nil {
+			t.Fatal(err)
+		}
+
+		if diff := cmp.Diff(any(map[string]any{"username": username}), got["admin"]); diff != "" {
+			t.Errorf("%s\nConfig(...): -want, +got:\n%s", "A string stays a string", diff)
+		}
+	}
+}
