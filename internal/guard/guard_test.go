@@ -1,0 +1,137 @@
+package guard
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/types/known/structpb"
+	"sigs.k8s.io/yaml"
+
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/secret"
+	"github.com/dittofs/function-dittoserver/internal/spec"
+)
+
+// What the guards do for a whole server is tested with RunFunction. Here is what
+// only pieces can show.
+
+func fromYAML(t *testing.T, y string) *structpb.Struct {
+	t.Helper()
+
+	if y == "" {
+		return nil
+	}
+
+	m := map[string]any{}
+	if err := yaml.Unmarshal([]byte(y), &m); err != nil {
+		t.Fatal(err)
+	}
+
+	s, err := structpb.NewStruct(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return s
+}
+
+func TestIsStopped(t *testing.T) {
+	const live = "{metadata: {generation: 2}, spec: {replicas: 0}, status: {observedGeneration: 2, replicas: 0}}"
+
+	cases := map[string]struct {
+		reason  string
+		desired string
+		asked   string
+		live    string
+		want    bool
+	}{
+		"Stopped":         {"No replica is asked for, and none runs.", "{spec: {replicas: 0}}", "{spec: {replicas: 0}}", live, true},
+		"Starting":        {"The spec asks for a replica.", "{spec: {replicas: 1}}", "{spec: {replicas: 0}}", live, false},
+		"AskedForOne":     {"The provider may be starting one.", "{spec: {replicas: 0}}", "{spec: {replicas: 1}}", live, false},
+		"LiveAskedForOne": {"The controller may be starting one.", "{spec: {replicas: 0}}", "{spec: {replicas: 0}}", "{metadata: {generation: 2}, spec: {replicas: 1}, status: {observedGeneration: 2, replicas: 0}}", false},
+		"StillRuns":       {"The pod is not gone yet.", "{spec: {replicas: 0}}", "{spec: {replicas: 0}}", "{metadata: {generation: 2}, spec: {replicas: 0}, status: {observedGeneration: 2, replicas: 1}}", false},
+		"OldStatus":       {"The status is of before.", "{spec: {replicas: 0}}", "{spec: {replicas: 0}}", "{metadata: {generation: 3}, spec: {replicas: 0}, status: {observedGeneration: 2, replicas: 0}}", false},
+		"NotLive":         {"Nothing is known.", "{spec: {replicas: 0}}", "{spec: {replicas: 0}}", "", false},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := isStopped(fromYAML(t, tc.desired), &observed.Resource{Asked: fromYAML(t, tc.asked), Live: fromYAML(t, tc.live)})
+			if got != tc.want {
+				t.Errorf("%s\nisStopped(...): want %t, got %t", tc.reason, tc.want, got)
+			}
+		})
+	}
+}
+
+// A StatefulSet of which nobody knows the configuration keeps the one of its
+// ConfigMap, and a ConfigMap never loses its configuration.
+func TestKeepConfig(t *testing.T) {
+	cases := map[string]struct {
+		reason  string
+		running observed.Resources
+		want    string
+	}{
+		"Copy": {
+			reason: "The pod template carries a copy.",
+			running: observed.Resources{
+				manifest.StatefulSet: {Asked: fromYAML(t, "{spec: {template: {metadata: {annotations: {dittofs.io/config: copy}}}}}")},
+				manifest.ConfigMap:   {Asked: fromYAML(t, "{data: {config.yaml: asked}}")},
+			},
+			want: "copy",
+		},
+		"NoCopy": {
+			reason: "Without a copy, the ConfigMap is the next best.",
+			running: observed.Resources{
+				manifest.StatefulSet: {Asked: fromYAML(t, "{spec: {template: {}}}")},
+				manifest.ConfigMap:   {Asked: fromYAML(t, "{data: {config.yaml: asked}}")},
+			},
+			want: "asked",
+		},
+		"Neither": {
+			reason:  "A pod cannot start without a configuration.",
+			running: observed.Resources{manifest.StatefulSet: {Asked: fromYAML(t, "{spec: {template: {}}}")}},
+			want:    "desired",
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			desired := manifest.Manifests{
+				manifest.ConfigMap:   fromYAML(t, "{data: {config.yaml: desired}}"),
+				manifest.StatefulSet: fromYAML(t, "{spec: {template: {spec: {}}}}"),
+			}
+
+			d := Decide(&spec.Server{}, desired, tc.running, secret.Missing, func(string) string { return "" })
+			if diff := cmp.Diff(tc.want, manifest.Config(d.Manifests[manifest.ConfigMap])); diff != "" {
+				t.Errorf("%s\nDecide(...): -want, +got:\n%s", tc.reason, diff)
+			}
+
+			if diff := cmp.Diff("desired", manifest.Config(desired[manifest.ConfigMap])); diff != "" {
+				t.Errorf("%s\nDecide(...) changes what is desired: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// The fields that Kubernetes refuses to change keep what runs.
+func TestFreeze(t *testing.T) {
+	running := fromYAML(t, "{metadata: {name: files}, spec: {serviceName: old, selector: {a: b}, podManagementPolicy: OrderedReady, replicas: 1, template: {spec: {}}}}")
+	desired := fromYAML(t, "{metadata: {name: files}, spec: {serviceName: new, selector: {c: d}, podManagementPolicy: Parallel, replicas: 0, template: {spec: {}}}}")
+
+	d := Decision{Manifests: manifest.Manifests{manifest.StatefulSet: desired}}
+	if !d.freezeStatefulSet(running) {
+		t.Error("freezeStatefulSet(...): want true")
+	}
+
+	want := fromYAML(t, "{metadata: {name: files}, spec: {serviceName: old, selector: {a: b}, podManagementPolicy: OrderedReady, replicas: 0, template: {spec: {}}}}")
+	if diff := cmp.Diff(want.AsMap(), d.Manifests[manifest.StatefulSet].AsMap()); diff != "" {
+		t.Errorf("freezeStatefulSet(...): -want, +got:\n%s", diff)
+	}
+
+	wantFrozen := []string{"StatefulSet field serviceName is kept", "StatefulSet field selector is kept", "StatefulSet field podManagementPolicy is kept"}
+	if diff := cmp.Diff(wantFrozen, d.Frozen); diff != "" {
+		t.Errorf("freezeStatefulSet(...): -want, +got:\n%s", diff)
+	}
+}

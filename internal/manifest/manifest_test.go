@@ -1,0 +1,259 @@
+package manifest
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/types/known/structpb"
+	"sigs.k8s.io/yaml"
+
+	"github.com/dittofs/function-dittoserver/internal/spec"
+	"github.com/dittofs/function-dittoserver/internal/typed"
+)
+
+// Whole manifests are locked by the golden renders of the examples. Here is what
+// no example shows.
+
+func fromYAML(t *testing.T, y string) *structpb.Struct {
+	t.Helper()
+
+	m := map[string]any{}
+	if err := yaml.Unmarshal([]byte(y), &m); err != nil {
+		t.Fatal(err)
+	}
+
+	s, err := structpb.NewStruct(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return s
+}
+
+func server(t *testing.T, fields string) *spec.Server {
+	t.Helper()
+
+	xr := fromYAML(t, "{metadata: {name: files, namespace: storage}, spec: "+fields+"}")
+	if xr.GetFields()["spec"].GetStructValue().GetFields()["identity"] == nil {
+		typed.Set(xr, structpb.NewStringValue("jwt"), "spec", "identity", "jwt", "secretRef", "name")
+	}
+
+	s, errs := spec.Decode(xr, nil)
+	if len(errs) > 0 {
+		t.Fatal(errs.ToAggregate())
+	}
+
+	return s
+}
+
+func TestPod(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		spec   string
+		in     Inputs
+		path   []string
+		want   string
+	}{
+		"SecurityContext": {
+			reason: "One field that the user sets leaves the others.",
+			spec:   "{securityContext: {readOnlyRootFilesystem: false}}",
+			path:   []string{"container", "securityContext"},
+			want:   "{allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, readOnlyRootFilesystem: false}",
+		},
+		"Capabilities": {
+			reason: "So does a field of a field.",
+			spec:   "{securityContext: {capabilities: {add: [NET_BIND_SERVICE]}}}",
+			path:   []string{"container", "securityContext"},
+			want:   "{allowPrivilegeEscalation: false, capabilities: {add: [NET_BIND_SERVICE], drop: [ALL]}, readOnlyRootFilesystem: true}",
+		},
+		"Privileged": {
+			reason: "The API server refuses a privileged container that must not escalate.",
+			spec:   "{securityContext: {privileged: true}}",
+			path:   []string{"container", "securityContext"},
+			want:   "{privileged: true, capabilities: {drop: [ALL]}, readOnlyRootFilesystem: true}",
+		},
+		"SysAdmin": {
+			reason: "The API server refuses CAP_SYS_ADMIN for a container that must not escalate.",
+			spec:   "{securityContext: {capabilities: {add: [CAP_SYS_ADMIN]}}}",
+			path:   []string{"container", "securityContext"},
+			want:   "{capabilities: {add: [CAP_SYS_ADMIN], drop: [ALL]}, readOnlyRootFilesystem: true}",
+		},
+		"PodSecurityContext": {
+			reason: "One field that the user sets leaves the others.",
+			spec:   "{podSecurityContext: {fsGroup: 1000}}",
+			path:   []string{"spec", "securityContext"},
+			want:   "{runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532, fsGroup: 1000, fsGroupChangePolicy: OnRootMismatch, seccompProfile: {type: RuntimeDefault}}",
+		},
+		"PrivilegedPort": {
+			reason: "The lowest container port below 1024 is opened to everybody.",
+			spec:   "{adapterPorts: {nfs: 111, smb: 445}}",
+			path:   []string{"spec", "securityContext", "sysctls"},
+			want:   "[{name: net.ipv4.ip_unprivileged_port_start, value: '111'}]",
+		},
+		"OwnSysctl": {
+			reason: "A user who knows better is left alone.",
+			spec:   "{adapterPorts: {nfs: 111}, podSecurityContext: {sysctls: [{name: net.ipv4.ip_unprivileged_port_start, value: '0'}]}}",
+			path:   []string{"spec", "securityContext", "sysctls"},
+			want:   "[{name: net.ipv4.ip_unprivileged_port_start, value: '0'}]",
+		},
+		"GracePeriod": {
+			reason: "preStop, three stages of a shutdown, and some slack.",
+			spec:   "{shutdownTimeout: 1500ms}",
+			path:   []string{"spec", "terminationGracePeriodSeconds"},
+			want:   "20",
+		},
+		"OwnGracePeriod": {
+			reason: "Zero is a value.",
+			spec:   "{terminationGracePeriodSeconds: 0}",
+			path:   []string{"spec", "terminationGracePeriodSeconds"},
+			want:   "0",
+		},
+		"Hash": {
+			reason: "A bcrypt hash has a variable of its own.",
+			spec:   "{identity: {jwt: {secretRef: {name: jwt, key: k}}, admin: {passwordSecretRef: {name: admin}}}}",
+			in:     Inputs{AdminPasswordIsHash: true},
+			path:   []string{"container", "env"},
+			want: "[{name: DITTOFS_CONTROLPLANE_SECRET, valueFrom: {secretKeyRef: {name: jwt, key: k}}}, " +
+				"{name: DITTOFS_ADMIN_PASSWORD_HASH, valueFrom: {secretKeyRef: {name: admin, key: password}}}]",
+		},
+		"UnknownRelease": {
+			reason: "An image whose tag is no version has no version label.",
+			spec:   "{image: 'registry.example.org/dittofs:latest'}",
+			in:     Inputs{Image: "registry.example.org/dittofs:latest"},
+			path:   []string{"metadata", "labels", "app.kubernetes.io/version"},
+			want:   "null",
+		},
+		"ReleaseOfImage": {
+			reason: "An image whose tag is a version has its label.",
+			spec:   "{}",
+			in:     Inputs{Image: "registry.example.org/dittofs:v0.28.1"},
+			path:   []string{"metadata", "labels", "app.kubernetes.io/version"},
+			want:   "0.28.1",
+		},
+		"ReleaseOfSpec": {
+			reason: "The spec knows better than a tag.",
+			spec:   "{version: 0.29.0}",
+			in:     Inputs{Image: "registry.example.org/dittofs:v0.28.1"},
+			path:   []string{"metadata", "labels", "app.kubernetes.io/version"},
+			want:   "0.29.0",
+		},
+		"MissingClaim": {
+			reason: "A claim that the running StatefulSet lacks is not mounted, and nothing writable is in its place.",
+			spec:   "{version: 0.29.0, storage: {contentSize: 1Gi}}",
+			in:     Inputs{Running: mustYAML("{spec: {volumeClaimTemplates: [{metadata: {name: controlplane}}, {metadata: {name: metadata}}]}}")},
+			path:   []string{"container", "volumeMounts"},
+			want: "[{name: config, mountPath: /config, readOnly: true}, {name: tmp, mountPath: /tmp}, " +
+				"{name: controlplane, mountPath: /data/controlplane}, {name: metadata, mountPath: /data/metadata}, {name: metadata, mountPath: /data/store/metadata}, " +
+				"{name: unclaimed, mountPath: /data/content, readOnly: true}, {name: unclaimed, mountPath: /data/cache, readOnly: true}]",
+		},
+		"Cache": {
+			reason: "The cache is where the user wants it; the image's own place for it is closed.",
+			spec:   "{version: 0.8.0, cache: {path: /var/cache/dittofs}, storage: {contentSize: 1Gi}}",
+			path:   []string{"container", "volumeMounts"},
+			want: "[{name: config, mountPath: /config, readOnly: true}, {name: tmp, mountPath: /tmp}, " +
+				"{name: controlplane, mountPath: /data/controlplane}, {name: metadata, mountPath: /data/metadata}, {name: metadata, mountPath: /data/store/metadata}, " +
+				"{name: content, mountPath: /data/content}, {name: content, mountPath: /data/store/block}, {name: cache, mountPath: /var/cache/dittofs}, " +
+				"{name: unclaimed, mountPath: /data/cache, readOnly: true}]",
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			m, err := Build(server(t, tc.spec), tc.in)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			template := typed.Get(m[StatefulSet], "spec", "template").GetStructValue()
+
+			got := typed.Get(template, tc.path...)
+			if tc.path[0] == "container" {
+				got = typed.Get(container(m[StatefulSet]), tc.path[1:]...)
+			}
+
+			want := fromYAML(t, "value: "+tc.want).GetFields()["value"]
+			if diff := cmp.Diff(want.AsInterface(), got.AsInterface()); diff != "" {
+				t.Errorf("%s\nBuild(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func mustYAML(y string) *structpb.Struct {
+	m := map[string]any{}
+	if err := yaml.Unmarshal([]byte(y), &m); err != nil {
+		panic(err)
+	}
+
+	s, err := structpb.NewStruct(m)
+	if err != nil {
+		panic(err)
+	}
+
+	return s
+}
+
+// Manifests have no zero values: server-side apply would take them for intent.
+func TestNoZeroValues(t *testing.T) {
+	m, err := Build(server(t, "{metrics: {enabled: true}, service: {annotations: {}, file: {nodePorts: {}}}, resources: {}, podSecurityContext: {}, nodeSelector: {}, tolerations: []}"), Inputs{})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	// What is empty and meant.
+	meant := map[string]bool{"emptyDir": true}
+
+	var walk func(path string, v *structpb.Value)
+
+	walk = func(path string, v *structpb.Value) {
+		switch k := v.GetKind().(type) {
+		case *structpb.Value_StructValue:
+			for name, e := range k.StructValue.GetFields() {
+				if len(e.GetStructValue().GetFields()) == 0 && e.GetStructValue() != nil && !meant[name] {
+					t.Errorf("Build(...): %s.%s is empty", path, name)
+				}
+				walk(path+"."+name, e)
+			}
+		case *structpb.Value_ListValue:
+			if len(k.ListValue.GetValues()) == 0 {
+				t.Errorf("Build(...): %s is empty", path)
+			}
+			for _, e := range k.ListValue.GetValues() {
+				walk(path, e)
+			}
+		case *structpb.Value_NumberValue:
+			if k.NumberValue == 0 {
+				t.Errorf("Build(...): %s is zero", path)
+			}
+		case *structpb.Value_NullValue:
+			t.Errorf("Build(...): %s is null", path)
+		}
+	}
+
+	for name, s := range m {
+		walk(string(name), structpb.NewStructValue(s))
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		spec   string
+		in     Inputs
+		want   []string
+	}{
+		"HashUsed":           {"The release uses hashes.", "{version: 0.20.0}", Inputs{AdminPasswordIsHash: true}, nil},
+		"Clear":              {"A clear password works everywhere.", "{version: 0.19.0}", Inputs{}, nil},
+		"Unknown":            {"A release that is not known is taken for a new one.", "{}", Inputs{AdminPasswordIsHash: true}, nil},
+		"HashIgnored":        {"The server would invent a password.", "{version: 0.19.0}", Inputs{AdminPasswordIsHash: true}, []string{"spec.identity.admin.passwordSecretRef: DittoFS 0.19.0 ignores a bcrypt hash, and invents a password that it logs: give it a clear password"}},
+		"HashIgnoredByImage": {"The tag of an image tells the release.", "{}", Inputs{AdminPasswordIsHash: true, Image: "marmos91c/dittofs:v0.4.2"}, []string{"spec.identity.admin.passwordSecretRef: DittoFS 0.4.2 ignores a bcrypt hash, and invents a password that it logs: give it a clear password"}},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, Warnings(server(t, tc.spec), tc.in)); diff != "" {
+				t.Errorf("%s\nWarnings(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,42 @@
+package metrics
+
+import (
+	"strings"
+	"testing"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+func TestObserve(t *testing.T) {
+	r := prometheus.NewRegistry()
+	m := New(r)
+
+	m.Observe(&fnv1.RunFunctionResponse{
+		Conditions: []*fnv1.Condition{
+			{Type: "ConfigRolledOut", Status: fnv1.Status_STATUS_CONDITION_FALSE, Reason: "ApprovalRequired"},
+			{Type: "StorageUpToDate", Status: fnv1.Status_STATUS_CONDITION_FALSE, Reason: "Frozen"},
+		},
+		Results: []*fnv1.Result{{Severity: fnv1.Severity_SEVERITY_WARNING, Reason: new("ApprovalRequired")}},
+	})
+	m.Observe(&fnv1.RunFunctionResponse{
+		Conditions: []*fnv1.Condition{{Type: "ConfigRolledOut", Status: fnv1.Status_STATUS_CONDITION_TRUE, Reason: "RolledOut"}},
+	})
+	m.Observe(&fnv1.RunFunctionResponse{
+		Conditions: []*fnv1.Condition{{Type: "ConfigRolledOut", Status: fnv1.Status_STATUS_CONDITION_UNKNOWN, Reason: "NotChecked"}},
+		Results:    []*fnv1.Result{{Severity: fnv1.Severity_SEVERITY_FATAL, Reason: new("Invalid")}},
+	})
+
+	want := `
+# HELP function_dittoserver_fatal_results_total Calls that ended with a fatal result, by its reason.
+# TYPE function_dittoserver_fatal_results_total counter
+function_dittoserver_fatal_results_total{reason="Invalid"} 1
+# HELP function_dittoserver_holds_total Calls in which a pod template had to wait, by the reason of the condition ConfigRolledOut.
+# TYPE function_dittoserver_holds_total counter
+function_dittoserver_holds_total{reason="ApprovalRequired"} 1
+`
+	if err := testutil.GatherAndCompare(r, strings.NewReader(want)); err != nil {
+		t.Error(err)
+	}
+}
