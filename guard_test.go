@@ -474,4 +474,13 @@ func TestKeepsImage(t *testing.T) {
 	if got := image(w.running()); got != "marmos91c/dittofs:v0.27.0" {
 		t.Errorf("f.RunFunction(...): want the image that runs, got: %s", got)
 	}
+
+	// Also without its ConfigMap.
+	delete(w.objects, "configmap")
+	delete(w.live, "configmap")
+	w.settle()
+
+	if got := image(w.running()); got != "marmos91c/dittofs:v0.27.0" {
+		t.Errorf("f.RunFunction(...): want the image that runs, got: %s", got)
+	}
 }

@@ -773,7 +773,7 @@ func messageOf(xr *structpb.Struct, typ string) string {
 // come and go, partial applies, a provider that lags. HISTORIES sets their
 // number, SEED replays one.
 func TestHistories(t *testing.T) {
-	histories := 150
+	histories := 60
 	if n, err := strconv.Atoi(os.Getenv("HISTORIES")); err == nil {
 		histories = n
 	}

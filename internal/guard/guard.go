@@ -213,7 +213,5 @@ func (d *Decision) coverConfig(config string, hash func(string) string) {
 
 // set changes a copy of a manifest.
 func (d *Decision) set(n manifest.Name, v *structpb.Value, path ...string) {
-	m := proto.CloneOf(d.Manifests[n])
-	typed.Set(m, v, path...)
-	d.Manifests[n] = m
+	d.Manifests[n] = typed.With(d.Manifests[n], v, path...)
 }

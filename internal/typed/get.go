@@ -1,6 +1,8 @@
 package typed
 
 import (
+	"maps"
+
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
@@ -47,4 +49,17 @@ func put(s *structpb.Struct, name string, v *structpb.Value) {
 	}
 
 	s.Fields[name] = v
+}
+
+// With returns a copy of a struct with the value at a path of field names, which
+// shares all else with it. A nil value removes the field.
+func With(s *structpb.Struct, v *structpb.Value, path ...string) *structpb.Struct {
+	c := &structpb.Struct{Fields: maps.Clone(s.GetFields())}
+	if len(path) > 1 {
+		v = structpb.NewStructValue(With(c.GetFields()[path[0]].GetStructValue(), v, path[1:]...))
+	}
+
+	Set(c, v, path[0])
+
+	return c
 }
