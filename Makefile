@@ -73,6 +73,32 @@ unit: build $(CROSSPLANE) $(CORE) ## Run the tests with the race detector, the g
 golden: build $(CROSSPLANE) $(CORE) ## Write the golden files anew. Review them as code: changed bytes restart servers
 	$(RENDERERS) go test $$(grep -l --include='*_test.go' -r 'flag.Bool("update"' . | xargs -n1 dirname | sort -u) -update
 
+.PHONY: simulate
+HISTORIES ?= 3000
+simulate: ## Drive the function through HISTORIES (3000) random histories; SEED=n replays one
+	HISTORIES=$(HISTORIES) SEED=$(SEED) go test -v -timeout 60m -run '^TestHistories$$' . | grep -v -e '^=== ' -e '^ *--- PASS'
+
+.PHONY: fuzz
+FUZZTIME ?= 1m
+fuzz: ## Fuzz each decoder for FUZZTIME (1m)
+	@grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do \
+		for f in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\)(.*/\1/p' $$file); do \
+			go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$$(dirname $$file) || exit 1; \
+		done; \
+	done
+
+# The real server, and the packages that are tested against it. Both are built with
+# -trimpath, so that each package is built once. go test would not see changes of
+# golden files outside the module, hence -count=1.
+DFS := $(CACHE)/contract-$(firstword $(shell sha256sum test/contract/go.sum))/dfs
+$(DFS):
+	@echo "Building $(@F) (once)" >&2
+	@cd test/contract && $(GO_BUILD) -o $@ github.com/marmos91/dittofs/cmd/dfs
+
+.PHONY: contract
+contract: $(DFS) ## Hold config.yaml, environment and checks against the real DittoFS server
+	cd test/contract && DFS=$(DFS) go test -trimpath -count=1 ./...
+
 .PHONY: vet
 vet: ## Run go vet
 	go vet ./...
