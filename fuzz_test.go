@@ -33,7 +33,8 @@ func FuzzRunFunction(f *testing.F) {
 	// Wrong types everywhere.
 	for _, v := range []*structpb.Value{
 		structpb.NewNullValue(), structpb.NewStringValue("text"), structpb.NewNumberValue(-1), structpb.NewBoolValue(true),
-		structpb.NewListValue(&structpb.ListValue{}), structpb.NewStructValue(&structpb.Struct{}), {},
+		structpb.NewListValue(&structpb.ListValue{}), structpb.NewStructValue(&structpb.Struct{}),
+		{},
 	} {
 		for _, top := range []string{"spec", "metadata", "status", "apiVersion"} {
 			req := w.request(nil)

@@ -261,7 +261,7 @@ type SMB struct {
 	Enabled bool `json:"enabled,omitempty"`
 
 	// Port is the port of the file Service for SMB, 1 to 65535. Default: 445.
-	// Ignored unless enabled.
+	// Not shown unless enabled.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	// +optional
@@ -276,7 +276,7 @@ type Metrics struct {
 	Enabled bool `json:"enabled,omitempty"`
 
 	// Port of the metrics, on their Service and in the container, 1 to 65535.
-	// Default: 9090. Ignored unless enabled.
+	// Default: 9090. Not shown unless enabled.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	// +optional
@@ -476,7 +476,8 @@ type JWT struct {
 
 // Admin configures the first administrator.
 type Admin struct {
-	// Username of the administrator. Default: admin.
+	// Username of the administrator. Default: admin. A name with control characters,
+	// or with whitespace around it, is an error.
 	// +optional
 	Username string `json:"username,omitempty"`
 

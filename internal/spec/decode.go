@@ -46,6 +46,10 @@ type Server struct {
 	Name      string
 	Namespace string
 
+	// The fields that Name and Namespace come from, for errors.
+	namePath      *field.Path
+	namespacePath *field.Path
+
 	// ClusterScoped says whether the composite resource has no namespace itself.
 	ClusterScoped bool
 
@@ -110,51 +114,91 @@ func (s *Server) decodeInput(in *structpb.Struct) field.ErrorList {
 }
 
 func (s *Server) decodeComposite(xr *structpb.Struct) field.ErrorList {
-	var errs field.ErrorList
+	errs := s.decodeMetadata(field.NewPath("metadata"), xr.GetFields()["metadata"])
 
-	// Only what this function needs of the metadata: the rest is Crossplane's and
-	// the API server's.
-	meta := struct {
-		Name        string
-		Namespace   string
-		Generation  int64
-		Annotations map[string]string
-	}{}
-	metaPath := field.NewPath("metadata")
-
-	errs = append(errs, typed.Decode(metaPath.Child("name"), typed.Get(xr, "metadata", "name"), &meta.Name)...)
-	errs = append(errs, typed.Decode(metaPath.Child("namespace"), typed.Get(xr, "metadata", "namespace"), &meta.Namespace)...)
-	errs = append(errs, typed.Decode(metaPath.Child("generation"), typed.Get(xr, "metadata", "generation"), &meta.Generation)...)
-	errs = append(errs, typed.Decode(metaPath.Child("annotations"), typed.Get(xr, "metadata", "annotations"), &meta.Annotations)...)
-
-	s.Name, s.Namespace = meta.Name, meta.Namespace
-	s.ClusterScoped = meta.Namespace == ""
-	s.Generation, s.Annotations = meta.Generation, meta.Annotations
-
-	specPath := field.NewPath("spec")
-
-	if claim := typed.Get(xr, "spec", "claimRef"); s.ClusterScoped && claim != nil {
-		claimPath := specPath.Child("claimRef")
-		errs = append(errs, typed.Decode(claimPath.Child("name"), typed.Get(claim.GetStructValue(), "name"), &s.Name)...)
-		errs = append(errs, typed.Decode(claimPath.Child("namespace"), typed.Get(claim.GetStructValue(), "namespace"), &s.Namespace)...)
+	// Only a cluster-scoped composite resource has a claim.
+	if claim := typed.Get(xr, "spec", "claimRef"); s.ClusterScoped && isGiven(claim) {
+		errs = append(errs, s.decodeClaim(field.NewPath("spec", "claimRef"), claim)...)
 	}
 
-	if s.ClusterScoped && s.Namespace == "" {
-		s.Namespace = s.Input.Namespace
+	if s.ClusterScoped && s.namespacePath == nil {
+		s.Namespace, s.namespacePath = s.Input.Namespace, field.NewPath("input", "namespace")
 	}
 
-	spec := xr.GetFields()["spec"]
-	s.UserSpec = &structpb.Struct{Fields: maps.Clone(spec.GetStructValue().GetFields())}
+	return append(errs, s.decodeSpec(field.NewPath("spec"), xr.GetFields()["spec"])...)
+}
 
-	if spec.GetStructValue() != nil {
+// decodeMetadata decodes only what this function needs of the metadata: the rest
+// is Crossplane's and the API server's.
+func (s *Server) decodeMetadata(p *field.Path, v *structpb.Value) field.ErrorList {
+	meta := v.GetStructValue()
+	s.namePath = p.Child("name")
+
+	errs := validateObject(p, v)
+
+	// What is no metadata, or no namespace, does not make a composite resource
+	// cluster-scoped.
+	s.ClusterScoped = len(errs) == 0 && !isGiven(meta.GetFields()["namespace"])
+	if !s.ClusterScoped {
+		s.namespacePath = p.Child("namespace")
+	}
+
+	errs = append(errs, typed.Decode(s.namePath, meta.GetFields()["name"], &s.Name)...)
+	errs = append(errs, typed.Decode(p.Child("namespace"), meta.GetFields()["namespace"], &s.Namespace)...)
+	errs = append(errs, typed.Decode(p.Child("generation"), meta.GetFields()["generation"], &s.Generation)...)
+
+	return append(errs, typed.Decode(p.Child("annotations"), meta.GetFields()["annotations"], &s.Annotations)...)
+}
+
+// decodeClaim decodes the reference to the claim, after which the objects are
+// named.
+func (s *Server) decodeClaim(p *field.Path, v *structpb.Value) field.ErrorList {
+	claim := v.GetStructValue()
+	s.namePath = p.Child("name")
+
+	if claim == nil || isGiven(claim.GetFields()["namespace"]) {
+		s.namespacePath = p.Child("namespace")
+	}
+
+	errs := validateObject(p, v)
+	errs = append(errs, typed.Decode(s.namePath, claim.GetFields()["name"], &s.Name)...)
+
+	return append(errs, typed.Decode(p.Child("namespace"), claim.GetFields()["namespace"], &s.Namespace)...)
+}
+
+func (s *Server) decodeSpec(p *field.Path, v *structpb.Value) field.ErrorList {
+	s.UserSpec = &structpb.Struct{Fields: maps.Clone(v.GetStructValue().GetFields())}
+
+	if v.GetStructValue() != nil {
 		for _, f := range crossplaneFields {
 			delete(s.UserSpec.GetFields(), f)
 		}
 
-		spec = structpb.NewStructValue(s.UserSpec)
+		v = structpb.NewStructValue(s.UserSpec)
 	}
 
-	return append(errs, typed.Decode(specPath, spec, &s.Spec)...)
+	return typed.Decode(p, v, &s.Spec)
+}
+
+// validateObject reports a value that is neither an object nor missing.
+func validateObject(p *field.Path, v *structpb.Value) field.ErrorList {
+	if v.GetStructValue() != nil {
+		return nil
+	}
+
+	return typed.Decode(p, v, &struct{}{})
+}
+
+// isGiven says whether a field is set: not missing, not null, not the empty text.
+func isGiven(v *structpb.Value) bool {
+	switch k := v.GetKind().(type) {
+	case nil, *structpb.Value_NullValue:
+		return false
+	case *structpb.Value_StringValue:
+		return k.StringValue != ""
+	}
+
+	return true
 }
 
 // Settings returns what config.yaml says of the server.

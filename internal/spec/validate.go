@@ -1,13 +1,18 @@
 package spec
 
 import (
+	"net"
+	"net/netip"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/distribution/reference"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -78,7 +83,8 @@ func (s *Server) validateInput(p *field.Path) field.ErrorList {
 		errs = append(errs, oneOf(ref.Child("kind"), *kind, kindClusterProviderConfig, kindProviderConfig)...)
 	}
 
-	if !s.ClusterScoped && in.Namespace != "" && in.Namespace != s.Namespace {
+	// A namespace that could not be decoded has an error of its own.
+	if !s.ClusterScoped && s.Namespace != "" && in.Namespace != "" && in.Namespace != s.Namespace {
 		errs = append(errs, field.Invalid(p.Child("namespace"), in.Namespace, "a namespaced composite resource composes into its own namespace: remove it"))
 	}
 
@@ -98,22 +104,20 @@ func (s *Server) validateInput(p *field.Path) field.ErrorList {
 func (s *Server) validateIdentity() field.ErrorList {
 	var errs field.ErrorList
 
-	name, namespace := field.NewPath("metadata", "name"), field.NewPath("metadata", "namespace")
-
 	switch {
 	case s.Name == "":
-		errs = append(errs, field.Required(name, "the Kubernetes objects are named after it"))
+		errs = append(errs, field.Required(s.namePath, "the Kubernetes objects are named after it"))
 	case len(s.Name) > maxNameLength:
-		errs = append(errs, field.TooLong(name, s.Name, maxNameLength))
+		errs = append(errs, field.TooLong(s.namePath, s.Name, maxNameLength))
 	default:
-		errs = append(errs, messages(name, s.Name, validation.IsDNS1035Label(s.Name))...)
+		errs = append(errs, messages(s.namePath, s.Name, validation.IsDNS1035Label(s.Name))...)
 	}
 
 	if s.Namespace == "" {
-		return append(errs, field.Required(field.NewPath("input", "namespace"), "a cluster-scoped composite resource without a claim needs the namespace of its server in the function's input"))
+		return append(errs, field.Required(s.namespacePath, "a cluster-scoped composite resource without a claim needs the namespace of its server in the function's input"))
 	}
 
-	return append(errs, messages(namespace, s.Namespace, validation.IsDNS1123Label(s.Namespace))...)
+	return append(errs, messages(s.namespacePath, s.Namespace, validation.IsDNS1123Label(s.Namespace))...)
 }
 
 func (s *Server) validateImage(p *field.Path) field.ErrorList {
@@ -178,18 +182,28 @@ func (s *Server) validatePorts(p *field.Path) field.ErrorList {
 		container = append(container, metrics)
 	}
 
-	errs = append(errs, validateUnique(services, "both are Service ports")...)
+	// The API and the metrics are in both lists; they are reported once.
+	reported := sets.New[[2]string]()
+	errs = append(errs, validateUnique(services, "both are Service ports", reported)...)
 
-	return append(errs, validateUnique(container, "the server listens on both")...)
+	return append(errs, validateUnique(container, "the server listens on both", reported)...)
 }
 
-// validateUnique reports each port that an earlier one has too.
-func validateUnique(ports []port, why string) field.ErrorList {
+// validateUnique reports each port that an earlier one has too, but for the pairs
+// of fields that are reported already.
+func validateUnique(ports []port, why string, reported sets.Set[[2]string]) field.ErrorList {
 	var errs field.ErrorList
 
 	for i, p := range ports {
-		if j := slices.IndexFunc(ports[:i], func(o port) bool { return o.number == p.number }); j >= 0 {
-			errs = append(errs, field.Invalid(p.path, p.number, "must differ from "+ports[j].path.String()+": "+why))
+		j := slices.IndexFunc(ports[:i], func(o port) bool { return o.number == p.number })
+		if j < 0 {
+			continue
+		}
+
+		other := ports[j].path.String()
+		if pair := [2]string{other, p.path.String()}; !reported.Has(pair) {
+			reported.Insert(pair)
+			errs = append(errs, field.Invalid(p.path, p.number, "must differ from "+other+": "+why))
 		}
 	}
 
@@ -236,6 +250,10 @@ func validateSecrets(p *field.Path, id *v1alpha1.Identity) field.ErrorList {
 	errs = append(errs, validateDuration(jwt.Child("accessTokenDuration"), id.JWT.AccessTokenDuration)...)
 	errs = append(errs, validateDuration(jwt.Child("refreshTokenDuration"), id.JWT.RefreshTokenDuration)...)
 
+	if u := id.Admin.Username; strings.TrimSpace(u) != u || strings.ContainsFunc(u, unicode.IsControl) {
+		errs = append(errs, field.Invalid(p.Child("admin", "username"), u, "must not begin or end with whitespace, nor hold control characters"))
+	}
+
 	if id.Admin.PasswordSecretRef != nil {
 		errs = append(errs, validateSecretKey(p.Child("admin", "passwordSecretRef"), id.Admin.PasswordSecretRef)...)
 	}
@@ -266,6 +284,10 @@ func (s *Server) validateCache(p *field.Path) field.ErrorList {
 	cache := s.Spec.Cache.Path
 	if !isFilePath(cache) {
 		return append(errs, field.Invalid(p.Child("path"), cache, "must be an absolute, clean path"))
+	}
+
+	if strings.Contains(cache, ":") {
+		return append(errs, field.Invalid(p.Child("path"), cache, "must not contain ':': Kubernetes does not mount such a path"))
 	}
 
 	// The cache is a mount of its own: it must not hide another directory, nor lie
@@ -323,6 +345,31 @@ func validateTelemetry(p *field.Path, t *v1alpha1.Telemetry) field.ErrorList {
 	return errs
 }
 
+func validateHostPort(p *field.Path, hostPort string) field.ErrorList {
+	host, number, err := net.SplitHostPort(hostPort)
+	if err != nil || !isHost(host) {
+		return field.ErrorList{field.Invalid(p, hostPort, "must be host:port with a DNS name or an IP address")}
+	}
+
+	// Unlike Atoi, ParseUint takes no sign.
+	n, err := strconv.ParseUint(number, 10, 31)
+	if err != nil {
+		return field.ErrorList{field.Invalid(p, hostPort, "must be host:port with a port number")}
+	}
+
+	return messages(p, hostPort, validation.IsValidPortNum(int(n)))
+}
+
+// isHost says whether h is an IP address or a DNS name. DNS knows no upper case,
+// and a dot ends a name that is complete.
+func isHost(h string) bool {
+	if _, err := netip.ParseAddr(h); err == nil {
+		return true
+	}
+
+	return len(validation.IsDNS1123Subdomain(strings.TrimSuffix(strings.ToLower(h), "."))) == 0
+}
+
 func validateDuration(p *field.Path, d string) field.ErrorList {
 	if v, err := time.ParseDuration(d); err != nil || v <= 0 {
 		return field.ErrorList{field.Invalid(p, d, "must be a Go duration above zero, such as 90s or 1h30m")}
@@ -368,9 +415,9 @@ func (s *Server) volumePaths() []string {
 }
 
 // isFilePath says whether p is absolute and clean, so that no ".." leads out of a
-// volume.
+// volume, and nothing in it is invisible.
 func isFilePath(p string) bool {
-	return path.IsAbs(p) && path.Clean(p) == p && p != "/"
+	return path.IsAbs(p) && path.Clean(p) == p && p != "/" && !strings.ContainsFunc(p, unicode.IsControl)
 }
 
 // oneOf reports a value that is not among the supported ones.
@@ -389,5 +436,12 @@ func messages(p *field.Path, value any, msgs []string) field.ErrorList {
 		errs = append(errs, field.Invalid(p, value, m))
 	}
 
+	return errs
+}
+
+// sorted orders the errors of what k8s.io/apimachinery validates in the random
+// order of a map: the same spec has to have the same message at each call.
+func sorted(errs field.ErrorList) field.ErrorList {
+	slices.SortFunc(errs, func(a, b *field.Error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errs
 }

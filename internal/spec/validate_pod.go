@@ -2,19 +2,16 @@ package spec
 
 import (
 	"maps"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/utils/ptr"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
@@ -74,7 +71,7 @@ func (s *Server) validatePod(p *field.Path) field.ErrorList {
 		errs = append(errs, field.Invalid(p.Child("terminationGracePeriodSeconds"), *g, "must be zero or more"))
 	}
 
-	errs = append(errs, metav1validation.ValidateLabels(spec.NodeSelector, p.Child("nodeSelector"))...)
+	errs = append(errs, sorted(metav1validation.ValidateLabels(spec.NodeSelector, p.Child("nodeSelector")))...)
 	errs = append(errs, validatePodMetadata(p, spec)...)
 	errs = append(errs, validateEnv(p.Child("extraEnv"), spec.ExtraEnv)...)
 	errs = append(errs, validateResources(p.Child("resources"), &spec.Resources)...)
@@ -88,8 +85,8 @@ func (s *Server) validatePod(p *field.Path) field.ErrorList {
 func validatePodMetadata(p *field.Path, spec *v1alpha1.DittoServerSpec) field.ErrorList {
 	labels, annotations := p.Child("podLabels"), p.Child("podAnnotations")
 
-	errs := metav1validation.ValidateLabels(spec.PodLabels, labels)
-	errs = append(errs, apivalidation.ValidateAnnotations(spec.PodAnnotations, annotations)...)
+	errs := sorted(metav1validation.ValidateLabels(spec.PodLabels, labels))
+	errs = append(errs, sorted(apivalidation.ValidateAnnotations(spec.PodAnnotations, annotations))...)
 
 	for _, key := range slices.Sorted(maps.Keys(spec.PodLabels)) {
 		if ownLabels.Has(key) {
@@ -160,17 +157,13 @@ func validateEnvSource(p *field.Path, e corev1.EnvVar) field.ErrorList {
 	if r := src.FieldRef; r != nil {
 		n++
 
-		if r.FieldPath == "" {
-			errs = append(errs, field.Required(p.Child("fieldRef", "fieldPath"), ""))
-		}
+		errs = append(errs, validateFieldRef(p.Child("fieldRef"), r)...)
 	}
 
 	if r := src.ResourceFieldRef; r != nil {
 		n++
 
-		if r.Resource == "" {
-			errs = append(errs, field.Required(p.Child("resourceFieldRef", "resource"), ""))
-		}
+		errs = append(errs, validateResourceFieldRef(p.Child("resourceFieldRef"), r)...)
 	}
 
 	if src.FileKeyRef != nil {
@@ -179,47 +172,142 @@ func validateEnvSource(p *field.Path, e corev1.EnvVar) field.ErrorList {
 		errs = append(errs, field.Forbidden(p.Child("fileKeyRef"), "the pod has no volume for it"))
 	}
 
-	if n != 1 {
-		errs = append(errs, field.Invalid(p, n, "must have exactly one source"))
+	switch {
+	case n == 0:
+		errs = append(errs, field.Required(p, "must have exactly one source"))
+	case n > 1:
+		errs = append(errs, field.Forbidden(p, "must have exactly one source"))
 	}
 
 	return errs
 }
 
 func validateKeyRef(p *field.Path, name, key string) field.ErrorList {
-	var errs field.ErrorList
+	errs := messages(p.Child("name"), name, validation.IsDNS1123Subdomain(name))
 	if name == "" {
-		errs = append(errs, field.Required(p.Child("name"), ""))
+		errs = field.ErrorList{field.Required(p.Child("name"), "")}
 	}
 
 	return append(errs, messages(p.Child("key"), key, validation.IsConfigMapKey(key))...)
 }
 
-func validateResources(p *field.Path, r *corev1.ResourceRequirements) field.ErrorList {
+// podFields are the fields of a pod that an environment variable may take.
+//
+//nolint:gochecknoglobals // A table.
+var podFields = []string{
+	"metadata.name",
+	"metadata.namespace",
+	"metadata.uid",
+	"spec.nodeName",
+	"spec.serviceAccountName",
+	"status.hostIP",
+	"status.hostIPs",
+	"status.podIP",
+	"status.podIPs",
+	"metadata.labels['<key>']",
+	"metadata.annotations['<key>']",
+}
+
+func validateFieldRef(p *field.Path, r *corev1.ObjectFieldSelector) field.ErrorList {
 	var errs field.ErrorList
+	if r.APIVersion != "" {
+		errs = append(errs, oneOf(p.Child("apiVersion"), r.APIVersion, "v1")...)
+	}
 
-	for _, l := range []struct {
-		path *field.Path
-		list corev1.ResourceList
-	}{
-		{p.Child("limits"), r.Limits},
-		{p.Child("requests"), r.Requests},
-	} {
-		for _, name := range slices.Sorted(maps.Keys(l.list)) {
-			q := l.list[name]
-			errs = append(errs, metav1validation.ValidateLabelName(string(name), l.path.Key(string(name)))...)
+	fp := p.Child("fieldPath")
+	if r.FieldPath == "" {
+		return append(errs, field.Required(fp, ""))
+	}
 
-			if q.Sign() < 0 {
-				errs = append(errs, field.Invalid(l.path.Key(string(name)), q.String(), "must be zero or more"))
-			}
+	if name, rest, ok := strings.Cut(r.FieldPath, "['"); ok && (name == "metadata.labels" || name == "metadata.annotations") {
+		if key, ok := strings.CutSuffix(rest, "']"); ok {
+			return append(errs, validateFieldKey(fp, name, key)...)
 		}
 	}
 
+	return append(errs, oneOf(fp, r.FieldPath, podFields...)...)
+}
+
+func validateFieldKey(p *field.Path, name, key string) field.ErrorList {
+	// Annotations may have upper case in their domain.
+	if name == "metadata.annotations" {
+		key = strings.ToLower(key)
+	}
+
+	return metav1validation.ValidateLabelName(key, p)
+}
+
+func validateResourceFieldRef(p *field.Path, r *corev1.ResourceFieldSelector) field.ErrorList {
+	if r.Resource == "" {
+		return field.ErrorList{field.Required(p.Child("resource"), "")}
+	}
+
+	kind, name, _ := strings.Cut(r.Resource, ".")
+	if kind != "limits" && kind != "requests" || !isStandardResource(name) {
+		return field.ErrorList{field.Invalid(p.Child("resource"), r.Resource, "must be limits or requests of "+standardResources+", such as limits.memory")}
+	}
+
+	divisors := byteDivisors
+	if name == "cpu" {
+		divisors = cpuDivisors
+	}
+
+	if d := r.Divisor; !d.IsZero() {
+		return oneOf(p.Child("divisor"), d.String(), divisors...)
+	}
+
+	return nil
+}
+
+// The divisors that Kubernetes takes for a resource.
+//
+//nolint:gochecknoglobals // Tables.
+var (
+	cpuDivisors  = []string{"1m", "1"}
+	byteDivisors = []string{"1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"}
+)
+
+// standardResources are the resources that have no domain.
+const standardResources = "cpu, memory, ephemeral-storage and hugepages-<size>"
+
+func isStandardResource(name string) bool {
+	return name == "cpu" || name == "memory" || name == "ephemeral-storage" || isHugePages(name)
+}
+
+func isHugePages(name string) bool {
+	return strings.HasPrefix(name, corev1.ResourceHugePagesPrefix)
+}
+
+// isExtendedResource says whether a resource is a device or such, which a
+// cluster's administrator adds.
+func isExtendedResource(name string) bool {
+	return strings.Contains(name, "/") && !strings.Contains(name, corev1.ResourceDefaultNamespacePrefix)
+}
+
+func validateResources(p *field.Path, r *corev1.ResourceRequirements) field.ErrorList {
+	errs := validateQuantities(p.Child("limits"), r.Limits)
+	errs = append(errs, validateQuantities(p.Child("requests"), r.Requests)...)
+
 	for _, name := range slices.Sorted(maps.Keys(r.Requests)) {
 		request := r.Requests[name]
-		if limit, ok := r.Limits[name]; ok && request.Cmp(limit) > 0 {
-			errs = append(errs, field.Invalid(p.Child("requests").Key(string(name)), request.String(), "must not exceed its limit of "+limit.String()))
+		rp := p.Child("requests").Key(string(name))
+		limit, limited := r.Limits[name]
+
+		// Kubernetes shares out no more of these than there is.
+		exact := isExtendedResource(string(name)) || isHugePages(string(name))
+
+		switch {
+		case exact && !limited:
+			errs = append(errs, field.Required(p.Child("limits").Key(string(name)), "must equal its request"))
+		case exact && request.Cmp(limit) != 0:
+			errs = append(errs, field.Invalid(rp, request.String(), "must equal its limit of "+limit.String()))
+		case limited && request.Cmp(limit) > 0:
+			errs = append(errs, field.Invalid(rp, request.String(), "must not exceed its limit of "+limit.String()))
 		}
+	}
+
+	if has(r, isHugePages) && !has(r, func(name string) bool { return name == "cpu" || name == "memory" }) {
+		errs = append(errs, field.Forbidden(p, "huge pages need cpu or memory"))
 	}
 
 	if len(r.Claims) > 0 {
@@ -229,260 +317,67 @@ func validateResources(p *field.Path, r *corev1.ResourceRequirements) field.Erro
 	return errs
 }
 
-func validateTolerations(p *field.Path, tolerations []corev1.Toleration) field.ErrorList {
+// has says whether a resource that matches has a limit or a request.
+func has(r *corev1.ResourceRequirements, match func(name string) bool) bool {
+	for _, list := range []corev1.ResourceList{r.Limits, r.Requests} {
+		for name := range list {
+			if match(string(name)) {
+				return true
+			}
+		}
+	}
+
+	return false
+}
+
+func validateQuantities(p *field.Path, list corev1.ResourceList) field.ErrorList {
 	var errs field.ErrorList
 
-	for i, t := range tolerations {
-		tp := p.Index(i)
-
-		if t.Operator != "" {
-			errs = append(errs, oneOf(tp.Child("operator"), t.Operator, corev1.TolerationOpEqual, corev1.TolerationOpExists)...)
-		}
-
-		if t.Effect != "" {
-			errs = append(errs, oneOf(tp.Child("effect"), t.Effect, corev1.TaintEffectNoSchedule, corev1.TaintEffectPreferNoSchedule, corev1.TaintEffectNoExecute)...)
-		}
-
-		if t.Key != "" {
-			errs = append(errs, metav1validation.ValidateLabelName(t.Key, tp.Child("key"))...)
-		} else if t.Operator != corev1.TolerationOpExists {
-			errs = append(errs, field.Invalid(tp.Child("operator"), t.Operator, "must be Exists when key is empty, which tolerates every taint"))
-		}
-
-		if t.Operator == corev1.TolerationOpExists && t.Value != "" {
-			errs = append(errs, field.Invalid(tp.Child("value"), t.Value, "must be empty when operator is Exists"))
-		}
-
-		if t.Operator != corev1.TolerationOpExists {
-			errs = append(errs, messages(tp.Child("value"), t.Value, validation.IsValidLabelValue(t.Value))...)
-		}
-
-		if t.TolerationSeconds != nil && t.Effect != corev1.TaintEffectNoExecute {
-			errs = append(errs, field.Invalid(tp.Child("effect"), t.Effect, "must be NoExecute when tolerationSeconds is set"))
-		}
+	for _, name := range slices.Sorted(maps.Keys(list)) {
+		errs = append(errs, validateQuantity(p.Key(string(name)), string(name), list[name])...)
 	}
 
 	return errs
 }
 
-func validateAffinity(p *field.Path, a *corev1.Affinity) field.ErrorList {
-	if a == nil {
+func validateQuantity(p *field.Path, name string, q resource.Quantity) field.ErrorList {
+	errs := metav1validation.ValidateLabelName(name, p)
+
+	switch {
+	case len(errs) > 0:
+	case !strings.Contains(name, "/") && !isStandardResource(name):
+		errs = append(errs, field.Invalid(p, name, "must be one of "+standardResources+", or have a domain"))
+	case isExtendedResource(name):
+		// Quotas put requests. before the name.
+		errs = append(errs, metav1validation.ValidateLabelName("requests."+name, p)...)
+	}
+
+	if q.Sign() < 0 {
+		errs = append(errs, field.Invalid(p, q.String(), "must be zero or more"))
+	}
+
+	if isExtendedResource(name) && q.MilliValue()%1000 != 0 {
+		errs = append(errs, field.Invalid(p, q.String(), "must be a whole number"))
+	}
+
+	return append(errs, validatePages(p, name, q)...)
+}
+
+// validatePages reports huge pages that are not whole.
+func validatePages(p *field.Path, name string, q resource.Quantity) field.ErrorList {
+	size, ok := strings.CutPrefix(name, corev1.ResourceHugePagesPrefix)
+	if !ok {
 		return nil
 	}
 
-	var errs field.ErrorList
-
-	if n := a.NodeAffinity; n != nil {
-		np := p.Child("nodeAffinity")
-
-		if r := n.RequiredDuringSchedulingIgnoredDuringExecution; r != nil {
-			rp := np.Child("requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
-			if len(r.NodeSelectorTerms) == 0 {
-				errs = append(errs, field.Required(rp, "must have at least one node selector term"))
-			}
-
-			for i := range r.NodeSelectorTerms {
-				errs = append(errs, validateNodeTerm(rp.Index(i), &r.NodeSelectorTerms[i])...)
-			}
-		}
-
-		for i := range n.PreferredDuringSchedulingIgnoredDuringExecution {
-			t := &n.PreferredDuringSchedulingIgnoredDuringExecution[i]
-			tp := np.Child("preferredDuringSchedulingIgnoredDuringExecution").Index(i)
-			errs = append(errs, validateWeight(tp, t.Weight)...)
-			errs = append(errs, validateNodeTerm(tp.Child("preference"), &t.Preference)...)
-		}
+	page, err := resource.ParseQuantity(size)
+	if err != nil || page.Value() <= 0 {
+		return field.ErrorList{field.Invalid(p, name, "must end with the size of a page, such as 2Mi")}
 	}
 
-	if a.PodAffinity != nil {
-		errs = append(errs, validatePodTerms(p.Child("podAffinity"), a.PodAffinity.RequiredDuringSchedulingIgnoredDuringExecution, a.PodAffinity.PreferredDuringSchedulingIgnoredDuringExecution)...)
+	if q.MilliValue()%1000 != 0 || q.Value()%page.Value() != 0 {
+		return field.ErrorList{field.Invalid(p, q.String(), "must be a multiple of "+size)}
 	}
 
-	if a.PodAntiAffinity != nil {
-		errs = append(errs, validatePodTerms(p.Child("podAntiAffinity"), a.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution, a.PodAntiAffinity.PreferredDuringSchedulingIgnoredDuringExecution)...)
-	}
-
-	return errs
-}
-
-func validateNodeTerm(p *field.Path, t *corev1.NodeSelectorTerm) field.ErrorList {
-	var errs field.ErrorList
-
-	for _, l := range []struct {
-		path *field.Path
-		reqs []corev1.NodeSelectorRequirement
-	}{
-		{p.Child("matchExpressions"), t.MatchExpressions},
-		{p.Child("matchFields"), t.MatchFields},
-	} {
-		for i, r := range l.reqs {
-			rp := l.path.Index(i)
-
-			switch r.Operator {
-			case corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn:
-				if len(r.Values) == 0 {
-					errs = append(errs, field.Required(rp.Child("values"), "must be specified when operator is In or NotIn"))
-				}
-			case corev1.NodeSelectorOpExists, corev1.NodeSelectorOpDoesNotExist:
-				if len(r.Values) > 0 {
-					errs = append(errs, field.Forbidden(rp.Child("values"), "may not be specified when operator is Exists or DoesNotExist"))
-				}
-			case corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt:
-				if len(r.Values) != 1 {
-					errs = append(errs, field.Required(rp.Child("values"), "must have exactly one value when operator is Gt or Lt"))
-				}
-			default:
-				errs = append(errs, field.NotSupported(rp.Child("operator"), r.Operator, []corev1.NodeSelectorOperator{
-					corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn, corev1.NodeSelectorOpExists,
-					corev1.NodeSelectorOpDoesNotExist, corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt,
-				}))
-			}
-
-			errs = append(errs, metav1validation.ValidateLabelName(r.Key, rp.Child("key"))...)
-		}
-	}
-
-	return errs
-}
-
-func validatePodTerms(p *field.Path, required []corev1.PodAffinityTerm, preferred []corev1.WeightedPodAffinityTerm) field.ErrorList {
-	var errs field.ErrorList
-
-	for i := range required {
-		errs = append(errs, validatePodTerm(p.Child("requiredDuringSchedulingIgnoredDuringExecution").Index(i), &required[i])...)
-	}
-
-	for i := range preferred {
-		tp := p.Child("preferredDuringSchedulingIgnoredDuringExecution").Index(i)
-		errs = append(errs, validateWeight(tp, preferred[i].Weight)...)
-		errs = append(errs, validatePodTerm(tp.Child("podAffinityTerm"), &preferred[i].PodAffinityTerm)...)
-	}
-
-	return errs
-}
-
-func validatePodTerm(p *field.Path, t *corev1.PodAffinityTerm) field.ErrorList {
-	errs := validateSelector(p.Child("labelSelector"), t.LabelSelector)
-	errs = append(errs, validateSelector(p.Child("namespaceSelector"), t.NamespaceSelector)...)
-
-	return append(errs, validateTopologyKey(p.Child("topologyKey"), t.TopologyKey)...)
-}
-
-func validateSpread(p *field.Path, constraints []corev1.TopologySpreadConstraint) field.ErrorList {
-	var errs field.ErrorList
-
-	for i := range constraints {
-		c, cp := &constraints[i], p.Index(i)
-
-		if c.MaxSkew <= 0 {
-			errs = append(errs, field.Invalid(cp.Child("maxSkew"), c.MaxSkew, "must be above zero"))
-		}
-
-		if c.MinDomains != nil && *c.MinDomains <= 0 {
-			errs = append(errs, field.Invalid(cp.Child("minDomains"), *c.MinDomains, "must be above zero"))
-		}
-
-		if c.MinDomains != nil && c.WhenUnsatisfiable != corev1.DoNotSchedule {
-			errs = append(errs, field.Invalid(cp.Child("minDomains"), *c.MinDomains, "needs whenUnsatisfiable DoNotSchedule"))
-		}
-
-		errs = append(errs, oneOf(cp.Child("whenUnsatisfiable"), c.WhenUnsatisfiable, corev1.DoNotSchedule, corev1.ScheduleAnyway)...)
-		errs = append(errs, validateTopologyKey(cp.Child("topologyKey"), c.TopologyKey)...)
-		errs = append(errs, validateSelector(cp.Child("labelSelector"), c.LabelSelector)...)
-	}
-
-	return errs
-}
-
-func validateSelector(p *field.Path, s *metav1.LabelSelector) field.ErrorList {
-	return metav1validation.ValidateLabelSelector(s, metav1validation.LabelSelectorValidationOptions{}, p)
-}
-
-func validateTopologyKey(p *field.Path, key string) field.ErrorList {
-	if key == "" {
-		return field.ErrorList{field.Required(p, "name a node label, such as topology.kubernetes.io/zone")}
-	}
-
-	return metav1validation.ValidateLabelName(key, p)
-}
-
-func validateWeight(p *field.Path, w int32) field.ErrorList {
-	return messages(p.Child("weight"), w, validation.IsInRange(int(w), 1, 100))
-}
-
-// validateSecurity reports security contexts that contradict themselves once the
-// defaults are under them.
-func validateSecurity(p *field.Path, spec *v1alpha1.DittoServerSpec) field.ErrorList {
-	pod, c := ptr.Deref(spec.PodSecurityContext, corev1.PodSecurityContext{}), ptr.Deref(spec.SecurityContext, corev1.SecurityContext{})
-	pp, cp := p.Child("podSecurityContext"), p.Child("securityContext")
-
-	var errs field.ErrorList
-
-	for _, id := range []struct {
-		path  *field.Path
-		value *int64
-	}{
-		{pp.Child("runAsUser"), pod.RunAsUser},
-		{pp.Child("runAsGroup"), pod.RunAsGroup},
-		{pp.Child("fsGroup"), pod.FSGroup},
-		{cp.Child("runAsUser"), c.RunAsUser},
-		{cp.Child("runAsGroup"), c.RunAsGroup},
-	} {
-		if id.value != nil {
-			errs = append(errs, messages(id.path, *id.value, validation.IsValidUserID(*id.value))...)
-		}
-	}
-
-	// The kubelet does not start a container that must not be root as root.
-	nonRoot := ptr.Deref(c.RunAsNonRoot, ptr.Deref(pod.RunAsNonRoot, true))
-	user, userPath := pod.RunAsUser, pp.Child("runAsUser")
-
-	if c.RunAsUser != nil {
-		user, userPath = c.RunAsUser, cp.Child("runAsUser")
-	}
-
-	if nonRoot && user != nil && *user == 0 {
-		errs = append(errs, field.Invalid(userPath, 0, "must not be root while runAsNonRoot is true (its default)"))
-	}
-
-	if Escalates(&c) && c.AllowPrivilegeEscalation != nil && !*c.AllowPrivilegeEscalation {
-		errs = append(errs, field.Invalid(cp.Child("allowPrivilegeEscalation"), false, "must not be false for a container that is privileged or adds CAP_SYS_ADMIN"))
-	}
-
-	errs = append(errs, validateSeccomp(pp.Child("seccompProfile"), pod.SeccompProfile)...)
-
-	return append(errs, validateSeccomp(cp.Child("seccompProfile"), c.SeccompProfile)...)
-}
-
-// Escalates says whether a security context asks for something that the API
-// server refuses together with allowPrivilegeEscalation: false.
-func Escalates(c *corev1.SecurityContext) bool {
-	return c != nil && (ptr.Deref(c.Privileged, false) || c.Capabilities != nil && slices.Contains(c.Capabilities.Add, "CAP_SYS_ADMIN"))
-}
-
-func validateSeccomp(p *field.Path, s *corev1.SeccompProfile) field.ErrorList {
-	if s == nil {
-		return nil
-	}
-
-	errs := oneOf(p.Child("type"), s.Type, corev1.SeccompProfileTypeRuntimeDefault, corev1.SeccompProfileTypeLocalhost, corev1.SeccompProfileTypeUnconfined)
-	if (s.Type == corev1.SeccompProfileTypeLocalhost) != (s.LocalhostProfile != nil) {
-		errs = append(errs, field.Invalid(p.Child("localhostProfile"), ptr.Deref(s.LocalhostProfile, ""), "must be set for the type Localhost, and only then"))
-	}
-
-	return errs
-}
-
-func validateHostPort(p *field.Path, hostPort string) field.ErrorList {
-	host, number, err := net.SplitHostPort(hostPort)
-	if err != nil || host == "" {
-		return field.ErrorList{field.Invalid(p, hostPort, "must be host:port")}
-	}
-
-	n, err := strconv.Atoi(number)
-	if err != nil {
-		return field.ErrorList{field.Invalid(p, hostPort, "must be host:port with a port number")}
-	}
-
-	return messages(p, hostPort, validation.IsValidPortNum(n))
+	return nil
 }

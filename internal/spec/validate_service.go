@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -27,7 +28,7 @@ const (
 func validateService(p *field.Path, spec *v1alpha1.DittoServerSpec) field.ErrorList {
 	svc := &spec.Service
 	errs := validateServiceType(p.Child("type"), svc.Type)
-	errs = append(errs, apivalidation.ValidateAnnotations(svc.Annotations, p.Child("annotations"))...)
+	errs = append(errs, sorted(apivalidation.ValidateAnnotations(svc.Annotations, p.Child("annotations")))...)
 
 	// Service ports are all TCP, so that a node port can serve only one of them.
 	var nodePorts []port
@@ -40,19 +41,27 @@ func validateService(p *field.Path, spec *v1alpha1.DittoServerSpec) field.ErrorL
 		{p.Child("file"), &svc.File, []string{PortNFS, PortSMB}},
 		{p.Child("api"), &svc.API, []string{PortAPI}},
 	} {
+		// A type that both Services take from service.type is reported there.
+		if o.override.Type != svc.Type {
+			errs = append(errs, validateServiceType(o.path.Child("type"), o.override.Type)...)
+		}
+
 		errs = append(errs, validateOverride(o.path, o.override, o.ports)...)
 
 		for _, name := range slices.Sorted(maps.Keys(o.override.NodePorts)) {
+			if name == PortSMB && !spec.SMB.Enabled {
+				continue
+			}
+
 			nodePorts = append(nodePorts, port{o.path.Child("nodePorts").Key(name), o.override.NodePorts[name]})
 		}
 	}
 
-	return append(errs, validateUnique(nodePorts, "a node port serves one Service port")...)
+	return append(errs, validateUnique(nodePorts, "a node port serves one Service port", sets.New[[2]string]())...)
 }
 
 func validateOverride(p *field.Path, o *v1alpha1.ServiceOverride, ports []string) field.ErrorList {
-	errs := validateServiceType(p.Child("type"), o.Type)
-	errs = append(errs, apivalidation.ValidateAnnotations(o.Annotations, p.Child("annotations"))...)
+	errs := sorted(apivalidation.ValidateAnnotations(o.Annotations, p.Child("annotations")))
 
 	if class := o.LoadBalancerClass; class != nil {
 		if o.Type != corev1.ServiceTypeLoadBalancer {

@@ -160,5 +160,12 @@ func decodeJSON(path *field.Path, v *structpb.Value, into reflect.Value) field.E
 }
 
 func invalid(path *field.Path, v *structpb.Value, detail string) field.ErrorList {
-	return field.ErrorList{field.TypeInvalid(path, v.AsInterface(), detail)}
+	value := v.AsInterface()
+
+	// A float64 of ten digits would be shown as 4.294967297e+09.
+	if n, ok := value.(float64); ok && n == math.Trunc(n) && n >= -1<<63 && n < 1<<63 {
+		value = int64(n)
+	}
+
+	return field.ErrorList{field.TypeInvalid(path, value, detail)}
 }

@@ -206,9 +206,19 @@ func TestDecodeErrors(t *testing.T) {
 			v:      value(`{"int":9223372036854775808,"int32":2147483648,"int64":9223372036854775808,"intPointer":-2147483649}`),
 			want: []string{
 				`spec.int: Invalid value: 9.223372036854776e+18: ` + not64,
-				`spec.int32: Invalid value: 2.147483648e+09: ` + not32,
+				`spec.int32: Invalid value: 2147483648: ` + not32,
 				`spec.int64: Invalid value: 9.223372036854776e+18: ` + not64,
-				`spec.intPointer: Invalid value: -2.147483649e+09: ` + not32,
+				`spec.intPointer: Invalid value: -2147483649: ` + not32,
+			},
+		},
+		"WholeNumbers": {
+			reason: "A whole number is shown as one, to the last that 64 bits hold",
+			v:      value(`{"string":1e6,"map":-9223372036854775808,"bool":1e18,"slice":-0.5}`),
+			want: []string{
+				`spec.string: Invalid value: 1000000: must be a string`,
+				`spec.bool: Invalid value: 1000000000000000000: must be true or false`,
+				`spec.map: Invalid value: -9223372036854775808: must be an object`,
+				`spec.slice: Invalid value: -0.5: must be a list`,
 			},
 		},
 		"FarOut": {
@@ -289,7 +299,7 @@ func TestDecodePodSpecErrors(t *testing.T) {
 		`pod.containers[1].livenessProbe.httpGet.port: Invalid value: true: json: cannot unmarshal bool into Go value of type int32`,
 		`pod.containers[1].livenessProbe.httpGet.url: Forbidden: unknown field`,
 		`pod.containers[1].name: Invalid value: 1: must be a string`,
-		`pod.containers[1].ports[0].containerPort: Invalid value: 6.5536e+10: does not fit a number of 32 bits`,
+		`pod.containers[1].ports[0].containerPort: Invalid value: 65536000000: does not fit a number of 32 bits`,
 		`pod.containers[1].resources.limits[cpu]: Invalid value: "x": ` + resource.ErrFormatWrong.Error(),
 		`pod.containers[1].resources.maximum: Forbidden: unknown field`,
 		`pod.hostNetwork: Invalid value: "yes": must be true or false`,

@@ -54,12 +54,17 @@ func put(s *structpb.Struct, name string, v *structpb.Value) {
 // With returns a copy of a struct with the value at a path of field names, which
 // shares all else with it. A nil value removes the field.
 func With(s *structpb.Struct, v *structpb.Value, path ...string) *structpb.Struct {
-	c := &structpb.Struct{Fields: maps.Clone(s.GetFields())}
-	if len(path) > 1 {
-		v = structpb.NewStructValue(With(c.GetFields()[path[0]].GetStructValue(), v, path[1:]...))
+	if len(path) == 0 {
+		return s
 	}
 
-	Set(c, v, path[0])
+	name, rest := path[0], path[1:]
+	if len(rest) > 0 {
+		v = structpb.NewStructValue(With(s.GetFields()[name].GetStructValue(), v, rest...))
+	}
+
+	c := &structpb.Struct{Fields: maps.Clone(s.GetFields())}
+	Set(c, v, name)
 
 	return c
 }

@@ -77,3 +77,53 @@ func TestSet(t *testing.T) {
 		}
 	})
 }
+
+func TestWith(t *testing.T) {
+	before := map[string]any{"a": map[string]any{"b": "c", "d": map[string]any{"e": "f"}}, "g": "h"}
+
+	cases := map[string]struct {
+		reason string
+		value  *structpb.Value
+		path   []string
+		want   map[string]any
+	}{
+		"Replace": {
+			reason: "All around the path stays.",
+			value:  structpb.NewStringValue("x"),
+			path:   []string{"a", "d", "e"},
+			want:   map[string]any{"a": map[string]any{"b": "c", "d": map[string]any{"e": "x"}}, "g": "h"},
+		},
+		"Add": {
+			reason: "Objects on the way are made.",
+			value:  structpb.NewStringValue("x"),
+			path:   []string{"i", "j"},
+			want:   map[string]any{"a": map[string]any{"b": "c", "d": map[string]any{"e": "f"}}, "g": "h", "i": map[string]any{"j": "x"}},
+		},
+		"Remove": {
+			reason: "A nil value removes the field.",
+			path:   []string{"a", "d"},
+			want:   map[string]any{"a": map[string]any{"b": "c"}, "g": "h"},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s, err := structpb.NewStruct(before)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			if diff := cmp.Diff(tc.want, With(s, tc.value, tc.path...).AsMap()); diff != "" {
+				t.Errorf("%s\nWith(...): -want, +got:\n%s", tc.reason, diff)
+			}
+
+			if diff := cmp.Diff(before, s.AsMap()); diff != "" {
+				t.Errorf("With(...) changes what it copies: -want, +got:\n%s", diff)
+			}
+		})
+	}
+
+	if diff := cmp.Diff(map[string]any{"a": "x"}, With(nil, structpb.NewStringValue("x"), "a").AsMap()); diff != "" {
+		t.Errorf("With(nil, ...): -want, +got:\n%s", diff)
+	}
+}

@@ -1,0 +1,292 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+func validateTolerations(p *field.Path, tolerations []corev1.Toleration) field.ErrorList {
+	var errs field.ErrorList
+
+	for i, t := range tolerations {
+		tp := p.Index(i)
+
+		if t.Operator != "" {
+			errs = append(errs, oneOf(tp.Child("operator"), t.Operator, corev1.TolerationOpEqual, corev1.TolerationOpExists)...)
+		}
+
+		if t.Effect != "" {
+			errs = append(errs, oneOf(tp.Child("effect"), t.Effect, corev1.TaintEffectNoSchedule, corev1.TaintEffectPreferNoSchedule, corev1.TaintEffectNoExecute)...)
+		}
+
+		if t.Key != "" {
+			errs = append(errs, metav1validation.ValidateLabelName(t.Key, tp.Child("key"))...)
+		} else if t.Operator != corev1.TolerationOpExists {
+			errs = append(errs, field.Invalid(tp.Child("operator"), t.Operator, "must be Exists when key is empty, which tolerates every taint"))
+		}
+
+		if t.Operator == corev1.TolerationOpExists && t.Value != "" {
+			errs = append(errs, field.Invalid(tp.Child("value"), t.Value, "must be empty when operator is Exists"))
+		}
+
+		if t.Operator != corev1.TolerationOpExists {
+			errs = append(errs, messages(tp.Child("value"), t.Value, validation.IsValidLabelValue(t.Value))...)
+		}
+
+		if t.TolerationSeconds != nil && t.Effect != corev1.TaintEffectNoExecute {
+			errs = append(errs, field.Invalid(tp.Child("effect"), t.Effect, "must be NoExecute when tolerationSeconds is set"))
+		}
+	}
+
+	return errs
+}
+
+func validateAffinity(p *field.Path, a *corev1.Affinity) field.ErrorList {
+	if a == nil {
+		return nil
+	}
+
+	var errs field.ErrorList
+
+	if n := a.NodeAffinity; n != nil {
+		np := p.Child("nodeAffinity")
+
+		if r := n.RequiredDuringSchedulingIgnoredDuringExecution; r != nil {
+			rp := np.Child("requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
+			if len(r.NodeSelectorTerms) == 0 {
+				errs = append(errs, field.Required(rp, "must have at least one node selector term"))
+			}
+
+			for i := range r.NodeSelectorTerms {
+				errs = append(errs, validateNodeTerm(rp.Index(i), &r.NodeSelectorTerms[i])...)
+			}
+		}
+
+		for i := range n.PreferredDuringSchedulingIgnoredDuringExecution {
+			t := &n.PreferredDuringSchedulingIgnoredDuringExecution[i]
+			tp := np.Child("preferredDuringSchedulingIgnoredDuringExecution").Index(i)
+			errs = append(errs, validateWeight(tp, t.Weight)...)
+			errs = append(errs, validateNodeTerm(tp.Child("preference"), &t.Preference)...)
+		}
+	}
+
+	if a.PodAffinity != nil {
+		errs = append(errs, validatePodTerms(p.Child("podAffinity"), a.PodAffinity.RequiredDuringSchedulingIgnoredDuringExecution, a.PodAffinity.PreferredDuringSchedulingIgnoredDuringExecution)...)
+	}
+
+	if a.PodAntiAffinity != nil {
+		errs = append(errs, validatePodTerms(p.Child("podAntiAffinity"), a.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution, a.PodAntiAffinity.PreferredDuringSchedulingIgnoredDuringExecution)...)
+	}
+
+	return errs
+}
+
+func validateNodeTerm(p *field.Path, t *corev1.NodeSelectorTerm) field.ErrorList {
+	var errs field.ErrorList
+
+	for i := range t.MatchExpressions {
+		errs = append(errs, validateNodeLabel(p.Child("matchExpressions").Index(i), &t.MatchExpressions[i])...)
+	}
+
+	for i := range t.MatchFields {
+		errs = append(errs, validateNodeField(p.Child("matchFields").Index(i), &t.MatchFields[i])...)
+	}
+
+	return errs
+}
+
+func validateNodeLabel(p *field.Path, r *corev1.NodeSelectorRequirement) field.ErrorList {
+	var errs field.ErrorList
+
+	values := p.Child("values")
+
+	switch r.Operator {
+	case corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn:
+		if len(r.Values) == 0 {
+			errs = append(errs, field.Required(values, "must be specified when operator is In or NotIn"))
+		}
+	case corev1.NodeSelectorOpExists, corev1.NodeSelectorOpDoesNotExist:
+		if len(r.Values) > 0 {
+			errs = append(errs, field.Forbidden(values, "may not be specified when operator is Exists or DoesNotExist"))
+		}
+	case corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt:
+		if len(r.Values) != 1 {
+			errs = append(errs, field.Required(values, "must have exactly one value when operator is Gt or Lt"))
+		}
+	default:
+		errs = append(errs, field.NotSupported(p.Child("operator"), r.Operator, []corev1.NodeSelectorOperator{
+			corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn, corev1.NodeSelectorOpExists,
+			corev1.NodeSelectorOpDoesNotExist, corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt,
+		}))
+	}
+
+	errs = append(errs, metav1validation.ValidateLabelName(r.Key, p.Child("key"))...)
+
+	for i, v := range r.Values {
+		errs = append(errs, validateNodeValue(values.Index(i), r.Operator, v)...)
+	}
+
+	return errs
+}
+
+// validateNodeValue also reports what the API server takes but the scheduler does
+// not: it would leave the pod pending.
+func validateNodeValue(p *field.Path, op corev1.NodeSelectorOperator, value string) field.ErrorList {
+	if op == corev1.NodeSelectorOpGt || op == corev1.NodeSelectorOpLt {
+		if _, err := strconv.ParseInt(value, 10, 64); err != nil {
+			return field.ErrorList{field.Invalid(p, value, "must be a whole number when operator is Gt or Lt")}
+		}
+	}
+
+	return messages(p, value, validation.IsValidLabelValue(value))
+}
+
+// validateNodeField checks a requirement on a field of nodes, of which Kubernetes
+// knows one.
+func validateNodeField(p *field.Path, r *corev1.NodeSelectorRequirement) field.ErrorList {
+	errs := oneOf(p.Child("operator"), r.Operator, corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn)
+	errs = append(errs, oneOf(p.Child("key"), r.Key, metav1.ObjectNameField)...)
+
+	if len(r.Values) != 1 {
+		return append(errs, field.Required(p.Child("values"), "must have exactly one value"))
+	}
+
+	return append(errs, messages(p.Child("values").Index(0), r.Values[0], validation.IsDNS1123Subdomain(r.Values[0]))...)
+}
+
+func validatePodTerms(p *field.Path, required []corev1.PodAffinityTerm, preferred []corev1.WeightedPodAffinityTerm) field.ErrorList {
+	var errs field.ErrorList
+
+	for i := range required {
+		errs = append(errs, validatePodTerm(p.Child("requiredDuringSchedulingIgnoredDuringExecution").Index(i), &required[i])...)
+	}
+
+	for i := range preferred {
+		tp := p.Child("preferredDuringSchedulingIgnoredDuringExecution").Index(i)
+		errs = append(errs, validateWeight(tp, preferred[i].Weight)...)
+		errs = append(errs, validatePodTerm(tp.Child("podAffinityTerm"), &preferred[i].PodAffinityTerm)...)
+	}
+
+	return errs
+}
+
+func validatePodTerm(p *field.Path, t *corev1.PodAffinityTerm) field.ErrorList {
+	errs := validateSelector(p.Child("labelSelector"), t.LabelSelector)
+	errs = append(errs, validateSelector(p.Child("namespaceSelector"), t.NamespaceSelector)...)
+
+	for i, ns := range t.Namespaces {
+		errs = append(errs, messages(p.Child("namespaces").Index(i), ns, validation.IsDNS1123Label(ns))...)
+	}
+
+	errs = append(errs, validateMatchKeys(p.Child("matchLabelKeys"), t.MatchLabelKeys, t.LabelSelector)...)
+	errs = append(errs, validateLabelKeys(p.Child("mismatchLabelKeys"), t.MismatchLabelKeys, t.LabelSelector)...)
+
+	for i, key := range t.MatchLabelKeys {
+		if slices.Contains(t.MismatchLabelKeys, key) {
+			errs = append(errs, field.Invalid(p.Child("matchLabelKeys").Index(i), key, "must not be in mismatchLabelKeys as well"))
+		}
+	}
+
+	return append(errs, validateTopologyKey(p.Child("topologyKey"), t.TopologyKey)...)
+}
+
+func validateSpread(p *field.Path, constraints []corev1.TopologySpreadConstraint) field.ErrorList {
+	var errs field.ErrorList
+
+	// Kubernetes takes one constraint of each kind.
+	seen := sets.New[[2]string]()
+
+	for i := range constraints {
+		c, cp := &constraints[i], p.Index(i)
+
+		kind := [2]string{c.TopologyKey, string(c.WhenUnsatisfiable)}
+		if seen.Has(kind) {
+			errs = append(errs, field.Duplicate(cp, fmt.Sprintf("topologyKey %s, whenUnsatisfiable %s", c.TopologyKey, c.WhenUnsatisfiable)))
+		}
+
+		seen.Insert(kind)
+
+		errs = append(errs, validateConstraint(cp, c)...)
+	}
+
+	return errs
+}
+
+func validateConstraint(p *field.Path, c *corev1.TopologySpreadConstraint) field.ErrorList {
+	var errs field.ErrorList
+
+	if c.MaxSkew <= 0 {
+		errs = append(errs, field.Invalid(p.Child("maxSkew"), c.MaxSkew, "must be above zero"))
+	}
+
+	if c.MinDomains != nil && *c.MinDomains <= 0 {
+		errs = append(errs, field.Invalid(p.Child("minDomains"), *c.MinDomains, "must be above zero"))
+	}
+
+	if c.MinDomains != nil && c.WhenUnsatisfiable != corev1.DoNotSchedule {
+		errs = append(errs, field.Invalid(p.Child("minDomains"), *c.MinDomains, "needs whenUnsatisfiable DoNotSchedule"))
+	}
+
+	errs = append(errs, oneOf(p.Child("whenUnsatisfiable"), c.WhenUnsatisfiable, corev1.DoNotSchedule, corev1.ScheduleAnyway)...)
+	errs = append(errs, validateTopologyKey(p.Child("topologyKey"), c.TopologyKey)...)
+	errs = append(errs, validateSelector(p.Child("labelSelector"), c.LabelSelector)...)
+	errs = append(errs, validateMatchKeys(p.Child("matchLabelKeys"), c.MatchLabelKeys, c.LabelSelector)...)
+	errs = append(errs, validateEnum(p.Child("nodeAffinityPolicy"), c.NodeAffinityPolicy, corev1.NodeInclusionPolicyHonor, corev1.NodeInclusionPolicyIgnore)...)
+
+	return append(errs, validateEnum(p.Child("nodeTaintsPolicy"), c.NodeTaintsPolicy, corev1.NodeInclusionPolicyHonor, corev1.NodeInclusionPolicyIgnore)...)
+}
+
+func validateSelector(p *field.Path, s *metav1.LabelSelector) field.ErrorList {
+	return sorted(metav1validation.ValidateLabelSelector(s, metav1validation.LabelSelectorValidationOptions{}, p))
+}
+
+// validateMatchKeys checks labels that Kubernetes adds to a selector with the
+// pod's values: the selector must not have them already.
+func validateMatchKeys(p *field.Path, keys []string, s *metav1.LabelSelector) field.ErrorList {
+	errs := validateLabelKeys(p, keys, s)
+	if s == nil {
+		return errs
+	}
+
+	for i, key := range keys {
+		_, labelled := s.MatchLabels[key]
+		if labelled || slices.ContainsFunc(s.MatchExpressions, func(r metav1.LabelSelectorRequirement) bool { return r.Key == key }) {
+			errs = append(errs, field.Invalid(p.Index(i), key, "must not be in labelSelector as well"))
+		}
+	}
+
+	return errs
+}
+
+func validateLabelKeys(p *field.Path, keys []string, s *metav1.LabelSelector) field.ErrorList {
+	if len(keys) > 0 && s == nil {
+		return field.ErrorList{field.Forbidden(p, "needs labelSelector")}
+	}
+
+	var errs field.ErrorList
+	for i, key := range keys {
+		errs = append(errs, metav1validation.ValidateLabelName(key, p.Index(i))...)
+	}
+
+	return errs
+}
+
+func validateTopologyKey(p *field.Path, key string) field.ErrorList {
+	if key == "" {
+		return field.ErrorList{field.Required(p, "name a node label, such as topology.kubernetes.io/zone")}
+	}
+
+	return metav1validation.ValidateLabelName(key, p)
+}
+
+func validateWeight(p *field.Path, w int32) field.ErrorList {
+	return messages(p.Child("weight"), w, validation.IsInRange(int(w), 1, 100))
+}

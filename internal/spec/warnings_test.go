@@ -1,0 +1,197 @@
+package spec
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestWarnings(t *testing.T) {
+	const (
+		invents    = "spec.identity.admin.passwordSecretRef: not set, so the server invents an administrator's password and logs it"
+		overridden = "spec.database.type: sqlite is overridden by spec.database.postgres"
+		privileged = "Container port %d is privileged: the pod gets the sysctl net.ipv4.ip_unprivileged_port_start"
+
+		// admin silences the warning that every other server gets.
+		admin = "identity: {admin: {passwordSecretRef: {name: admin}}}"
+	)
+
+	newer := func(version string) string {
+		return "spec.version: DittoFS " + version + " is newer than v0.29.0, the newest release known here, whose configuration it gets"
+	}
+
+	tests := map[string]struct {
+		reason string
+		xr     string
+		want   []string
+	}{
+		"NoAdminSecret": {
+			reason: "An invented password is in the log, which the user should know",
+			want:   []string{invents},
+		},
+		"AdminSecret": {
+			reason: "Defaults and a password need no warning",
+			xr:     "spec: {" + admin + "}",
+		},
+		"NewestVersion": {
+			reason: "The newest known release needs no warning",
+			xr:     "spec: {version: 0.29.0, " + admin + "}",
+		},
+		"NewerVersion": {
+			reason: "A newer release may know other keys",
+			xr:     "spec: {version: v0.29.1, " + admin + "}",
+			want:   []string{newer("0.29.1")},
+		},
+		"NewerMajorVersion": {
+			reason: "A newer release may know other keys",
+			xr:     "spec: {version: 1.0.0, " + admin + "}",
+			want:   []string{newer("1.0.0")},
+		},
+		"PreReleaseOfTheNewestVersion": {
+			reason: "A pre-release is older than its release",
+			xr:     "spec: {version: 0.29.0-rc.1, " + admin + "}",
+		},
+		"TelemetryUntil0.6": {
+			reason: "0.6 sends traces",
+			xr:     "spec: {version: 0.6.9, telemetry: {enabled: true}, " + admin + "}",
+		},
+		"TelemetryFrom0.7": {
+			reason: "0.7 sends no traces",
+			xr:     "spec: {version: 0.7.0, telemetry: {enabled: true}, " + admin + "}",
+			want:   []string{"spec.telemetry.enabled: DittoFS 0.7.0 sends no traces"},
+		},
+		"NoTelemetry": {
+			reason: "What is not asked for is not missed",
+			xr:     `spec: {version: 0.29.0, telemetry: {enabled: false, endpoint: "collector:4317"}, ` + admin + "}",
+		},
+		"TelemetryWithoutVersion": {
+			reason: "A release that is not known may send traces",
+			xr:     "spec: {telemetry: {enabled: true}, " + admin + "}",
+		},
+		"MetricsWithoutVersion": {
+			reason: "A release that is not known may serve metrics",
+			xr:     "spec: {metrics: {enabled: true}, " + admin + "}",
+		},
+		"NoMetrics": {
+			reason: "What is not asked for is not missed",
+			xr:     "spec: {version: 0.10.0, metrics: {enabled: false}, " + admin + "}",
+		},
+		"PostgresAndSQLite": {
+			reason: "The user said sqlite, and gets PostgreSQL",
+			xr:     "spec: {database: {type: sqlite, postgres: {secretRef: {name: db}}}, " + admin + "}",
+			want:   []string{overridden},
+		},
+		"PostgresAndNoType": {
+			reason: "The user said nothing that PostgreSQL overrides",
+			xr:     "spec: {database: {postgres: {secretRef: {name: db}}}, " + admin + "}",
+		},
+		"PostgresAndPostgres": {
+			reason: "The user gets what was said",
+			xr:     "spec: {database: {type: postgres, postgres: {secretRef: {name: db}}}, " + admin + "}",
+		},
+		"SQLite": {
+			reason: "The user gets what was said",
+			xr:     "spec: {database: {type: sqlite}, " + admin + "}",
+		},
+		"PrivilegedPorts": {
+			reason: "Each privileged container port should be named",
+			xr:     "spec: {adapterPorts: {nfs: 111, smb: 445}, apiPort: 80, metrics: {enabled: true, port: 90}, " + admin + "}",
+			want: []string{
+				fmt.Sprintf(privileged, 111),
+				fmt.Sprintf(privileged, 445),
+				fmt.Sprintf(privileged, 80),
+				fmt.Sprintf(privileged, 90),
+			},
+		},
+		"Everything": {
+			reason: "All warnings should be told at once, in a fixed order",
+			xr:     "spec: {version: 0.30.0, telemetry: {enabled: true}, database: {type: sqlite, postgres: {secretRef: {name: db}}}, apiPort: 1}",
+			want: []string{
+				newer("0.30.0"),
+				"spec.telemetry.enabled: DittoFS 0.30.0 sends no traces",
+				overridden,
+				invents,
+				fmt.Sprintf(privileged, 1),
+			},
+		},
+	}
+
+	for version, warned := range map[string]bool{"0.6.0": false, "0.7.0": true, "0.9.0": true, "0.17.9": true, "0.18.0": false, "0.29.0": false} {
+		tc := tests["MetricsOf"+version]
+		tc.reason = "0.7 to 0.17 serve no metrics"
+		tc.xr = "spec: {version: " + version + ", metrics: {enabled: true}, " + admin + "}"
+
+		if warned {
+			tc.want = []string{"spec.metrics.enabled: DittoFS " + version + " serves no metrics"}
+		}
+
+		tests["MetricsOf"+version] = tc
+	}
+
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			s, errs := decode(t, tc.xr, "")
+			if diff := cmp.Diff([]string(nil), errs); diff != "" {
+				t.Fatalf("%s\nDecode(...): -want errors, +got errors:\n%s", tc.reason, diff)
+			}
+
+			if diff := cmp.Diff(tc.want, s.Warnings()); diff != "" {
+				t.Errorf("%s\ns.Warnings(): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestPrivilegedPorts(t *testing.T) {
+	tests := map[string]struct {
+		reason string
+		xr     string
+		want   []int32
+	}{
+		"Defaults": {
+			reason: "No container port is privileged by default, though Service ports are",
+			xr:     "spec: {smb: {enabled: true}}",
+		},
+		"LastPrivileged": {
+			reason: "1023 is the last privileged port",
+			xr:     "spec: {apiPort: 1023}",
+			want:   []int32{1023},
+		},
+		"FirstUnprivileged": {
+			reason: "1024 is the first unprivileged port",
+			xr:     "spec: {apiPort: 1024}",
+		},
+		"SMBDisabled": {
+			reason: "The server listens for SMB whether a Service shows it or not",
+			xr:     "spec: {smb: {enabled: false}, adapterPorts: {smb: 445}}",
+			want:   []int32{445},
+		},
+		"MetricsDisabled": {
+			reason: "A port of metrics that nobody serves is no container port",
+			xr:     "spec: {metrics: {port: 90}}",
+		},
+		"ServicePorts": {
+			reason: "A Service port is no container port",
+			xr:     "spec: {nfsPort: 111, smb: {enabled: true, port: 445}}",
+		},
+		"All": {
+			reason: "Every privileged container port should be there",
+			xr:     "spec: {adapterPorts: {nfs: 1, smb: 2}, apiPort: 3, metrics: {enabled: true, port: 4}}",
+			want:   []int32{1, 2, 3, 4},
+		},
+	}
+
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			s, errs := decode(t, tc.xr, "")
+			if diff := cmp.Diff([]string(nil), errs); diff != "" {
+				t.Fatalf("%s\nDecode(...): -want errors, +got errors:\n%s", tc.reason, diff)
+			}
+
+			if diff := cmp.Diff(tc.want, s.PrivilegedPorts()); diff != "" {
+				t.Errorf("%s\ns.PrivilegedPorts(): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
