@@ -37,11 +37,11 @@ func FuzzRunFunction(f *testing.F) {
 		{},
 	} {
 		for _, top := range []string{"spec", "metadata", "status", "apiVersion"} {
-			req := w.request(nil)
+			req := proto.CloneOf(w.request(nil))
 			req.GetObserved().GetComposite().GetResource().Fields[top] = v
 			f.Add(wire(req))
 
-			req = w.request(nil)
+			req = proto.CloneOf(w.request(nil))
 			req.GetObserved().GetResources()["statefulset"].GetResource().Fields[top] = v
 			f.Add(wire(req))
 		}
