@@ -25,6 +25,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	"sigs.k8s.io/yaml"
 
+	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/metrics"
 	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/internal/typed"
@@ -225,6 +226,21 @@ func (w *world) check(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespons
 	}
 
 	w.checkTemplate(req, rsp)
+	w.checkHold(rsp)
+}
+
+// checkHold checks that a server which may not move keeps all of what it runs, so
+// that a pod which restarts by itself does not take half of a change.
+func (w *world) checkHold(rsp *fnv1.RunFunctionResponse) {
+	switch reason, _, _ := strings.Cut(strings.TrimPrefix(condition(rsp, "ConfigRolledOut"), "FALSE/"), ":"); guard.Reason(reason) {
+	case guard.SecretsNotFetched, guard.SecretsNotResolved, guard.StorageMissing, guard.ApprovalRequired, guard.RolloutInProgress:
+		sts := typed.Get(rsp.GetDesired().GetResources()["statefulset"].GetResource(), "spec", "forProvider", "manifest").GetStructValue()
+		config := configOf(rsp.GetDesired().GetResources()["configmap"].GetResource(), "spec", "forProvider", "manifest")
+
+		if sts != nil && typed.Get(sts, "spec", "template", "metadata", "annotations", "dittofs.io/config").GetStringValue() != config {
+			w.failf("a server that may not move gets another configuration than its pod template covers")
+		}
+	}
 }
 
 // checkTemplate checks that a pod template moves only for a reason, and only to a
@@ -410,19 +426,43 @@ func (w *world) reconcile(n int) *fnv1.RunFunctionResponse {
 			w.objects[name] = o
 		}
 
+		// A changed spec is a new generation.
+		if !ok || !proto.Equal(typed.Get(o, "spec"), typed.Get(desired, "spec")) {
+			typed.Set(o, structpb.NewNumberValue(typed.Get(o, "metadata", "generation").GetNumberValue()+1), "metadata", "generation")
+		}
+
 		typed.Set(o, typed.Get(desired, "spec"), "spec")
 	}
 
 	// The status is written once everything is applied.
 	if len(names) == len(rsp.GetDesired().GetResources()) {
 		if s := typed.Get(rsp.GetDesired().GetComposite().GetResource(), "status"); s != nil {
-			typed.Set(w.xr, s, "status")
+			typed.Set(w.xr, proto.CloneOf(s), "status")
 		}
 		w.setConditions(rsp)
 		w.matchedIfRolledOut(rsp)
+		w.checkIdempotent(rsp)
 	}
 
 	return rsp
+}
+
+// checkIdempotent checks that a response which was applied gives the same response
+// again: the same conditions and resources, byte for byte, and no result, which
+// would be an event on every call. Only what is left out to be created anew comes
+// back.
+func (w *world) checkIdempotent(rsp *fnv1.RunFunctionResponse) {
+	if strings.HasPrefix(condition(rsp, "ConfigRolledOut"), "FALSE/Recreating") {
+		return
+	}
+
+	want := proto.CloneOf(rsp)
+	want.Results = nil
+
+	again := w.call()
+	if !bytes.Equal(wire(want), wire(again)) {
+		w.failf("the response fed back gives another response: -first, +second:\n%s", cmp.Diff(want, again, protocmp.Transform()))
+	}
 }
 
 // matchedIfRolledOut notes that the pod template is what the user asks for.
@@ -452,8 +492,8 @@ func (w *world) setConditions(rsp *fnv1.RunFunctionResponse) {
 }
 
 // provide is what provider-kubernetes does with one Object: observe the Kubernetes
-// object, and apply what differs.
-func (w *world) provide(name string) {
+// object, and apply what differs. It may die before it can tell.
+func (w *world) provide(name string, dies ...bool) {
 	o, ok := w.objects[name]
 	if !ok {
 		return
@@ -477,6 +517,11 @@ func (w *world) provide(name string) {
 		w.didf("provide %s: observe", name)
 	}
 
+	if len(dies) > 0 && dies[0] {
+		w.didf("provide %s: dies", name)
+		return
+	}
+
 	w.synced(o, true)
 
 	// After a creation, the object is known at the next observation.
@@ -491,6 +536,7 @@ func (w *world) synced(o *structpb.Struct, ok bool) {
 		c = map[string]any{"type": "Synced", "status": "False", "reason": "ReconcileError", "message": "the API server refuses it"}
 	}
 
+	c["observedGeneration"] = typed.Get(o, "metadata", "generation").GetNumberValue()
 	typed.Set(o, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStructValue(mustStruct(w.t, c))}}), "status", "conditions")
 }
 
@@ -731,7 +777,7 @@ func (w *world) step() {
 		w.reconcile(100)
 	case n < 70:
 		if objects := slices.Sorted(maps.Keys(w.objects)); len(objects) > 0 {
-			w.provide(objects[w.rand.IntN(len(objects))])
+			w.provide(objects[w.rand.IntN(len(objects))], w.rand.IntN(5) == 0)
 		}
 	case n < 76:
 		w.control()

@@ -167,7 +167,7 @@ func sameTemplate(a, b *structpb.Struct) bool {
 // holdsConfig says whether an observed ConfigMap holds config.yaml, both as asked
 // and live. One alone can be a step behind the other.
 func holdsConfig(o *observed.Resource, config string) bool {
-	return o != nil && manifest.Config(o.Asked) == config && manifest.Config(o.Live) == config
+	return o != nil && o.Current && manifest.Config(o.Asked) == config && manifest.Config(o.Live) == config
 }
 
 // isInFlight says whether the live StatefulSet does not have the pod template yet
@@ -188,7 +188,7 @@ func isStopped(desired *structpb.Struct, o *observed.Resource) bool {
 	replicas := func(s *structpb.Struct, path ...string) float64 { return typed.Get(s, path...).GetNumberValue() }
 
 	return replicas(desired, "spec", "replicas") == 0 && replicas(o.Asked, "spec", "replicas") == 0 &&
-		o.Live != nil && replicas(o.Live, "spec", "replicas") == 0 && replicas(o.Live, "status", "replicas") == 0 &&
+		o.Current && o.Live != nil && replicas(o.Live, "spec", "replicas") == 0 && replicas(o.Live, "status", "replicas") == 0 &&
 		replicas(o.Live, "status", "observedGeneration") >= replicas(o.Live, "metadata", "generation")
 }
 

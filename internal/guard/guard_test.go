@@ -57,9 +57,36 @@ func TestIsStopped(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := isStopped(fromYAML(t, tc.desired), &observed.Resource{Asked: fromYAML(t, tc.asked), Live: fromYAML(t, tc.live)})
-			if got != tc.want {
+			o := &observed.Resource{Asked: fromYAML(t, tc.asked), Live: fromYAML(t, tc.live), Current: true}
+			if got := isStopped(fromYAML(t, tc.desired), o); got != tc.want {
 				t.Errorf("%s\nisStopped(...): want %t, got %t", tc.reason, tc.want, got)
+			}
+
+			o.Current = false
+			if isStopped(fromYAML(t, tc.desired), o) {
+				t.Error("isStopped(...): want false for what is not current")
+			}
+		})
+	}
+}
+
+func TestHoldsConfig(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		o      *observed.Resource
+		want   bool
+	}{
+		"Holds":      {"It is asked for, live, and seen.", &observed.Resource{Asked: fromYAML(t, "{data: {config.yaml: new}}"), Live: fromYAML(t, "{data: {config.yaml: new}}"), Current: true}, true},
+		"NotAsked":   {"It may change at any time.", &observed.Resource{Asked: fromYAML(t, "{data: {config.yaml: old}}"), Live: fromYAML(t, "{data: {config.yaml: new}}"), Current: true}, false},
+		"NotLive":    {"A pod would start on the old one.", &observed.Resource{Asked: fromYAML(t, "{data: {config.yaml: new}}"), Live: fromYAML(t, "{data: {config.yaml: old}}"), Current: true}, false},
+		"NotCurrent": {"What was asked for before may be live by now.", &observed.Resource{Asked: fromYAML(t, "{data: {config.yaml: new}}"), Live: fromYAML(t, "{data: {config.yaml: new}}")}, false},
+		"None":       {"There is no ConfigMap.", nil, false},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := holdsConfig(tc.o, "new"); got != tc.want {
+				t.Errorf("%s\nholdsConfig(...): want %t, got %t", tc.reason, tc.want, got)
 			}
 		})
 	}

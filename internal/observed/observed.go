@@ -34,6 +34,10 @@ type Resource struct {
 	// not known yet.
 	Live *structpb.Struct
 
+	// Current says whether Live is of what was last asked for. What was asked for
+	// before may be on its way otherwise, or there already.
+	Current bool
+
 	// Synced tells whether what was asked for could be applied, or is nil if that is
 	// not known yet.
 	Synced *Condition
@@ -87,6 +91,7 @@ func Objects(resources map[string]*fnv1.Resource) (Resources, error) {
 			Composed: o,
 			Asked:    asked,
 			Live:     typed.Get(o, "status", "atProvider", "manifest").GetStructValue(),
+			Current:  isCurrent(o),
 			Synced:   ConditionOf(o, "Synced"),
 		}
 	}
@@ -94,17 +99,33 @@ func Objects(resources map[string]*fnv1.Resource) (Resources, error) {
 	return out, nil
 }
 
+// isCurrent says whether the provider has seen the last generation of an Object. It
+// notes the generation in its conditions; where it does not, it is taken at its
+// word.
+func isCurrent(o *structpb.Struct) bool {
+	seen := typed.Get(condition(o, "Synced"), "observedGeneration").GetNumberValue()
+	return seen == 0 || seen >= typed.Get(o, "metadata", "generation").GetNumberValue()
+}
+
 // ConditionOf returns a condition of a resource, or nil if it has none of that
 // type.
 func ConditionOf(resource *structpb.Struct, typ string) *Condition {
+	c := condition(resource, typ)
+	if c == nil {
+		return nil
+	}
+
+	return &Condition{
+		Status:  typed.Get(c, "status").GetStringValue(),
+		Reason:  typed.Get(c, "reason").GetStringValue(),
+		Message: strings.TrimSpace(typed.Get(c, "message").GetStringValue()),
+	}
+}
+
+func condition(resource *structpb.Struct, typ string) *structpb.Struct {
 	for _, v := range typed.Get(resource, "status", "conditions").GetListValue().GetValues() {
-		c := v.GetStructValue()
-		if typed.Get(c, "type").GetStringValue() == typ {
-			return &Condition{
-				Status:  typed.Get(c, "status").GetStringValue(),
-				Reason:  typed.Get(c, "reason").GetStringValue(),
-				Message: strings.TrimSpace(typed.Get(c, "message").GetStringValue()),
-			}
+		if c := v.GetStructValue(); typed.Get(c, "type").GetStringValue() == typ {
+			return c
 		}
 	}
 
