@@ -97,7 +97,7 @@ $(DFS):
 
 .PHONY: contract
 contract: $(DFS) ## Hold config.yaml, environment and checks against the real DittoFS server
-	cd test/contract && DFS=$(DFS) go test -trimpath -count=1 ./...
+	cd test/contract && go vet -trimpath ./... && DFS=$(DFS) go test -trimpath -count=1 ./...
 
 .PHONY: vet
 vet: ## Run go vet

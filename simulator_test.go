@@ -232,14 +232,17 @@ func (w *world) check(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespons
 // checkHold checks that a server which may not move keeps all of what it runs, so
 // that a pod which restarts by itself does not take half of a change.
 func (w *world) checkHold(rsp *fnv1.RunFunctionResponse) {
-	switch reason, _, _ := strings.Cut(strings.TrimPrefix(condition(rsp, "ConfigRolledOut"), "FALSE/"), ":"); guard.Reason(reason) {
-	case guard.SecretsNotFetched, guard.SecretsNotResolved, guard.StorageMissing, guard.ApprovalRequired, guard.RolloutInProgress:
-		sts := typed.Get(rsp.GetDesired().GetResources()["statefulset"].GetResource(), "spec", "forProvider", "manifest").GetStructValue()
-		config := configOf(rsp.GetDesired().GetResources()["configmap"].GetResource(), "spec", "forProvider", "manifest")
+	reason, _, _ := strings.Cut(strings.TrimPrefix(condition(rsp, "ConfigRolledOut"), "FALSE/"), ":")
+	holds := []guard.Reason{guard.SecretsNotFetched, guard.SecretsNotResolved, guard.StorageMissing, guard.ApprovalRequired, guard.RolloutInProgress}
 
-		if sts != nil && typed.Get(sts, "spec", "template", "metadata", "annotations", "dittofs.io/config").GetStringValue() != config {
-			w.failf("a server that may not move gets another configuration than its pod template covers")
-		}
+	sts := typed.Get(rsp.GetDesired().GetResources()["statefulset"].GetResource(), "spec", "forProvider", "manifest").GetStructValue()
+	if sts == nil || !slices.Contains(holds, guard.Reason(reason)) {
+		return
+	}
+
+	config := configOf(rsp.GetDesired().GetResources()["configmap"].GetResource(), "spec", "forProvider", "manifest")
+	if typed.Get(sts, "spec", "template", "metadata", "annotations", "dittofs.io/config").GetStringValue() != config {
+		w.failf("a server that may not move gets another configuration than its pod template covers")
 	}
 }
 

@@ -477,15 +477,16 @@ type JWT struct {
 // Admin configures the first administrator.
 type Admin struct {
 	// Username of the administrator. Default: admin. A name with control characters,
-	// or with whitespace around it, is an error.
+	// or with whitespace around it, is an error. No release up to 0.29.0 uses it, so
+	// that any name but admin gets a warning.
 	// +optional
 	Username string `json:"username,omitempty"`
 
 	// PasswordSecretRef names the Secret key that holds a bcrypt hash, or a clear
 	// password of 8 to 72 bytes. Default key: password. It counts when the server
 	// first starts; later changes restart the server but leave the password. Default:
-	// none, in which case the server invents a password and logs it, which gets a
-	// warning.
+	// none, in which case the server invents a password, which older releases log
+	// and newer ones tell nobody: that gets a warning.
 	// +optional
 	PasswordSecretRef *SecretKeyRef `json:"passwordSecretRef,omitempty"`
 }

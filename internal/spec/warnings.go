@@ -33,7 +33,11 @@ func (s *Server) Warnings() []string {
 	}
 
 	if s.Spec.Identity.Admin.PasswordSecretRef == nil {
-		w = append(w, "spec.identity.admin.passwordSecretRef: not set, so the server invents an administrator's password and logs it")
+		w = append(w, "spec.identity.admin.passwordSecretRef: not set, so the server invents an administrator's password, which older releases log and newer ones tell nobody")
+	}
+
+	if s.Spec.Identity.Admin.Username != v1alpha1.DefaultAdminUsername {
+		w = append(w, "spec.identity.admin.username: no DittoFS release uses it, so the administrator is "+v1alpha1.DefaultAdminUsername)
 	}
 
 	for _, p := range s.PrivilegedPorts() {

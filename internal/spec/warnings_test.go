@@ -9,7 +9,7 @@ import (
 
 func TestWarnings(t *testing.T) {
 	const (
-		invents    = "spec.identity.admin.passwordSecretRef: not set, so the server invents an administrator's password and logs it"
+		invents    = "spec.identity.admin.passwordSecretRef: not set, so the server invents an administrator's password, which older releases log and newer ones tell nobody"
 		overridden = "spec.database.type: sqlite is overridden by spec.database.postgres"
 		privileged = "Container port %d is privileged: the pod gets the sysctl net.ipv4.ip_unprivileged_port_start"
 
@@ -27,8 +27,13 @@ func TestWarnings(t *testing.T) {
 		want   []string
 	}{
 		"NoAdminSecret": {
-			reason: "An invented password is in the log, which the user should know",
+			reason: "Nobody may learn an invented password, which the user should know",
 			want:   []string{invents},
+		},
+		"AdminName": {
+			reason: "The administrator has another name than the user expects",
+			xr:     "spec: {identity: {admin: {username: root, passwordSecretRef: {name: admin}}}}",
+			want:   []string{"spec.identity.admin.username: no DittoFS release uses it, so the administrator is admin"},
 		},
 		"AdminSecret": {
 			reason: "Defaults and a password need no warning",
