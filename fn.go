@@ -120,7 +120,7 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 	decision := guard.Decide(srv, desired, running, secrets.State, func(config string) string { return digest.Of(srv, []byte(config), secrets) })
 
 	// Compose.
-	if err := compose.Resources(rsp.GetDesired(), srv, decision.Manifests, running); err != nil {
+	if err := compose.Resources(rsp.GetDesired(), srv, decision.Manifests, running, decision.WillMove()); err != nil {
 		return err
 	}
 

@@ -319,6 +319,15 @@ func TestLife(t *testing.T) {
 	})
 
 	w.settle()
+	w.patch("DEBUG", "logging", "level")
+	check("What waits to move is not ready, however ready its pod is.", state{
+		Phase:   "Progressing",
+		Ready:   map[string]bool{"configmap": false, "service-api": true, "service-file": true, "service-headless": true, "statefulset": false},
+		Applied: "TRUE/Applied: Every composed resource is applied",
+		NFS:     "192.0.2.1:2049",
+	})
+
+	w.settle()
 	w.patch("0", "replicas")
 	w.reconcile(10)
 	check("The pod still runs.", state{
@@ -391,7 +400,7 @@ func TestFatal(t *testing.T) {
 			reason: "An empty request is answered.",
 			change: func(req *fnv1.RunFunctionRequest) { req.Observed, req.Input = nil, nil },
 			want: "invalid DittoServer: metadata.name: Required value: the Kubernetes objects are named after it; " +
-				"input.namespace: Required value: a cluster-scoped composite resource without a claim needs the namespace of its server in the function's input; " +
+				"input.namespace: Required value: set metadata.namespace; a cluster-scoped composite resource without a claim needs the namespace of its server here; " +
 				"spec.identity.jwt.secretRef.name: Required value: name a Secret in the server's namespace",
 		},
 		"NoSpec": {
@@ -417,6 +426,20 @@ func TestFatal(t *testing.T) {
 				req.Desired = &fnv1.State{Resources: map[string]*fnv1.Resource{"configmap": {}}}
 			},
 			want: "an earlier function of the pipeline already composes a resource named configmap: rename that one",
+		},
+		"NoTemplate": {
+			reason: "A StatefulSet without a pod template cannot be kept.",
+			change: func(req *fnv1.RunFunctionRequest) {
+				typed.Set(req.Observed.Resources["statefulset"].Resource, nil, "spec", "forProvider", "manifest", "spec", "template")
+			},
+			want: "cannot read the composed resource statefulset: the manifest of Object files-statefulset lacks what this function writes, such as the pod template or the configuration",
+		},
+		"NoConfig": {
+			reason: "A ConfigMap without a configuration cannot be kept.",
+			change: func(req *fnv1.RunFunctionRequest) {
+				typed.Set(req.Observed.Resources["configmap"].Resource, nil, "spec", "forProvider", "manifest", "data")
+			},
+			want: "cannot read the composed resource configmap: the manifest of Object files-configmap lacks what this function writes, such as the pod template or the configuration",
 		},
 		"Unreadable": {
 			reason: "What runs cannot be guessed.",
@@ -690,7 +713,7 @@ func TestTransitions(t *testing.T) {
 		{"It is known.", func() {}, nil},
 		{"A dangerous change waits.", func() { w.patch("0.28.0", "version") }, []string{"SEVERITY_WARNING ApprovalRequired TARGET_COMPOSITE_AND_CLAIM"}},
 		{"It is known.", func() {}, nil},
-		{"A claim cannot grow.", func() { w.patch("1Ti", "storage", "metadataSize") }, []string{"SEVERITY_WARNING Frozen TARGET_COMPOSITE_AND_CLAIM"}},
+		{"A claim cannot grow.", func() { w.patch("1Ti", "storage", "metadataSize") }, []string{"SEVERITY_WARNING ApprovalRequired TARGET_COMPOSITE_AND_CLAIM", "SEVERITY_WARNING Frozen TARGET_COMPOSITE_AND_CLAIM"}},
 		{"It is known.", func() {}, nil},
 	}
 

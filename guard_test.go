@@ -205,7 +205,7 @@ func TestApproval(t *testing.T) {
 		"DatabaseType": {
 			reason: "The server would start on an empty database.",
 			change: func(w *world) { w.patch("{secretRef: {name: db}}", "database", "postgres") },
-			want:   hold + "(the database changes from sqlite /data/controlplane/controlplane.db to postgres of Secret db)",
+			want:   hold + "(the database changes from sqlite /data/controlplane/controlplane.db to postgres db/host db/database)",
 		},
 		"DatabaseSecret": {
 			reason: "Another Secret is another database.",
@@ -214,7 +214,7 @@ func TestApproval(t *testing.T) {
 				w.setSecret("db2", secretValues["db"][0])
 				w.patch("{secretRef: {name: db2}}", "database", "postgres")
 			},
-			want: hold + "(the database changes from postgres of Secret db to postgres of Secret db2)",
+			want: hold + "(the database changes from postgres db/host db/database to postgres db2/host db2/database)",
 		},
 		"Manual": {
 			reason: "Under rollout Manual every restart waits.",
@@ -316,9 +316,9 @@ func TestGrowStorage(t *testing.T) {
 	w.patch("DEBUG", "logging", "level")
 
 	want := `FALSE/Frozen: Kubernetes cannot change some of a running server, which keeps it: ` +
-		`volume claim controlplane has the storage class "" instead of "fast" (an existing PersistentVolumeClaim keeps its class); ` +
+		`volume claim controlplane has the default storage class instead of the storage class "fast" (an existing PersistentVolumeClaim keeps its class); ` +
 		`volume claim metadata has 10Gi instead of 20Gi (expand the PersistentVolumeClaim metadata-files-0 by hand); ` +
-		`volume claim metadata has the storage class "" instead of "fast" (an existing PersistentVolumeClaim keeps its class); ` +
+		`volume claim metadata has the default storage class instead of the storage class "fast" (an existing PersistentVolumeClaim keeps its class); ` +
 		`volume claim content of 1Gi is missing, and nothing is mounted in its place; ` +
 		`volume claim cache of 5Gi is missing, and nothing is mounted in its place. ` +
 		`For volume claims: stop the server (spec.replicas: 0), wait for the phase Stopped and for this condition to be True, and start it again: the StatefulSet is created anew, and the data stay`
@@ -482,5 +482,152 @@ func TestKeepsImage(t *testing.T) {
 
 	if got := image(w.running()); got != "marmos91c/dittofs:v0.27.0" {
 		t.Errorf("f.RunFunction(...): want the image that runs, got: %s", got)
+	}
+}
+
+// An approval is of one change, and of no other.
+func TestApprovalOfAnotherChange(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		first  func(w *world)
+		second func(w *world)
+	}{
+		"OtherVersion": {
+			reason: "Without a generation the rollout digest is the same for both.",
+			first:  func(w *world) { w.patch("0.28.1", "version") },
+			second: func(w *world) { w.patch("0.20.0", "version") },
+		},
+		"OtherSecret": {
+			reason: "Without a generation the rollout digest is the same for both.",
+			first:  func(w *world) { w.patch("{secretRef: {name: db}}", "database", "postgres") },
+			second: func(w *world) {
+				w.setSecret("db2", secretValues["db"][0])
+				w.patch("{secretRef: {name: db2}}", "database", "postgres")
+			},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newServer(t)
+			w.input = mustStruct(t, map[string]any{"configHash": map[string]any{"generation": "None"}})
+			w.settle()
+
+			was := w.running()
+
+			tc.first(w)
+			w.settle()
+			w.annotate("dittofs.io/approve", approval(messageOf(w.xr, "ConfigRolledOut")))
+			tc.second(w)
+			w.settle()
+
+			if diff := cmp.Diff(was.AsMap(), w.running().AsMap()); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...): the server moves: -was, +is:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// What was approved once is not approved for ever.
+func TestOldApproval(t *testing.T) {
+	w := newServer(t)
+	w.settle()
+	w.patch("0.28.0", "version")
+	w.settle()
+	w.annotate("dittofs.io/approve", approval(messageOf(w.xr, "ConfigRolledOut")))
+	w.patch("0.28.0", "version")
+	w.settle()
+
+	if got := image(w.running()); got != "marmos91c/dittofs:v0.28.0" {
+		t.Fatalf("f.RunFunction(...): want the approved image, got: %s", got)
+	}
+
+	w.patch("0.29.0", "version")
+	w.patch("DEBUG", "logging", "level")
+	w.settle()
+	w.patch("0.28.0", "version")
+	w.settle()
+
+	if got := image(w.running()); got != "marmos91c/dittofs:v0.29.0" {
+		t.Errorf("f.RunFunction(...): want the image that runs, got: %s", got)
+	}
+}
+
+// An image's tag may go down while the version stays.
+func TestImageDowngrade(t *testing.T) {
+	w := newServer(t)
+	w.patch("registry.example.org/dittofs:v0.29.0", "image")
+	w.settle()
+	w.patch("registry.example.org/dittofs:v0.20.0", "image")
+
+	if got := condition(w.settle(), "ConfigRolledOut"); !strings.Contains(got, "(the image's version goes down from 0.29.0 to 0.20.0)") {
+		t.Errorf("f.RunFunction(...): want ApprovalRequired, got: %s", got)
+	}
+}
+
+// An image that nobody approved is not what a StatefulSet is created anew with.
+func TestRecreateKeepsImage(t *testing.T) {
+	w := newServer(t)
+	w.settle()
+	w.patch("0.28.0", "version")
+	w.patch("0", "replicas")
+	w.settle()
+	w.patch("", "version")
+	w.patch("20Gi", "storage", "metadataSize")
+	w.reconcile(0)
+	w.settle()
+
+	if got := image(w.running()); got != "marmos91c/dittofs:v0.29.0" {
+		t.Errorf("f.RunFunction(...): want the image that ran, got: %s", got)
+	}
+}
+
+// A StatefulSet that could never be created does not stay for ever.
+func TestNeverCreated(t *testing.T) {
+	w := newServer(t)
+	w.patch("forbidden", "storage", "storageClassName")
+	w.refused = true
+	w.settle()
+	w.patch("allowed", "storage", "storageClassName")
+	w.patch("0", "replicas")
+	w.settle()
+
+	w.refused = false
+	w.patch("1", "replicas")
+
+	if diff := cmp.Diff("TRUE/UpToDate: The volume claims are what the spec asks for", condition(w.settle(), "StorageUpToDate")); diff != "" {
+		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
+	}
+}
+
+// The class of a live load balancer stays, whatever was asked for in between.
+func TestLoadBalancerClassHalfApplied(t *testing.T) {
+	w := newServer(t)
+	w.patch("{loadBalancerClass: example.org/a}", "service", "file")
+	w.settle()
+	w.patch("{type: ClusterIP}", "service", "file")
+	w.reconcile(10)
+	w.patch("{type: LoadBalancer, loadBalancerClass: example.org/b}", "service", "file")
+	w.reconcile(10)
+
+	if got := typed.Get(w.objects["service-file"], "spec", "forProvider", "manifest", "spec", "loadBalancerClass").GetStringValue(); got != "example.org/a" {
+		t.Errorf("f.RunFunction(...): want the class of the live load balancer, got: %s", got)
+	}
+}
+
+// A claim cannot shrink, and an empty storage class is another one than none.
+func TestStorageMessages(t *testing.T) {
+	w := newServer(t)
+	w.settle()
+	w.patch("{metadataSize: 5Gi, storageClassName: ''}", "storage")
+
+	got := condition(w.settle(), "StorageUpToDate")
+	for _, want := range []string{
+		"volume claim metadata has 10Gi instead of 5Gi (an existing PersistentVolumeClaim cannot shrink)",
+		`volume claim metadata has the default storage class instead of the storage class ""`,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("f.RunFunction(...): want %q, got: %s", want, got)
+		}
 	}
 }

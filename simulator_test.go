@@ -452,10 +452,12 @@ func (w *world) reconcile(n int) *fnv1.RunFunctionResponse {
 
 // checkIdempotent checks that a response which was applied gives the same response
 // again: the same conditions and resources, byte for byte, and no result, which
-// would be an event on every call. Only what is left out to be created anew comes
-// back.
+// would be an event on every call. Two steps are only a first one: what is left
+// out to be created anew comes back, and a refused template that was replaced may
+// need another approval.
 func (w *world) checkIdempotent(rsp *fnv1.RunFunctionResponse) {
-	if strings.HasPrefix(condition(rsp, "ConfigRolledOut"), "FALSE/Recreating") {
+	rollout := condition(rsp, "ConfigRolledOut")
+	if strings.HasPrefix(rollout, "FALSE/Recreating") || strings.HasPrefix(rollout, "FALSE/RolloutInProgress") && strings.HasPrefix(condition(rsp, "Applied"), "FALSE/NotSynced") {
 		return
 	}
 
@@ -626,7 +628,7 @@ func (w *world) control() {
 
 func (w *world) isStopped() bool {
 	s := w.live["statefulset"]
-	return s != nil && typed.Get(s, "spec", "replicas").GetNumberValue() == 0 && typed.Get(s, "status", "replicas").GetNumberValue() == 0
+	return s == nil || typed.Get(s, "spec", "replicas").GetNumberValue() == 0 && typed.Get(s, "status", "replicas").GetNumberValue() == 0
 }
 
 // settle lets everybody work until nothing changes any more, and returns the last

@@ -21,6 +21,11 @@ const (
 	// Secret keys and the generation. A new digest restarts the server.
 	AnnotationConfigHash = Group + "/config-hash"
 
+	// AnnotationTemplateHash is set on the pod template. It holds a digest of the
+	// whole template, so that a live one can be told from the one that was asked for
+	// whatever the API server adds.
+	AnnotationTemplateHash = Group + "/template-hash"
+
 	// AnnotationConfig is set on the pod template. It holds a copy of the
 	// config.yaml that the template's rollout digest covers, so that what runs is
 	// known even if the ConfigMap has moved on, or is gone.
@@ -31,7 +36,7 @@ const (
 	AnnotationImage = Group + "/image"
 
 	// AnnotationApprove is set by a person on the DittoServer (or its XR). Its
-	// value is the rollout digest that may go ahead: the one that the message of
-	// a ConfigRolledOut condition with reason ApprovalRequired names.
+	// value is the digest of the change that may go ahead: the one that the message
+	// of a ConfigRolledOut condition with reason ApprovalRequired names.
 	AnnotationApprove = Group + "/approve"
 )

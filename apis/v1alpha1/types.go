@@ -247,9 +247,9 @@ type DittoServerSpec struct {
 	ExtraEnv []corev1.EnvVar `json:"extraEnv,omitempty"`
 
 	// TerminationGracePeriodSeconds is the time that the pod has to stop, in
-	// seconds. Default: 5 (preStop) + 3 × shutdownTimeout + 10. A negative number
-	// is an error.
-	// +kubebuilder:validation:Minimum=0
+	// seconds. Default: 5 (preStop) + 3 × shutdownTimeout + 10. A number below 5 is an
+	// error: the preStop hook sleeps as long.
+	// +kubebuilder:validation:Minimum=5
 	// +optional
 	TerminationGracePeriodSeconds *int64 `json:"terminationGracePeriodSeconds,omitempty"`
 }
@@ -358,6 +358,8 @@ type ServiceOverride struct {
 }
 
 // Database is the control-plane database.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.type) || self.type != 'postgres' || has(self.postgres)",message="the type postgres needs postgres.secretRef"
 type Database struct {
 	// Type of the database: sqlite or postgres. Default: sqlite. If postgres is
 	// set, PostgreSQL is used whatever the type says (a warning if they disagree).
@@ -477,7 +479,7 @@ type JWT struct {
 // Admin configures the first administrator.
 type Admin struct {
 	// Username of the administrator. Default: admin. A name with control characters,
-	// or with whitespace around it, is an error. No release up to 0.29.0 uses it, so
+	// with whitespace around it, or longer than 256 bytes is an error. No release up to 0.29.0 uses it, so
 	// that any name but admin gets a warning.
 	// +optional
 	Username string `json:"username,omitempty"`

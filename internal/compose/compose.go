@@ -14,8 +14,9 @@ import (
 // Resources adds the composed resources of manifests to the desired state, each
 // with its readiness. It returns an error, and adds nothing, if one of them would
 // be another resource than the one that runs, or is composed by an earlier
-// function.
-func Resources(desired *fnv1.State, s *spec.Server, manifests manifest.Manifests, running observed.Resources) error {
+// function. A StatefulSet that waits to move is not ready, however ready its pod
+// is.
+func Resources(desired *fnv1.State, s *spec.Server, manifests manifest.Manifests, running observed.Resources, waits bool) error {
 	composed := map[string]*fnv1.Resource{}
 
 	for _, n := range manifest.Names() {
@@ -38,7 +39,7 @@ func Resources(desired *fnv1.State, s *spec.Server, manifests manifest.Manifests
 		}
 
 		composed[string(n)] = &fnv1.Resource{Resource: r, Ready: fnv1.Ready_READY_FALSE}
-		if Ready(m, running[n]) {
+		if held := waits && n == manifest.StatefulSet; !held && Ready(m, running[n]) {
 			composed[string(n)].Ready = fnv1.Ready_READY_TRUE
 		}
 	}

@@ -18,6 +18,8 @@ func Ready(m *structpb.Struct, o *observed.Resource) bool {
 	switch {
 	case typed.Get(m, "kind").GetStringValue() == "StatefulSet":
 		return statefulSetReady(m, o.Live)
+	case typed.Get(m, "kind").GetStringValue() == "ConfigMap":
+		return manifest.Config(o.Live) == manifest.Config(m)
 	case isLoadBalancer(m):
 		return LoadBalancerAddress(o.Live) != ""
 	default:
@@ -36,7 +38,7 @@ func statefulSetReady(m, live *structpb.Struct) bool {
 		return false
 	case number("spec", "replicas") != replicas:
 		return false
-	case manifest.ConfigHash(live) != manifest.ConfigHash(m):
+	case manifest.TemplateHash(live) != manifest.TemplateHash(m):
 		return false
 	case replicas == 0:
 		return number("status", "replicas") == 0

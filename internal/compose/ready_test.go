@@ -31,10 +31,10 @@ func fromYAML(t *testing.T, y string) *structpb.Struct {
 
 func TestReady(t *testing.T) {
 	const (
-		sts     = "{kind: StatefulSet, spec: {replicas: 1, template: {metadata: {annotations: {dittofs.io/config-hash: new}}}}}"
-		stopped = "{kind: StatefulSet, spec: {replicas: 0, template: {metadata: {annotations: {dittofs.io/config-hash: new}}}}}"
-		spec    = "spec: {replicas: 1, template: {metadata: {annotations: {dittofs.io/config-hash: new}}}}"
-		spec0   = "spec: {replicas: 0, template: {metadata: {annotations: {dittofs.io/config-hash: new}}}}"
+		sts     = "{kind: StatefulSet, spec: {replicas: 1, template: {metadata: {annotations: {dittofs.io/template-hash: new}}}}}"
+		stopped = "{kind: StatefulSet, spec: {replicas: 0, template: {metadata: {annotations: {dittofs.io/template-hash: new}}}}}"
+		spec    = "spec: {replicas: 1, template: {metadata: {annotations: {dittofs.io/template-hash: new}}}}"
+		spec0   = "spec: {replicas: 0, template: {metadata: {annotations: {dittofs.io/template-hash: new}}}}"
 	)
 
 	cases := map[string]struct {
@@ -44,6 +44,7 @@ func TestReady(t *testing.T) {
 		want     bool
 	}{
 		"ConfigMap":        {"A ConfigMap is ready once it is there.", "{kind: ConfigMap}", "{kind: ConfigMap}", true},
+		"ConfigMapOld":     {"It is there, with an older configuration.", "{kind: ConfigMap, data: {config.yaml: new}}", "{kind: ConfigMap, data: {config.yaml: old}}", false},
 		"ConfigMapNotLive": {"Nothing is known of it.", "{kind: ConfigMap}", "", false},
 		"ClusterIP":        {"A Service in the cluster is ready once it is there.", "{kind: Service, spec: {type: ClusterIP}}", "{kind: Service}", true},
 		"NodePort":         {"Nodes are there already.", "{kind: Service, spec: {type: NodePort}}", "{kind: Service}", true},
@@ -57,7 +58,7 @@ func TestReady(t *testing.T) {
 		"OldStatus":    {"The status is of an older generation.", sts, "{metadata: {generation: 3}, " + spec + ", status: {observedGeneration: 2, replicas: 1, readyReplicas: 1, currentRevision: a, updateRevision: a}}", false},
 		"NotReady":     {"The pod is not ready.", sts, "{metadata: {generation: 2}, " + spec + ", status: {observedGeneration: 2, replicas: 1, currentRevision: a, updateRevision: a}}", false},
 		"OldRevision":  {"The ready pod is the old one.", sts, "{metadata: {generation: 2}, " + spec + ", status: {observedGeneration: 2, replicas: 1, readyReplicas: 1, currentRevision: a, updateRevision: b}}", false},
-		"OldDigest":    {"The live object is the old one.", sts, "{metadata: {generation: 2}, spec: {replicas: 1, template: {metadata: {annotations: {dittofs.io/config-hash: old}}}}, status: {observedGeneration: 2, replicas: 1, readyReplicas: 1, currentRevision: a, updateRevision: a}}", false},
+		"OldDigest":    {"The live object is the old one.", sts, "{metadata: {generation: 2}, spec: {replicas: 1, template: {metadata: {annotations: {dittofs.io/template-hash: old}}}}, status: {observedGeneration: 2, replicas: 1, readyReplicas: 1, currentRevision: a, updateRevision: a}}", false},
 		"StillStopped": {"The live object is asked for no replica yet.", sts, "{metadata: {generation: 2}, " + spec0 + ", status: {observedGeneration: 2, readyReplicas: 1, currentRevision: a, updateRevision: a}}", false},
 		"Stopped":      {"No replica is asked for, and none runs.", stopped, "{metadata: {generation: 2}, " + spec0 + ", status: {observedGeneration: 2, replicas: 0}}", true},
 		"Stopping":     {"The pod still runs.", stopped, "{metadata: {generation: 2}, " + spec0 + ", status: {observedGeneration: 2, replicas: 1}}", false},

@@ -24,6 +24,25 @@ const (
 	EnvPostgresSSLMode  = EnvPrefix + "DATABASE_POSTGRES_SSLMODE"
 )
 
+// ConfigEnv returns the environment variables that would override what config.yaml
+// or a Secret says. From 0.17.0 on the server reads one for every key, before
+// that for every key of the file.
+func ConfigEnv() []string {
+	return []string{
+		EnvJWTSecret, EnvAdminPassword, EnvAdminPasswordHash,
+		EnvPostgresHost, EnvPostgresPort, EnvPostgresDatabase, EnvPostgresUser, EnvPostgresPassword, EnvPostgresSSLMode,
+		EnvPrefix + "LOGGING_LEVEL", EnvPrefix + "LOGGING_FORMAT", EnvPrefix + "LOGGING_OUTPUT",
+		EnvPrefix + "TELEMETRY_ENABLED", EnvPrefix + "TELEMETRY_ENDPOINT", EnvPrefix + "TELEMETRY_INSECURE", EnvPrefix + "TELEMETRY_SAMPLE_RATE",
+		EnvPrefix + "SHUTDOWN_TIMEOUT",
+		EnvPrefix + "DATABASE_TYPE", EnvPrefix + "DATABASE_SQLITE_PATH",
+		EnvPrefix + "METRICS_ENABLED", EnvPrefix + "METRICS_HOST", EnvPrefix + "METRICS_PORT",
+		EnvPrefix + "CONTROLPLANE_HOST", EnvPrefix + "CONTROLPLANE_PORT",
+		EnvPrefix + "CONTROLPLANE_JWT_SECRET", EnvPrefix + "CONTROLPLANE_JWT_ACCESS_TOKEN_DURATION", EnvPrefix + "CONTROLPLANE_JWT_REFRESH_TOKEN_DURATION",
+		EnvPrefix + "CACHE_PATH", EnvPrefix + "CACHE_SIZE",
+		EnvPrefix + "ADMIN_USERNAME",
+	}
+}
+
 // Bounds that the server sets on secrets, in bytes.
 const (
 	// MinJWTSecretLength is checked when the server starts.

@@ -4,6 +4,7 @@
 package dittofs
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -64,6 +65,9 @@ var bands = []band{
 //nolint:gochecknoglobals // A table.
 var unversioned = Keys{Telemetry: true, Metrics: true, MetricsHost: true, ControlPlaneHost: true, Cache: true}
 
+// ErrTooOld is the error of a version below OldestVersion.
+var ErrTooOld = errors.New("must be " + strings.TrimPrefix(OldestVersion, "v") + " or newer")
+
 // A Release is a DittoFS release, or the zero value where none is known.
 type Release struct {
 	version string
@@ -88,7 +92,7 @@ func ParseRelease(version string) (Release, error) {
 		}
 	}
 
-	return Release{}, fmt.Errorf("must be %s or newer", strings.TrimPrefix(OldestVersion, "v"))
+	return Release{}, ErrTooOld
 }
 
 // IsKnown says whether there is a release at all.

@@ -1,10 +1,8 @@
 package guard
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
+	"strings"
 
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -12,7 +10,6 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/spec"
-	"github.com/dittofs/function-dittoserver/internal/typed"
 )
 
 // needsApproval says whether a change of the pod template waits for a person, and
@@ -27,7 +24,9 @@ func (d *Decision) needsApproval(s *spec.Server, desired, running *structpb.Stru
 		dangers = append(dangers, "spec.rollout is Manual")
 	}
 
-	approval := approvalOf(desired, running)
+	// The rollout digest covers no image and no names of Secrets, and an approval of
+	// it may be old. This one is of this change, and of no other.
+	approval := manifest.ChangeHash(desired, running)
 	if len(dangers) == 0 || s.Annotations[v1alpha1.AnnotationApprove] == approval {
 		return false
 	}
@@ -46,6 +45,11 @@ func dangersOf(desired, running *structpb.Struct) []string {
 		dangers = append(dangers, fmt.Sprintf("the version goes down from %s to %s", got, want))
 	}
 
+	// A tag may say otherwise than the version.
+	if want, got := manifest.ImageRelease(manifest.RunningImage(desired)), manifest.ImageRelease(manifest.RunningImage(running)); want.IsOlderThan(got) && len(dangers) == 0 {
+		dangers = append(dangers, fmt.Sprintf("the image's version goes down from %s to %s", got, want))
+	}
+
 	want, got := databaseOf(desired), databaseOf(running)
 	if want != got {
 		dangers = append(dangers, fmt.Sprintf("the database changes from %s to %s", got, want))
@@ -56,26 +60,13 @@ func dangersOf(desired, running *structpb.Struct) []string {
 
 // databaseOf tells which database a StatefulSet's server uses.
 func databaseOf(statefulSet *structpb.Struct) string {
-	db := dittofs.DatabaseOf(manifest.RunningConfig(statefulSet))
-	if secret := manifest.EnvSecret(statefulSet, dittofs.EnvPostgresHost); secret != "" {
-		return db + " of Secret " + secret
+	parts := []string{dittofs.DatabaseOf(manifest.RunningConfig(statefulSet))}
+
+	for _, env := range []string{dittofs.EnvPostgresHost, dittofs.EnvPostgresDatabase} {
+		if secret := manifest.EnvSecret(statefulSet, env); secret != "" {
+			parts = append(parts, secret)
+		}
 	}
 
-	return db
-}
-
-// approvalOf returns the value of the annotation that approves a change: the
-// rollout digest. Where that is the running one, an approval of it may be old,
-// and a digest of the pod template takes its place.
-func approvalOf(desired, running *structpb.Struct) string {
-	if h := manifest.ConfigHash(desired); h != manifest.ConfigHash(running) {
-		return h
-	}
-
-	// Maps are marshalled in the order of their keys, and a protobuf struct holds
-	// nothing that JSON cannot.
-	b, _ := json.Marshal(typed.Get(desired, "spec", "template").AsInterface()) //nolint:errchkjson // See above.
-	h := sha256.Sum256(b)
-
-	return hex.EncodeToString(h[:])
+	return strings.Join(parts, " ")
 }

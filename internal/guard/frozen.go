@@ -8,7 +8,6 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
@@ -61,16 +60,29 @@ func claimChanges(server string, desired, running []corev1.PersistentVolumeClaim
 		}
 
 		got := running[i]
-		if size := got.Spec.Resources.Requests[corev1.ResourceStorage]; size.Cmp(wantSize) != 0 {
+		switch size := got.Spec.Resources.Requests[corev1.ResourceStorage]; size.Cmp(wantSize) {
+		case 1:
+			changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (an existing PersistentVolumeClaim cannot shrink)", want.Name, size.String(), wantSize.String()))
+		case -1:
 			changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (expand the PersistentVolumeClaim %s-%s-0 by hand)", want.Name, size.String(), wantSize.String(), want.Name, server))
 		}
 
-		if gotClass, wantClass := ptr.Deref(got.Spec.StorageClassName, ""), ptr.Deref(want.Spec.StorageClassName, ""); gotClass != wantClass {
-			changes = append(changes, fmt.Sprintf("volume claim %s has the storage class %q instead of %q (an existing PersistentVolumeClaim keeps its class)", want.Name, gotClass, wantClass))
+		if gotClass, wantClass := className(got), className(want); gotClass != wantClass {
+			changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (an existing PersistentVolumeClaim keeps its class)", want.Name, gotClass, wantClass))
 		}
 	}
 
 	return changes
+}
+
+// className tells the storage class of a claim. An empty class is another one than
+// none, which means the cluster's default.
+func className(c corev1.PersistentVolumeClaim) string {
+	if c.Spec.StorageClassName == nil {
+		return "the default storage class"
+	}
+
+	return fmt.Sprintf("the storage class %q", *c.Spec.StorageClassName)
 }
 
 // freezeServices keeps the class of each running load balancer: Kubernetes cannot
@@ -81,12 +93,17 @@ func (d *Decision) freezeServices(running observed.Resources) {
 	}
 
 	for _, n := range manifest.Names() {
-		desired, asked := d.Manifests[n], running.Asked(n)
-		if !isLoadBalancer(desired) || !isLoadBalancer(asked) {
+		// What was asked for last may not be applied yet.
+		desired, runs := d.Manifests[n], running.Live(n)
+		if !isLoadBalancer(runs) {
+			runs = running.Asked(n)
+		}
+
+		if !isLoadBalancer(desired) || !isLoadBalancer(runs) {
 			continue
 		}
 
-		want, got := typed.Get(desired, "spec", "loadBalancerClass"), typed.Get(asked, "spec", "loadBalancerClass")
+		want, got := typed.Get(desired, "spec", "loadBalancerClass"), typed.Get(runs, "spec", "loadBalancerClass")
 		if proto.Equal(want, got) {
 			continue
 		}

@@ -75,6 +75,12 @@ type Decision struct {
 	Frozen []string
 }
 
+// WillMove says whether the pod template moves by itself before long, so that what
+// runs is not what will.
+func (d *Decision) WillMove() bool {
+	return d.Rollout == ConfigMapNotReady || d.Rollout == RolloutInProgress
+}
+
 // Decide returns what may be composed now, so that every response is safe to be
 // the final one.
 //
@@ -99,7 +105,8 @@ func Decide(s *spec.Server, desired manifest.Manifests, running observed.Resourc
 
 	sts := running.Asked(manifest.StatefulSet)
 	if sts == nil {
-		// Where no ConfigMap is observed, as on first creation, a pod waits for it.
+		// Where no ConfigMap is observed, as on first creation, a pod waits for it. One
+		// that is observed but not known to be live may hold an older config.yaml.
 		if cm := running[manifest.ConfigMap]; d.Rollout == RolledOut && cm != nil && !holdsConfig(cm, config) {
 			d.Rollout = ConfigMapNotReady
 		}
@@ -112,7 +119,6 @@ func Decide(s *spec.Server, desired manifest.Manifests, running observed.Resourc
 	}
 
 	recreate := d.freezeStatefulSet(sts)
-	wanted := d.Manifests[manifest.StatefulSet]
 
 	switch {
 	case d.Rollout != RolledOut:
@@ -131,11 +137,11 @@ func Decide(s *spec.Server, desired manifest.Manifests, running observed.Resourc
 
 	if d.Rollout != RolledOut {
 		d.keepConfig(runningConfig(running))
-		d.keepTemplate(sts)
 
 		if d.Rollout == RolloutInProgress && isReplaceable(running) {
-			d.Manifests[manifest.StatefulSet] = wanted
 			d.coverConfig(runningConfig(running), hash)
+		} else {
+			d.keepTemplate(sts)
 		}
 
 		return d
@@ -173,7 +179,7 @@ func holdsConfig(o *observed.Resource, config string) bool {
 // isInFlight says whether the live StatefulSet does not have the pod template yet
 // that it was asked to have. It may get it at any time.
 func isInFlight(o *observed.Resource) bool {
-	return manifest.ConfigHash(o.Live) != manifest.ConfigHash(o.Asked)
+	return manifest.TemplateHash(o.Live) != manifest.TemplateHash(o.Asked)
 }
 
 // isReplaceable says whether a pod template in flight cannot be applied, and
@@ -183,9 +189,14 @@ func isReplaceable(running observed.Resources) bool {
 	return running[manifest.StatefulSet].IsNotSynced() && holdsConfig(running[manifest.ConfigMap], runningConfig(running))
 }
 
-// isStopped says whether no replica is asked for, and none runs.
+// isStopped says whether no replica is asked for, and none runs. A StatefulSet that
+// could never be created has none.
 func isStopped(desired *structpb.Struct, o *observed.Resource) bool {
 	replicas := func(s *structpb.Struct, path ...string) float64 { return typed.Get(s, path...).GetNumberValue() }
+
+	if o.Current && o.Live == nil && o.IsNotSynced() {
+		return replicas(desired, "spec", "replicas") == 0 && replicas(o.Asked, "spec", "replicas") == 0
+	}
 
 	return replicas(desired, "spec", "replicas") == 0 && replicas(o.Asked, "spec", "replicas") == 0 &&
 		o.Current && o.Live != nil && replicas(o.Live, "spec", "replicas") == 0 && replicas(o.Live, "status", "replicas") == 0 &&
@@ -199,9 +210,13 @@ func (d *Decision) keepConfig(config string) {
 	}
 }
 
-// keepTemplate keeps the whole pod template as it runs.
+// keepTemplate keeps the whole pod template as it runs, and the note of its image.
 func (d *Decision) keepTemplate(running *structpb.Struct) {
 	d.set(manifest.StatefulSet, typed.Get(running, "spec", "template"), "spec", "template")
+
+	if image := manifest.RunningImage(running); image != "" {
+		d.set(manifest.ConfigMap, structpb.NewStringValue(image), "metadata", "annotations", v1alpha1.AnnotationImage)
+	}
 }
 
 // coverConfig lets the pod template cover the config.yaml that runs.
@@ -209,6 +224,7 @@ func (d *Decision) coverConfig(config string, hash func(string) string) {
 	path := []string{"spec", "template", "metadata", "annotations"}
 	d.set(manifest.StatefulSet, structpb.NewStringValue(config), append(path, v1alpha1.AnnotationConfig)...)
 	d.set(manifest.StatefulSet, structpb.NewStringValue(hash(config)), append(path, v1alpha1.AnnotationConfigHash)...)
+	d.Manifests[manifest.StatefulSet] = manifest.Seal(d.Manifests[manifest.StatefulSet])
 }
 
 // set changes a copy of a manifest.

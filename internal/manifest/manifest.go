@@ -3,6 +3,9 @@
 package manifest
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -130,7 +133,41 @@ func Build(s *spec.Server, in Inputs) (Manifests, error) {
 		m[name] = e
 	}
 
+	m[StatefulSet] = Seal(m[StatefulSet])
+
 	return m, nil
+}
+
+// Seal returns a StatefulSet's manifest whose pod template carries a digest of
+// itself.
+func Seal(statefulSet *structpb.Struct) *structpb.Struct {
+	path := []string{"spec", "template", "metadata", "annotations", v1alpha1.AnnotationTemplateHash}
+	bare := typed.With(statefulSet, nil, path...)
+
+	return typed.With(bare, structpb.NewStringValue(hashOf(typed.Get(bare, "spec", "template"))), path...)
+}
+
+// ChangeHash returns a digest of the change from a running StatefulSet's pod
+// template to a desired one's.
+func ChangeHash(desired, running *structpb.Struct) string {
+	return hashOf(structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{
+		typed.Get(desired, "spec", "template"), typed.Get(running, "spec", "template"),
+	}}))
+}
+
+func hashOf(v *structpb.Value) string {
+	// Maps are marshalled in the order of their keys, and a protobuf value holds
+	// nothing that JSON cannot.
+	b, _ := json.Marshal(v.AsInterface()) //nolint:errchkjson // See above.
+	h := sha256.Sum256(b)
+
+	return hex.EncodeToString(h[:])
+}
+
+// TemplateHash returns the digest that a StatefulSet's pod template carries of
+// itself, or "" if there is none.
+func TemplateHash(statefulSet *structpb.Struct) string {
+	return typed.Get(statefulSet, "spec", "template", "metadata", "annotations", v1alpha1.AnnotationTemplateHash).GetStringValue()
 }
 
 // Config returns config.yaml of a ConfigMap's manifest, or "" if it has none.
@@ -172,16 +209,22 @@ func Claims(statefulSet *structpb.Struct) []corev1.PersistentVolumeClaim {
 	return claims
 }
 
-// EnvSecret returns the Secret that an environment variable of the server comes
-// from in a StatefulSet's manifest, or "".
+// EnvSecret returns the Secret and key, as secret/key, that an environment variable
+// of the server comes from in a StatefulSet's manifest, or "".
 func EnvSecret(statefulSet *structpb.Struct, env string) string {
 	for _, e := range typed.Get(container(statefulSet), "env").GetListValue().GetValues() {
 		if typed.Get(e.GetStructValue(), "name").GetStringValue() == env {
-			return typed.Get(e.GetStructValue(), "valueFrom", "secretKeyRef", "name").GetStringValue()
+			ref := typed.Get(e.GetStructValue(), "valueFrom", "secretKeyRef").GetStructValue()
+			return typed.Get(ref, "name").GetStringValue() + "/" + typed.Get(ref, "key").GetStringValue()
 		}
 	}
 
 	return ""
+}
+
+// RunningImage returns the server's image in a StatefulSet's manifest, or "".
+func RunningImage(statefulSet *structpb.Struct) string {
+	return typed.Get(container(statefulSet), "image").GetStringValue()
 }
 
 // container returns the server's container in a StatefulSet's manifest, or nil.
@@ -211,7 +254,7 @@ func Image(s *spec.Server, running Running) string {
 		return s.Release.Image()
 	}
 
-	if image := typed.Get(container(running.Asked(StatefulSet)), "image").GetStringValue(); image != "" {
+	if image := RunningImage(running.Asked(StatefulSet)); image != "" {
 		return image
 	}
 

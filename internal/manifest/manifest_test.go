@@ -103,10 +103,10 @@ func TestPod(t *testing.T) {
 			want:   "20",
 		},
 		"OwnGracePeriod": {
-			reason: "Zero is a value.",
-			spec:   "{terminationGracePeriodSeconds: 0}",
+			reason: "The user knows better.",
+			spec:   "{terminationGracePeriodSeconds: 5}",
 			path:   []string{"spec", "terminationGracePeriodSeconds"},
-			want:   "0",
+			want:   "5",
 		},
 		"Hash": {
 			reason: "A bcrypt hash has a variable of its own.",

@@ -36,10 +36,6 @@ const (
 )
 
 const (
-	// preStopSeconds gives kube-proxy and load balancers time to take the pod out
-	// before the server stops.
-	preStopSeconds = 5
-
 	// shutdownStages is how many times the shutdown timeout the server may need: it
 	// stops serially, and exits by itself after three timeouts and 5 seconds.
 	shutdownStages = 3
@@ -104,7 +100,7 @@ func PodTemplate(s *spec.Server, in Inputs) (*corev1.PodTemplateSpec, error) {
 				StartupProbe:    probe(dittofs.HealthPath, corev1.Probe{PeriodSeconds: 5, FailureThreshold: 30}),
 				LivenessProbe:   probe(dittofs.HealthPath, corev1.Probe{PeriodSeconds: 10, FailureThreshold: 3}),
 				ReadinessProbe:  probe(dittofs.ReadyPath, corev1.Probe{PeriodSeconds: 5, FailureThreshold: 3}),
-				Lifecycle:       &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: preStopSeconds}}},
+				Lifecycle:       &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: spec.PreStopSeconds}}},
 			}},
 			Volumes: volumes(s, mounts),
 		},
@@ -159,7 +155,7 @@ func gracePeriod(s *spec.Server) *int64 {
 	// Validated to be a duration. Should it not be, the slack remains.
 	timeout, _ := time.ParseDuration(s.Spec.ShutdownTimeout)
 
-	return new(preStopSeconds + int64(math.Ceil(shutdownStages*timeout.Seconds())) + shutdownSlack)
+	return new(spec.PreStopSeconds + int64(math.Ceil(shutdownStages*timeout.Seconds())) + shutdownSlack)
 }
 
 // environment hands the Secrets to the server, by reference.

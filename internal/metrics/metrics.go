@@ -5,6 +5,7 @@ import (
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/report"
 )
 
@@ -38,7 +39,9 @@ func New(r prometheus.Registerer) *Metrics {
 // Observe counts a response.
 func (m *Metrics) Observe(rsp *fnv1.RunFunctionResponse) {
 	for _, c := range rsp.GetConditions() {
-		if c.GetType() == report.ConfigRolledOut && c.GetStatus() == fnv1.Status_STATUS_CONDITION_FALSE {
+		// Every reconcile of a healthy server begins without its Secrets.
+		waits := c.GetType() == report.ConfigRolledOut && c.GetStatus() == fnv1.Status_STATUS_CONDITION_FALSE
+		if waits && c.GetReason() != string(guard.SecretsNotFetched) {
 			m.holds.WithLabelValues(c.GetReason()).Inc()
 		}
 	}

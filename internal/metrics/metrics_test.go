@@ -21,6 +21,9 @@ func TestObserve(t *testing.T) {
 		Results: []*fnv1.Result{{Severity: fnv1.Severity_SEVERITY_WARNING, Reason: new("ApprovalRequired")}},
 	})
 	m.Observe(&fnv1.RunFunctionResponse{
+		Conditions: []*fnv1.Condition{{Type: "ConfigRolledOut", Status: fnv1.Status_STATUS_CONDITION_FALSE, Reason: "SecretsNotFetched"}},
+	})
+	m.Observe(&fnv1.RunFunctionResponse{
 		Conditions: []*fnv1.Condition{{Type: "ConfigRolledOut", Status: fnv1.Status_STATUS_CONDITION_TRUE, Reason: "RolledOut"}},
 	})
 	m.Observe(&fnv1.RunFunctionResponse{

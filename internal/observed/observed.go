@@ -87,6 +87,10 @@ func Objects(resources map[string]*fnv1.Resource) (Resources, error) {
 			return nil, fmt.Errorf("cannot read the composed resource %s: it is %s %s, not an Object with a manifest", n, kind, typed.Get(o, "metadata", "name").GetStringValue())
 		}
 
+		if !isWhole(n, asked) {
+			return nil, fmt.Errorf("cannot read the composed resource %s: the manifest of Object %s lacks what this function writes, such as the pod template or the configuration", n, typed.Get(o, "metadata", "name").GetStringValue())
+		}
+
 		out[n] = &Resource{
 			Composed: o,
 			Asked:    asked,
@@ -97,6 +101,18 @@ func Objects(resources map[string]*fnv1.Resource) (Resources, error) {
 	}
 
 	return out, nil
+}
+
+// isWhole says whether a manifest has what the guards keep of it.
+func isWhole(n manifest.Name, asked *structpb.Struct) bool {
+	switch n { //nolint:exhaustive // Services have nothing to keep.
+	case manifest.StatefulSet:
+		return manifest.RunningImage(asked) != "" && typed.Get(asked, "spec", "selector") != nil && typed.Get(asked, "spec", "serviceName") != nil
+	case manifest.ConfigMap:
+		return manifest.Config(asked) != ""
+	default:
+		return true
+	}
 }
 
 // isCurrent says whether the provider has seen the last generation of an Object. It

@@ -68,7 +68,15 @@ func hasPrefix(image, prefix string) bool {
 		return false
 	}
 
-	return rest == "" || strings.ContainsAny(rest[:1], "/:@") || strings.ContainsAny(prefix[len(prefix)-1:], "/:@")
+	switch {
+	case rest == "", strings.ContainsAny(prefix[len(prefix)-1:], "/:@"):
+		return true
+	case rest[0] == ':':
+		// A tag, and not the port of another registry.
+		return !strings.Contains(rest, "/")
+	default:
+		return rest[0] == '/' || rest[0] == '@'
+	}
 }
 
 // checkPodSecurity judges a pod by a Pod Security Standard.

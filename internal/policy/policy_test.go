@@ -130,6 +130,17 @@ func TestCheck(t *testing.T) {
 			input:  "{policy: {images: [registry.example.org/files]}}",
 			want:   []string{`spec.image: Forbidden: the platform's policy does not allow the image "registry.example.org/files-of-others/dittofs:v1", only those that begin with one of ["registry.example.org/files"]`},
 		},
+		"ImageOfAnotherPort": {
+			reason: "A registry at another port is another registry.",
+			spec:   "{image: 'registry.example.org:5000/dittofs:v1'}",
+			input:  "{policy: {images: [registry.example.org]}}",
+			want:   []string{`spec.image: Forbidden: the platform's policy does not allow the image "registry.example.org:5000/dittofs:v1", only those that begin with one of ["registry.example.org"]`},
+		},
+		"ImageWithTag": {
+			reason: "A prefix may end before the tag.",
+			spec:   "{image: 'registry.example.org/dittofs:v1'}",
+			input:  "{policy: {images: [registry.example.org/dittofs]}}",
+		},
 		"EmptyPrefix": {
 			reason: "An empty prefix allows nothing.",
 			spec:   "{image: 'registry.example.org/dittofs:v1'}",

@@ -228,13 +228,13 @@ var troubles = map[string][]string{
 	Warnings:        {ReasonHasWarnings},
 }
 
-// Transitions adds a Warning result for each condition that has come up with a
-// reason that means trouble. A result on every call would be an event on every
+// Transitions adds a Warning result for each condition that has come up, or says
+// something new, with a reason that means trouble. A result on every call would be an event on every
 // call.
 func Transitions(rsp *fnv1.RunFunctionResponse, xr *structpb.Struct) {
 	for _, c := range rsp.GetConditions() {
 		before := observed.ConditionOf(xr, c.GetType())
-		if !slices.Contains(troubles[c.GetType()], c.GetReason()) || before != nil && before.Reason == c.GetReason() {
+		if !slices.Contains(troubles[c.GetType()], c.GetReason()) || before != nil && before.Reason == c.GetReason() && before.Message == c.GetMessage() {
 			continue
 		}
 

@@ -21,7 +21,9 @@ import (
 // its readiness. Crossplane judges by what is desired, and would call a composite
 // resource Ready that waits for its StatefulSet.
 func Status(desired *fnv1.State, xr *structpb.Struct, s *spec.Server, manifests manifest.Manifests, running observed.Resources) error {
-	status, err := typed.Encode(status(s, manifests, running))
+	ready := desired.GetResources()[string(manifest.StatefulSet)].GetReady() == fnv1.Ready_READY_TRUE
+
+	status, err := typed.Encode(status(s, manifests, running, ready))
 	if err != nil {
 		return fmt.Errorf("cannot encode the status: %w", err)
 	}
@@ -57,9 +59,9 @@ func Status(desired *fnv1.State, xr *structpb.Struct, s *spec.Server, manifests 
 	return nil
 }
 
-func status(s *spec.Server, manifests manifest.Manifests, running observed.Resources) *v1alpha1.DittoServerStatus {
+func status(s *spec.Server, manifests manifest.Manifests, running observed.Resources, ready bool) *v1alpha1.DittoServerStatus {
 	st := &v1alpha1.DittoServerStatus{
-		Phase:              phase(manifests, running),
+		Phase:              phase(manifests, running, ready),
 		ConfigHash:         manifest.ConfigHash(manifests[manifest.StatefulSet]),
 		ObservedGeneration: new(s.Generation),
 		Endpoints: v1alpha1.Endpoints{
@@ -84,21 +86,19 @@ func status(s *spec.Server, manifests manifest.Manifests, running observed.Resou
 	return st
 }
 
-func phase(manifests manifest.Manifests, running observed.Resources) v1alpha1.Phase {
+func phase(manifests manifest.Manifests, running observed.Resources, ready bool) v1alpha1.Phase {
 	for _, o := range running {
 		if o.IsNotSynced() {
 			return v1alpha1.PhaseFailed
 		}
 	}
 
-	sts, composed := manifests[manifest.StatefulSet]
-
 	switch {
 	case running.Live(manifest.StatefulSet) == nil:
 		return v1alpha1.PhasePending
-	case !composed, !compose.Ready(sts, running[manifest.StatefulSet]):
+	case !ready:
 		return v1alpha1.PhaseProgressing
-	case typed.Get(sts, "spec", "replicas").GetNumberValue() == 0:
+	case typed.Get(manifests[manifest.StatefulSet], "spec", "replicas").GetNumberValue() == 0:
 		return v1alpha1.PhaseStopped
 	default:
 		return v1alpha1.PhaseRunning

@@ -452,6 +452,8 @@ func TestResolveValues(t *testing.T) {
 		"Port0":           {"Ports begin at 1", "files-db", "port", "0", badPort},
 		"Port65536":       {"Ports end at 65535", "files-db", "port", "65536", badPort},
 		"PortNegative":    {"No port is negative", "files-db", "port", "-5432", badPort},
+		"PortLeadingZero": {"A leading zero means octal to some", "files-db", "port", "010", badPort},
+		"PortPlus":        {"A port has no sign", "files-db", "port", "+5", badPort},
 		"PortName":        {"A port is a number", "files-db", "port", "example", badPort},
 		"PortFraction":    {"A port is a whole number", "files-db", "port", "5432.0", badPort},
 		"PortEmpty":       {"An optional key that is there has a value", "files-db", "port", "", badPort},

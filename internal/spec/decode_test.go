@@ -870,7 +870,7 @@ func TestCovers(t *testing.T) {
 func TestDecodeOddRequests(t *testing.T) {
 	nothing := []string{
 		"metadata.name: Required value: the Kubernetes objects are named after it",
-		"input.namespace: Required value: a cluster-scoped composite resource without a claim needs the namespace of its server in the function's input",
+		"input.namespace: Required value: set metadata.namespace; a cluster-scoped composite resource without a claim needs the namespace of its server here",
 		"spec.identity.jwt.secretRef.name: Required value: name a Secret in the server's namespace",
 	}
 	long := strings.Repeat("1", 1<<20)

@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"path"
@@ -24,6 +26,9 @@ import (
 // maxNameLength of a server. A StatefulSet's pods carry the label
 // controller-revision-hash, <name>-<hash of 10 characters>, of at most 63.
 const maxNameLength = validation.LabelValueMaxLength - len("-") - 10
+
+// maxUsernameLength of an administrator, in bytes.
+const maxUsernameLength = 256
 
 // Kinds of ProviderConfigs that a namespaced Object may name.
 const (
@@ -114,7 +119,7 @@ func (s *Server) validateIdentity() field.ErrorList {
 	}
 
 	if s.Namespace == "" {
-		return append(errs, field.Required(s.namespacePath, "a cluster-scoped composite resource without a claim needs the namespace of its server in the function's input"))
+		return append(errs, field.Required(s.namespacePath, "set metadata.namespace; a cluster-scoped composite resource without a claim needs the namespace of its server here"))
 	}
 
 	return append(errs, messages(s.namespacePath, s.Namespace, validation.IsDNS1123Label(s.Namespace))...)
@@ -133,8 +138,15 @@ func (s *Server) validateImage(p *field.Path) field.ErrorList {
 	}
 
 	if s.Spec.Image != "" {
-		if _, err := reference.ParseNormalizedNamed(s.Spec.Image); err != nil {
-			errs = append(errs, field.Invalid(p.Child("image"), s.Spec.Image, err.Error()))
+		named, err := reference.ParseNormalizedNamed(s.Spec.Image)
+		if err != nil {
+			return append(errs, field.Invalid(p.Child("image"), s.Spec.Image, err.Error()))
+		}
+
+		if tagged, ok := named.(reference.Tagged); ok {
+			if _, err := dittofs.ParseRelease(tagged.Tag()); errors.Is(err, dittofs.ErrTooOld) {
+				errs = append(errs, field.Invalid(p.Child("image"), s.Spec.Image, "its tag "+err.Error()))
+			}
 		}
 	}
 
@@ -250,8 +262,8 @@ func validateSecrets(p *field.Path, id *v1alpha1.Identity) field.ErrorList {
 	errs = append(errs, validateDuration(jwt.Child("accessTokenDuration"), id.JWT.AccessTokenDuration)...)
 	errs = append(errs, validateDuration(jwt.Child("refreshTokenDuration"), id.JWT.RefreshTokenDuration)...)
 
-	if u := id.Admin.Username; strings.TrimSpace(u) != u || strings.ContainsFunc(u, unicode.IsControl) {
-		errs = append(errs, field.Invalid(p.Child("admin", "username"), u, "must not begin or end with whitespace, nor hold control characters"))
+	if u := id.Admin.Username; strings.TrimSpace(u) != u || strings.ContainsFunc(u, unicode.IsControl) || len(u) > maxUsernameLength {
+		errs = append(errs, field.Invalid(p.Child("admin", "username"), u, fmt.Sprintf("must not begin or end with whitespace, hold control characters, or be longer than %d bytes", maxUsernameLength)))
 	}
 
 	if id.Admin.PasswordSecretRef != nil {
@@ -319,6 +331,10 @@ func (s *Server) validateLogging(p *field.Path) field.ErrorList {
 	l := &s.Spec.Logging
 	errs := oneOf(p.Child("level"), l.Level, "DEBUG", "INFO", "WARN", "ERROR")
 	errs = append(errs, oneOf(p.Child("format"), l.Format, "text", "json")...)
+
+	if !s.Spec.UsesPostgres() && l.Output == s.Spec.Database.SQLite.Path {
+		errs = append(errs, field.Invalid(p.Child("output"), l.Output, "must not be the database"))
+	}
 
 	if s.logsToStream() {
 		return errs

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -28,20 +29,30 @@ var ownLabels = sets.New(
 	"app.kubernetes.io/managed-by",
 )
 
-// ownEnv are the environment variables that the function sets.
+// ownEnv are the environment variables that the function answers for: set past it,
+// they would undo its checks.
 //
 //nolint:gochecknoglobals // A table.
-var ownEnv = sets.New(
-	dittofs.EnvJWTSecret,
-	dittofs.EnvAdminPassword,
-	dittofs.EnvAdminPasswordHash,
-	dittofs.EnvPostgresHost,
-	dittofs.EnvPostgresPort,
-	dittofs.EnvPostgresDatabase,
-	dittofs.EnvPostgresUser,
-	dittofs.EnvPostgresPassword,
-	dittofs.EnvPostgresSSLMode,
-)
+var ownEnv = sets.New(dittofs.ConfigEnv()...)
+
+// PreStopSeconds is how long the preStop hook sleeps: kube-proxy and load balancers
+// take the pod out before the server stops.
+const PreStopSeconds = 5
+
+// maxAnnotations bounds the size of the pod's annotations in bytes. The API server
+// takes 256 KiB of them, the copy of config.yaml among them.
+const maxAnnotations = 128 * 1024
+
+// legacyAnnotations are prefixes of pod annotations that the API server judges.
+//
+//nolint:gochecknoglobals // A table.
+var legacyAnnotations = []string{
+	"container.seccomp.security.alpha.kubernetes.io/",
+	"controller.kubernetes.io/pod-deletion-cost",
+	"kubernetes.io/config.",
+	"scheduler.alpha.kubernetes.io/",
+	"seccomp.security.alpha.kubernetes.io/",
+}
 
 // validatePod reports what the API server or the kubelet refuses of the pod's own
 // settings. Refused there, they would wedge the StatefulSet or its pod. Whether
@@ -56,7 +67,12 @@ func (s *Server) validatePod(p *field.Path) field.ErrorList {
 	}
 
 	for i, ref := range spec.ImagePullSecrets {
-		errs = append(errs, validateSecretName(p.Child("imagePullSecrets").Index(i).Child("name"), ref.Name)...)
+		name := p.Child("imagePullSecrets").Index(i).Child("name")
+		errs = append(errs, validateSecretName(name, ref.Name)...)
+
+		if slices.Contains(spec.ImagePullSecrets[:i], ref) {
+			errs = append(errs, field.Duplicate(name, ref.Name))
+		}
 	}
 
 	if spec.PriorityClassName != "" {
@@ -67,8 +83,8 @@ func (s *Server) validatePod(p *field.Path) field.ErrorList {
 		errs = append(errs, messages(p.Child("serviceAccountName"), spec.ServiceAccountName, validation.IsDNS1123Subdomain(spec.ServiceAccountName))...)
 	}
 
-	if g := spec.TerminationGracePeriodSeconds; g != nil && *g < 0 {
-		errs = append(errs, field.Invalid(p.Child("terminationGracePeriodSeconds"), *g, "must be zero or more"))
+	if g := spec.TerminationGracePeriodSeconds; g != nil && *g < PreStopSeconds {
+		errs = append(errs, field.Invalid(p.Child("terminationGracePeriodSeconds"), *g, fmt.Sprintf("must be %d or more, as long as the preStop hook sleeps", PreStopSeconds)))
 	}
 
 	errs = append(errs, sorted(metav1validation.ValidateLabels(spec.NodeSelector, p.Child("nodeSelector")))...)
@@ -88,6 +104,15 @@ func validatePodMetadata(p *field.Path, spec *v1alpha1.DittoServerSpec) field.Er
 	errs := sorted(metav1validation.ValidateLabels(spec.PodLabels, labels))
 	errs = append(errs, sorted(apivalidation.ValidateAnnotations(spec.PodAnnotations, annotations))...)
 
+	size := 0
+	for k, v := range spec.PodAnnotations {
+		size += len(k) + len(v)
+	}
+
+	if size > maxAnnotations {
+		errs = append(errs, field.TooLong(annotations, "", maxAnnotations))
+	}
+
 	for _, key := range slices.Sorted(maps.Keys(spec.PodLabels)) {
 		if ownLabels.Has(key) {
 			errs = append(errs, field.Forbidden(labels.Key(key), "the function sets it"))
@@ -95,6 +120,10 @@ func validatePodMetadata(p *field.Path, spec *v1alpha1.DittoServerSpec) field.Er
 	}
 
 	for _, key := range slices.Sorted(maps.Keys(spec.PodAnnotations)) {
+		if slices.ContainsFunc(legacyAnnotations, func(prefix string) bool { return strings.HasPrefix(key, prefix) }) {
+			errs = append(errs, field.Forbidden(annotations.Key(key), "Kubernetes gives it a meaning of its own: use the field of the spec"))
+		}
+
 		if strings.HasPrefix(key, v1alpha1.Group+"/") {
 			errs = append(errs, field.Forbidden(annotations.Key(key), "annotations of the domain "+v1alpha1.Group+" are the function's"))
 		}
@@ -115,7 +144,7 @@ func validateEnv(p *field.Path, env []corev1.EnvVar) field.ErrorList {
 		case e.Name == "":
 			errs = append(errs, field.Required(name, ""))
 		case ownEnv.Has(e.Name):
-			errs = append(errs, field.Forbidden(name, e.Name+" is set by the function"))
+			errs = append(errs, field.Forbidden(name, e.Name+" is the function's to set: use the field of the spec"))
 		case seen.Has(e.Name):
 			errs = append(errs, field.Duplicate(name, e.Name))
 		default:
@@ -348,6 +377,10 @@ func validateQuantity(p *field.Path, name string, q resource.Quantity) field.Err
 	case !strings.Contains(name, "/") && !isStandardResource(name):
 		errs = append(errs, field.Invalid(p, name, "must be one of "+standardResources+", or have a domain"))
 	case isExtendedResource(name):
+		if strings.HasPrefix(name, "requests.") {
+			errs = append(errs, field.Invalid(p, name, "must not begin with requests., as quotas do"))
+		}
+
 		// Quotas put requests. before the name.
 		errs = append(errs, metav1validation.ValidateLabelName("requests."+name, p)...)
 	}

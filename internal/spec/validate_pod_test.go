@@ -4,10 +4,15 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
 func TestValidatePodNames(t *testing.T) {
-	const needsName = ": Required value: name a Secret in the server's namespace"
+	const (
+		needsName = ": Required value: name a Secret in the server's namespace"
+		tooShort  = ": must be 5 or more, as long as the preStop hook sleeps"
+	)
 
 	errorTable{
 		"PullSecrets": {
@@ -16,6 +21,14 @@ func TestValidatePodNames(t *testing.T) {
 			want: []string{
 				"spec.imagePullSecrets[1].name" + needsName,
 				`spec.imagePullSecrets[2].name: Invalid value: "B_C": ` + notSubdomain,
+			},
+		},
+		"PullSecretsTwice": {
+			reason: "Every repetition should be named: Kubernetes merges pull secrets by name",
+			xr:     "spec: {imagePullSecrets: [{name: a}, {name: b}, {name: a}, {name: a}]}",
+			want: []string{
+				`spec.imagePullSecrets[2].name: Duplicate value: "a"`,
+				`spec.imagePullSecrets[3].name: Duplicate value: "a"`,
 			},
 		},
 		"PriorityClass": {
@@ -39,14 +52,24 @@ func TestValidatePodNames(t *testing.T) {
 		"GracePeriodBelowZero": {
 			reason: "A pod cannot stop in the past",
 			xr:     "spec: {terminationGracePeriodSeconds: -1}",
-			want:   []string{"spec.terminationGracePeriodSeconds: Invalid value: -1: must be zero or more"},
+			want:   []string{"spec.terminationGracePeriodSeconds: Invalid value: -1" + tooShort},
 		},
 		"GracePeriodZero": {
-			reason: "Zero seconds is a value",
+			reason: "Zero seconds is a value, and not the default",
 			xr:     "spec: {terminationGracePeriodSeconds: 0}",
+			want:   []string{"spec.terminationGracePeriodSeconds: Invalid value: 0" + tooShort},
+		},
+		"GracePeriodTooShort": {
+			reason: "The preStop hook would not end",
+			xr:     "spec: {terminationGracePeriodSeconds: 4}",
+			want:   []string{"spec.terminationGracePeriodSeconds: Invalid value: 4" + tooShort},
+		},
+		"GracePeriodShortest": {
+			reason: "The preStop hook ends just in time",
+			xr:     "spec: {terminationGracePeriodSeconds: 5}",
 		},
 		"GracePeriod": {
-			reason: "More than zero seconds is a value",
+			reason: "A longer time should be accepted",
 			xr:     "spec: {terminationGracePeriodSeconds: 3600}",
 		},
 	}.run(t)
@@ -105,9 +128,18 @@ func TestValidatePodMetadata(t *testing.T) {
 			want:   []string{`spec.podAnnotations: Invalid value: "_": ` + notLabelKey},
 		},
 		"AnnotationsTooLong": {
-			reason: "Annotations have at most 256 KiB",
-			xr:     "spec: {podAnnotations: {a: " + strings.Repeat("a", 256<<10) + "}}",
-			want:   []string{"spec.podAnnotations: Too long: may not be more than 262144 bytes"},
+			reason: "Keys and values have at most 128 KiB: the rest of Kubernetes' 256 KiB is the function's",
+			xr:     "spec: {podAnnotations: {a: " + strings.Repeat("a", 128<<10) + "}}",
+			want:   []string{"spec.podAnnotations: Too long: may not be more than 131072 bytes"},
+		},
+		"AnnotationsTooLongTogether": {
+			reason: "All annotations count",
+			xr:     "spec: {podAnnotations: {a: " + strings.Repeat("a", 64<<10) + ", b: " + strings.Repeat("b", 64<<10) + "}}",
+			want:   []string{"spec.podAnnotations: Too long: may not be more than 131072 bytes"},
+		},
+		"AnnotationsLongest": {
+			reason: "Keys and values of 128 KiB should be accepted",
+			xr:     "spec: {podAnnotations: {a: " + strings.Repeat("a", 64<<10) + ", b: " + strings.Repeat("b", 64<<10-2) + "}}",
 		},
 		"OwnAnnotations": {
 			reason: "Who could set the digest could hide a change",
@@ -117,6 +149,29 @@ func TestValidatePodMetadata(t *testing.T) {
 				"spec.podAnnotations[dittofs.io/other]: Forbidden: annotations of the domain dittofs.io are the function's",
 			},
 		},
+	}
+
+	for _, key := range []string{
+		"controller.kubernetes.io/pod-deletion-cost",
+		"kubernetes.io/config.mirror",
+		"kubernetes.io/config.source",
+		"scheduler.alpha.kubernetes.io/tolerations",
+		"seccomp.security.alpha.kubernetes.io/pod",
+	} {
+		tests["LegacyAnnotation/"+key] = testCase{
+			reason: "The API server judges the annotation, and may refuse the pod",
+			xr:     fmt.Sprintf("spec: {podAnnotations: {%s: a}}", key),
+			want:   []string{fmt.Sprintf("spec.podAnnotations[%s]: Forbidden: Kubernetes gives it a meaning of its own: use the field of the spec", key)},
+		}
+	}
+
+	for _, prefix := range legacyAnnotations {
+		key := prefix + "a"
+		tests["LegacyPrefix/"+prefix] = testCase{
+			reason: "Each prefix counts, whatever follows it",
+			xr:     fmt.Sprintf("spec: {podAnnotations: {%s: a}}", key),
+			want:   []string{fmt.Sprintf("spec.podAnnotations[%s]: Forbidden: Kubernetes gives it a meaning of its own: use the field of the spec", key)},
+		}
 	}
 
 	for _, label := range []string{"name", "instance", "version", "component", "managed-by"} {
@@ -133,8 +188,8 @@ func TestValidatePodMetadata(t *testing.T) {
 func TestValidateEnv(t *testing.T) {
 	tests := errorTable{
 		"Accepted": {
-			reason: "Variables of the user's own should be accepted, also those of DittoFS that hold no Secret",
-			xr:     `spec: {extraEnv: [{name: AWS_REGION, value: eu}, {name: empty}, {name: DITTOFS_LOGGING_LEVEL, value: DEBUG}, {name: a.b-c, value: d}]}`,
+			reason: "Variables of the user's own should be accepted, also those of DittoFS that no field sets",
+			xr:     `spec: {extraEnv: [{name: AWS_REGION, value: eu}, {name: empty}, {name: DITTOFS_LDAP_BIND_PASSWORD, value: c}, {name: DITTOFS_CONTROLPLANE_TLS_CERT_FILE, value: /tls.crt}, {name: a.b-c, value: d}]}`,
 		},
 		"NoName": {
 			reason: "A variable has a name",
@@ -228,21 +283,11 @@ spec:
 		},
 	}
 
-	for _, name := range []string{
-		"DITTOFS_CONTROLPLANE_SECRET",
-		"DITTOFS_ADMIN_INITIAL_PASSWORD",
-		"DITTOFS_ADMIN_PASSWORD_HASH",
-		"DITTOFS_DATABASE_POSTGRES_HOST",
-		"DITTOFS_DATABASE_POSTGRES_PORT",
-		"DITTOFS_DATABASE_POSTGRES_DATABASE",
-		"DITTOFS_DATABASE_POSTGRES_USER",
-		"DITTOFS_DATABASE_POSTGRES_PASSWORD",
-		"DITTOFS_DATABASE_POSTGRES_SSLMODE",
-	} {
+	for _, name := range dittofs.ConfigEnv() {
 		tests["Own/"+name] = testCase{
-			reason: "A Secret of the spec should not be replaced by another value",
+			reason: "What a field or a Secret of the spec says should not be replaced by another value",
 			xr:     fmt.Sprintf("spec: {extraEnv: [{name: %s, value: a}]}", name),
-			want:   []string{fmt.Sprintf("spec.extraEnv[0].name: Forbidden: %s is set by the function", name)},
+			want:   []string{fmt.Sprintf("spec.extraEnv[0].name: Forbidden: %s is the function's to set: use the field of the spec", name)},
 		}
 	}
 
@@ -410,6 +455,18 @@ func TestValidateResources(t *testing.T) {
 			reason: "Devices are not shared out twice",
 			xr:     "spec: {resources: {requests: {example.org/gpu: 1}}}",
 			want:   []string{"spec.resources.limits[example.org/gpu]: Required value: must equal its request"},
+		},
+		"ExtendedNameOfAQuota": {
+			reason: "A name that begins like a quota's is none that Kubernetes takes",
+			xr:     "spec: {resources: {limits: {requests.example.org/gpu: 1}, requests: {requests.example.org/gpu: 1}}}",
+			want: []string{
+				`spec.resources.limits[requests.example.org/gpu]: Invalid value: "requests.example.org/gpu": must not begin with requests., as quotas do`,
+				`spec.resources.requests[requests.example.org/gpu]: Invalid value: "requests.example.org/gpu": must not begin with requests., as quotas do`,
+			},
+		},
+		"ExtendedNameLikeAQuota": {
+			reason: "The dot counts",
+			xr:     "spec: {resources: {limits: {requests-a.example.org/gpu: 1, example.org/requests.gpu: 1}}}",
 		},
 		"ExtendedNameTooLong": {
 			reason: "The name has to fit a quota, which puts requests. before it",

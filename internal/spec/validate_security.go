@@ -30,7 +30,19 @@ func validateSecurity(p *field.Path, spec *v1alpha1.DittoServerSpec) field.Error
 
 	errs = append(errs, validateEnum(pp.Child("fsGroupChangePolicy"), pod.FSGroupChangePolicy, corev1.FSGroupChangeOnRootMismatch, corev1.FSGroupChangeAlways)...)
 	errs = append(errs, validateEnum(pp.Child("supplementalGroupsPolicy"), pod.SupplementalGroupsPolicy, corev1.SupplementalGroupsPolicyMerge, corev1.SupplementalGroupsPolicyStrict)...)
-	errs = append(errs, validateEnum(pp.Child("seLinuxChangePolicy"), pod.SELinuxChangePolicy, corev1.SELinuxChangePolicyRecursive, corev1.SELinuxChangePolicyMountOption)...)
+	for _, w := range []struct {
+		path *field.Path
+		set  bool
+	}{
+		{pp.Child("windowsOptions"), pod.WindowsOptions != nil},
+		{cp.Child("windowsOptions"), c.WindowsOptions != nil},
+	} {
+		if w.set {
+			errs = append(errs, field.Forbidden(w.path, "the server runs on Linux"))
+		}
+	}
+
+	errs = append(errs, validateEnum(pp.Child("seLinuxChangePolicy"), pod.SELinuxChangePolicy, corev1.SELinuxChangePolicyRecursive)...)
 	// Unmasked needs a pod with a user namespace of its own, which this one is not.
 	errs = append(errs, validateEnum(cp.Child("procMount"), c.ProcMount, corev1.DefaultProcMount)...)
 

@@ -147,8 +147,8 @@ func TestValidateSecurityEnums(t *testing.T) {
 		},
 		"{podSecurityContext: {seLinuxChangePolicy: %q}}": {
 			"spec.podSecurityContext.seLinuxChangePolicy",
-			[]string{"Recursive", "MountOption"},
-			[]string{"", "Mount"},
+			[]string{"Recursive"},
+			[]string{"", "Mount", "MountOption"},
 		},
 		// Unmasked is for pods with a user namespace of their own.
 		"{securityContext: {procMount: %q}}": {
@@ -173,6 +173,28 @@ func TestValidateSecurityEnums(t *testing.T) {
 	}
 
 	tests.run(t)
+}
+
+func TestValidateWindowsOptions(t *testing.T) {
+	const linux = ".windowsOptions: Forbidden: the server runs on Linux"
+
+	errorTable{
+		"Pod": {
+			reason: "The pod is none of Windows",
+			xr:     "spec: {podSecurityContext: {windowsOptions: {runAsUserName: files}}}",
+			want:   []string{"spec.podSecurityContext" + linux},
+		},
+		"Container": {
+			reason: "The container is none of Windows",
+			xr:     "spec: {securityContext: {windowsOptions: {hostProcess: false}}}",
+			want:   []string{"spec.securityContext" + linux},
+		},
+		"Both": {
+			reason: "Both should be told, also where they are empty",
+			xr:     "spec: {podSecurityContext: {windowsOptions: {}}, securityContext: {windowsOptions: {}}}",
+			want:   []string{"spec.podSecurityContext" + linux, "spec.securityContext" + linux},
+		},
+	}.run(t)
 }
 
 func TestValidateSysctls(t *testing.T) {

@@ -30,6 +30,19 @@ func validateService(p *field.Path, spec *v1alpha1.DittoServerSpec) field.ErrorL
 	errs := validateServiceType(p.Child("type"), svc.Type)
 	errs = append(errs, sorted(apivalidation.ValidateAnnotations(svc.Annotations, p.Child("annotations")))...)
 
+	for _, a := range []struct {
+		path        *field.Path
+		annotations map[string]string
+	}{
+		{p.Child("annotations"), svc.Annotations},
+		{p.Child("file", "annotations"), svc.File.Annotations},
+		{p.Child("api", "annotations"), svc.API.Annotations},
+	} {
+		if _, ok := a.annotations[corev1.AnnotationLoadBalancerSourceRangesKey]; ok {
+			errs = append(errs, field.Forbidden(a.path.Key(corev1.AnnotationLoadBalancerSourceRangesKey), "use loadBalancerSourceRanges of the Service"))
+		}
+	}
+
 	// Service ports are all TCP, so that a node port can serve only one of them.
 	var nodePorts []port
 

@@ -76,6 +76,11 @@ func TestValidateServiceAnnotations(t *testing.T) {
 			xr:     fmt.Sprintf("spec: {service: "+patch+"}", "{_: a}"),
 			want:   []string{path + `: Invalid value: "_": ` + notLabelKey},
 		}
+		tests[path+"/SourceRanges"] = testCase{
+			reason: "Source ranges have a field, whose ranges are judged",
+			xr:     fmt.Sprintf("spec: {service: "+patch+"}", "{service.beta.kubernetes.io/load-balancer-source-ranges: 10.0.0.0/8}"),
+			want:   []string{path + "[service.beta.kubernetes.io/load-balancer-source-ranges]: Forbidden: use loadBalancerSourceRanges of the Service"},
+		}
 		tests[path+"/Size"] = testCase{
 			reason: "Annotations have at most 256 KiB",
 			xr:     fmt.Sprintf("spec: {service: "+patch+"}", "{a: "+strings.Repeat("a", 256<<10)+"}"),

@@ -121,7 +121,7 @@ func TestValidateInputTTLRefused(t *testing.T) {
 }
 
 func TestValidateNames(t *testing.T) {
-	const needsNamespace = "input.namespace: Required value: a cluster-scoped composite resource without a claim needs the namespace of its server in the function's input"
+	const needsNamespace = "input.namespace: Required value: set metadata.namespace; a cluster-scoped composite resource without a claim needs the namespace of its server here"
 
 	claim := "{metadata: {name: files-x7k2p, namespace: null}, spec: {claimRef: {name: %s, namespace: %s}}}"
 
@@ -288,9 +288,23 @@ func TestValidateImage(t *testing.T) {
 
 	for _, image := range []string{
 		"dittofs", "marmos91c/dittofs", "registry.example.org:5000/files/dittofs:v0.29.0",
-		"dittofs@sha256:" + strings.Repeat("0", 64),
+		"dittofs@sha256:" + strings.Repeat("0", 64), "registry.example.org:5000/dittofs@sha256:" + strings.Repeat("0", 64),
+		"registry.example.org/dittofs:latest", "registry.example.org/dittofs:v0.4.0", "registry.example.org/dittofs:0.4.0",
+		"registry.example.org/dittofs:0.4.0-rc.1", "registry.example.org/dittofs:0.3", "registry.example.org/v0.3.0/dittofs",
+		"registry.example.org/dittofs:v0.29.0@sha256:" + strings.Repeat("0", 64),
 	} {
 		tests["Image/"+image] = testCase{reason: "An image should be accepted however it is spelt", xr: fmt.Sprintf("spec: {image: %q}", image)}
+	}
+
+	for _, image := range []string{
+		"registry.example.org/dittofs:v0.3.0", "registry.example.org/dittofs:0.1.2", "dittofs:0.3.99", "registry.example.org:5000/dittofs:v0.3.9-rc.1",
+		"registry.example.org/dittofs:v0.3.0@sha256:" + strings.Repeat("0", 64),
+	} {
+		tests["Image/"+image] = testCase{
+			reason: "A tag that is a release before 0.4.0 should be refused, as the version is",
+			xr:     fmt.Sprintf("spec: {image: %q}", image),
+			want:   []string{fmt.Sprintf("spec.image: Invalid value: %q: its tag must be 0.4.0 or newer", image)},
+		}
 	}
 
 	tests.run(t)
@@ -690,7 +704,10 @@ func TestValidateDatabase(t *testing.T) {
 }
 
 func TestValidateSecrets(t *testing.T) {
-	const needsName = ": Required value: name a Secret in the server's namespace"
+	const (
+		needsName   = ": Required value: name a Secret in the server's namespace"
+		badUsername = "must not begin or end with whitespace, hold control characters, or be longer than 256 bytes"
+	)
 
 	errorTable{
 		"NoJWTSecret": {
@@ -730,12 +747,26 @@ func TestValidateSecrets(t *testing.T) {
 		"AdminWithSpace": {
 			reason: "Nobody could log in by a name that ends with a space",
 			xr:     "spec: {identity: {admin: {username: 'root '}}}",
-			want:   []string{`spec.identity.admin.username: Invalid value: "root ": must not begin or end with whitespace, nor hold control characters`},
+			want:   []string{`spec.identity.admin.username: Invalid value: "root ": ` + badUsername},
 		},
 		"AdminWithBell": {
 			reason: "A control character is a mistake",
 			xr:     `spec: {identity: {admin: {username: "ro\aot"}}}`,
-			want:   []string{`spec.identity.admin.username: Invalid value: "ro\aot": must not begin or end with whitespace, nor hold control characters`},
+			want:   []string{`spec.identity.admin.username: Invalid value: "ro\aot": ` + badUsername},
+		},
+		"AdminLongest": {
+			reason: "A name has up to 256 bytes",
+			xr:     "spec: {identity: {admin: {username: " + strings.Repeat("a", 256) + "}}}",
+		},
+		"AdminTooLong": {
+			reason: "A name has no more than 256 bytes",
+			xr:     "spec: {identity: {admin: {username: " + strings.Repeat("a", 257) + "}}}",
+			want:   []string{`spec.identity.admin.username: Invalid value: "` + strings.Repeat("a", 257) + `": ` + badUsername},
+		},
+		"AdminTooLongInBytes": {
+			reason: "Bytes count, not characters",
+			xr:     "spec: {identity: {admin: {username: " + strings.Repeat("é", 129) + "}}}",
+			want:   []string{`spec.identity.admin.username: Invalid value: "` + strings.Repeat("é", 129) + `": ` + badUsername},
 		},
 	}.run(t)
 }
@@ -896,6 +927,24 @@ func TestValidateLogOutput(t *testing.T) {
 		"Colon": {
 			reason: "A file's name may have a colon",
 			xr:     `spec: {logging: {output: "/tmp/a:b"}}`,
+		},
+		"Database": {
+			reason: "The log would destroy the database",
+			xr:     "spec: {logging: {output: /data/metadata/files.db}, database: {sqlite: {path: /data/metadata/files.db}}}",
+			want:   []string{`spec.logging.output: Invalid value: "/data/metadata/files.db": must not be the database`},
+		},
+		"DefaultDatabase": {
+			reason: "The log would destroy the database, also where its path is the default",
+			xr:     "spec: {logging: {output: /data/controlplane/controlplane.db}}",
+			want:   []string{`spec.logging.output: Invalid value: "/data/controlplane/controlplane.db": must not be the database`},
+		},
+		"BesideTheDatabase": {
+			reason: "Another file in the directory of the database is the log's to have",
+			xr:     "spec: {logging: {output: /data/metadata/files.log}, database: {sqlite: {path: /data/metadata/files.db}}}",
+		},
+		"DatabaseWithPostgres": {
+			reason: "With PostgreSQL the path is no database's",
+			xr:     "spec: {logging: {output: /data/metadata/files.db}, database: {type: postgres, sqlite: {path: /data/metadata/files.db}, postgres: {secretRef: {name: files-db}}}}",
 		},
 		"CacheOfAReleaseWithCache": {
 			reason: "0.8 has a cache volume, which the error should name",

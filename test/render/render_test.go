@@ -282,6 +282,16 @@ func TestValidate(t *testing.T) {
 			spec:   "{database: {postgres: {}}}",
 			want:   []string{"Required value"},
 		},
+		"postgres-type-without-secret": {
+			reason: "PostgreSQL needs its Secret.",
+			spec:   "{database: {type: postgres}}",
+			want:   []string{"the type postgres needs postgres.secretRef"},
+		},
+		"grace-period": {
+			reason: "The preStop hook needs its time.",
+			spec:   "{terminationGracePeriodSeconds: 4}",
+			want:   []string{"should be greater than or equal to 5"},
+		},
 		"service-type": {
 			reason: "An ExternalName has no endpoints.",
 			spec:   "{service: {type: ExternalName}}",
