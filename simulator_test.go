@@ -839,7 +839,7 @@ func messageOf(xr *structpb.Struct, typ string) string {
 // come and go, partial applies, a provider that lags. HISTORIES sets their
 // number, SEED replays one.
 func TestHistories(t *testing.T) {
-	histories := 40
+	histories := 20
 	if n, err := strconv.Atoi(os.Getenv("HISTORIES")); err == nil {
 		histories = n
 	}
