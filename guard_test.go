@@ -535,7 +535,6 @@ func TestOldApproval(t *testing.T) {
 	w.patch("0.28.0", "version")
 	w.settle()
 	w.annotate("dittofs.io/approve", approval(messageOf(w.xr, "ConfigRolledOut")))
-	w.patch("0.28.0", "version")
 	w.settle()
 
 	if got := image(w.running()); got != "marmos91c/dittofs:v0.28.0" {
@@ -543,7 +542,6 @@ func TestOldApproval(t *testing.T) {
 	}
 
 	w.patch("0.29.0", "version")
-	w.patch("DEBUG", "logging", "level")
 	w.settle()
 	w.patch("0.28.0", "version")
 	w.settle()
@@ -629,5 +627,28 @@ func TestStorageMessages(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("f.RunFunction(...): want %q, got: %s", want, got)
 		}
+	}
+}
+
+// Without a generation two pod templates may have the same rollout digest. One that
+// is on its way still keeps its configuration.
+func TestImageInFlight(t *testing.T) {
+	w := newServer(t)
+	w.input = mustStruct(t, map[string]any{"configHash": map[string]any{"generation": "None"}})
+	w.patch("registry.example.org/dittofs:a", "image")
+	w.settle()
+	w.patch("registry.example.org/dittofs:b", "image")
+	w.reconcile(10)
+
+	covered := w.config()
+
+	w.patch("DEBUG", "logging", "level")
+
+	if got := condition(w.reconcile(10), "ConfigRolledOut"); !strings.HasPrefix(got, "FALSE/RolloutInProgress") {
+		t.Errorf("f.RunFunction(...): want RolloutInProgress, got: %s", got)
+	}
+
+	if w.config() != covered {
+		t.Error("f.RunFunction(...): the configuration moves away under a pod template that is on its way")
 	}
 }

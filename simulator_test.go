@@ -511,6 +511,11 @@ func (w *world) provide(name string, dies ...bool) {
 		w.didf("provide %s: refused", name)
 		w.synced(o, false)
 
+		// What is there is observed all the same.
+		if live != nil {
+			typed.Set(o, structpb.NewStructValue(proto.CloneOf(live)), "status", "atProvider", "manifest")
+		}
+
 		return
 	}
 

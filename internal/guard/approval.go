@@ -9,12 +9,14 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/spec"
 )
 
 // needsApproval says whether a change of the pod template waits for a person, and
 // for which approval. Going back to what runs never does.
-func (d *Decision) needsApproval(s *spec.Server, desired, running *structpb.Struct) bool {
+func (d *Decision) needsApproval(s *spec.Server, desired *structpb.Struct, o *observed.Resource) bool {
+	running := o.Asked
 	if sameTemplate(desired, running) {
 		return false
 	}
@@ -26,7 +28,7 @@ func (d *Decision) needsApproval(s *spec.Server, desired, running *structpb.Stru
 
 	// The rollout digest covers no image and no names of Secrets, and an approval of
 	// it may be old. This one is of this change, and of no other.
-	approval := manifest.ChangeHash(desired, running)
+	approval := manifest.ChangeHash(desired, running, o.Live)
 	if len(dangers) == 0 || s.Annotations[v1alpha1.AnnotationApprove] == approval {
 		return false
 	}

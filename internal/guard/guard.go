@@ -122,7 +122,7 @@ func Decide(s *spec.Server, desired manifest.Manifests, running observed.Resourc
 
 	switch {
 	case d.Rollout != RolledOut:
-	case d.needsApproval(s, desired[manifest.StatefulSet], sts):
+	case d.needsApproval(s, desired[manifest.StatefulSet], running[manifest.StatefulSet]):
 		d.Rollout = ApprovalRequired
 	case recreate && isStopped(desired[manifest.StatefulSet], running[manifest.StatefulSet]):
 		d.Rollout = Recreating

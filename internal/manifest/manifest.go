@@ -148,10 +148,11 @@ func Seal(statefulSet *structpb.Struct) *structpb.Struct {
 }
 
 // ChangeHash returns a digest of the change from a running StatefulSet's pod
-// template to a desired one's.
-func ChangeHash(desired, running *structpb.Struct) string {
+// template to a desired one's. The generation of the live StatefulSet makes it
+// another change when it comes a second time.
+func ChangeHash(desired, running, live *structpb.Struct) string {
 	return hashOf(structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{
-		typed.Get(desired, "spec", "template"), typed.Get(running, "spec", "template"),
+		typed.Get(desired, "spec", "template"), typed.Get(running, "spec", "template"), typed.Get(live, "metadata", "generation"),
 	}}))
 }
 
