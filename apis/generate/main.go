@@ -10,11 +10,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
-)
 
-// maxNameLength of a DittoServer. A StatefulSet's pods carry the label
-// controller-revision-hash, <name>-<hash of 10 characters>, of at most 63.
-const maxNameLength = 63 - len("-") - 10
+	"github.com/dittofs/function-dittoserver/internal/spec"
+)
 
 const header = `# Generated from apis/v1alpha1 by "make generate". Do not edit.
 `
@@ -78,7 +76,7 @@ func namespaced(crd *unstructured.Unstructured) (*unstructured.Unstructured, err
 		props["metadata"] = map[string]any{
 			"type": "object",
 			"properties": map[string]any{
-				"name": map[string]any{"type": "string", "maxLength": int64(maxNameLength)},
+				"name": map[string]any{"type": "string", "maxLength": int64(spec.MaxNameLength)},
 			},
 		}
 		schema["properties"] = props

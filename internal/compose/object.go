@@ -93,7 +93,7 @@ func readinessOf(m *structpb.Struct) readiness {
 	switch {
 	case typed.Get(m, "kind").GetStringValue() == "StatefulSet":
 		return readiness{Policy: policyCELQuery, CELQuery: celStatefulSet}
-	case isLoadBalancer(m):
+	case manifest.IsLoadBalancer(m):
 		return readiness{Policy: policyCELQuery, CELQuery: celLoadBalancer}
 	default:
 		return readiness{Policy: policySuccessfulCreate}

@@ -20,7 +20,7 @@ func Ready(m *structpb.Struct, o *observed.Resource) bool {
 		return statefulSetReady(m, o.Live)
 	case typed.Get(m, "kind").GetStringValue() == "ConfigMap":
 		return manifest.Config(o.Live) == manifest.Config(m)
-	case isLoadBalancer(m):
+	case manifest.IsLoadBalancer(m):
 		return LoadBalancerAddress(o.Live) != ""
 	default:
 		return true
@@ -46,10 +46,6 @@ func statefulSetReady(m, live *structpb.Struct) bool {
 		return number("status", "readyReplicas") == replicas &&
 			typed.Get(live, "status", "currentRevision").GetStringValue() == typed.Get(live, "status", "updateRevision").GetStringValue()
 	}
-}
-
-func isLoadBalancer(m *structpb.Struct) bool {
-	return typed.Get(m, "spec", "type").GetStringValue() == "LoadBalancer"
 }
 
 // LoadBalancerAddress returns the address of a live Service's load balancer, or ""

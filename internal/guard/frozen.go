@@ -3,7 +3,6 @@ package guard
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -88,18 +87,14 @@ func className(c corev1.PersistentVolumeClaim) string {
 // freezeServices keeps the class of each running load balancer: Kubernetes cannot
 // change it.
 func (d *Decision) freezeServices(running observed.Resources) {
-	isLoadBalancer := func(m *structpb.Struct) bool {
-		return typed.Get(m, "spec", "type").GetStringValue() == string(corev1.ServiceTypeLoadBalancer)
-	}
-
 	for _, n := range manifest.Names() {
 		// What was asked for last may not be applied yet.
 		desired, runs := d.Manifests[n], running.Live(n)
-		if !isLoadBalancer(runs) {
+		if !manifest.IsLoadBalancer(runs) {
 			runs = running.Asked(n)
 		}
 
-		if !isLoadBalancer(desired) || !isLoadBalancer(runs) {
+		if !manifest.IsLoadBalancer(desired) || !manifest.IsLoadBalancer(runs) {
 			continue
 		}
 
@@ -116,18 +111,15 @@ func (d *Decision) freezeServices(running observed.Resources) {
 // needsMissingClaim says whether the server would write its database, its log or
 // its cache to a volume whose claim the running StatefulSet does not have.
 func needsMissingClaim(s *spec.Server, running *structpb.Struct, image string) bool {
-	var mounted []dittofs.Volume
+	mounted := manifest.Claimed(s, running)
+	isCache := func(v dittofs.Volume) bool { return v.Name == dittofs.VolumeCache }
 
-	claims := manifest.Claims(running)
-	for _, v := range s.Volumes() {
-		if slices.ContainsFunc(claims, func(c corev1.PersistentVolumeClaim) bool { return c.Name == v.Name }) {
-			mounted = append(mounted, v)
-		} else if v.Name == dittofs.VolumeCache && manifest.Release(s, image).IsKnown() && manifest.Release(s, image).Keys().Cache {
-			return true
-		}
+	release := manifest.Release(s, image)
+	if release.IsKnown() && release.Keys().Cache && slices.ContainsFunc(s.Volumes(), isCache) && !slices.ContainsFunc(mounted, isCache) {
+		return true
 	}
 
 	return slices.ContainsFunc(s.Files(), func(file string) bool {
-		return !dittofs.IsOn(file, mounted) && !strings.HasPrefix(file, dittofs.TempDir+"/")
+		return !dittofs.IsOn(file, mounted) && !dittofs.IsBelow(file, dittofs.TempDir)
 	})
 }

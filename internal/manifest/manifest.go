@@ -199,6 +199,11 @@ func RunningRelease(statefulSet *structpb.Struct) dittofs.Release {
 	return r
 }
 
+// IsLoadBalancer says whether a manifest is a load balancer's.
+func IsLoadBalancer(service *structpb.Struct) bool {
+	return typed.Get(service, "spec", "type").GetStringValue() == string(corev1.ServiceTypeLoadBalancer)
+}
+
 // Claims returns the volume claims of a StatefulSet's manifest.
 func Claims(statefulSet *structpb.Struct) []corev1.PersistentVolumeClaim {
 	var claims []corev1.PersistentVolumeClaim

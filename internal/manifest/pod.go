@@ -56,7 +56,7 @@ func PodTemplate(s *spec.Server, in Inputs) (*corev1.PodTemplateSpec, error) {
 		return nil, err
 	}
 
-	mounts := volumeMounts(claimed(s, in.Running))
+	mounts := volumeMounts(Claimed(s, in.Running))
 
 	podLabels := labels(s.Name)
 	if r := Release(s, in.Image); r.IsKnown() {
@@ -215,9 +215,9 @@ func containerPort(name string, number int32) corev1.ContainerPort {
 	return corev1.ContainerPort{Name: name, ContainerPort: number, Protocol: corev1.ProtocolTCP}
 }
 
-// claimed returns the volumes that have a claim. A running StatefulSet cannot get
-// another one.
-func claimed(s *spec.Server, running *structpb.Struct) []dittofs.Volume {
+// Claimed returns the volumes of a server that have a claim. A running StatefulSet,
+// of which this is the manifest, cannot get another one.
+func Claimed(s *spec.Server, running *structpb.Struct) []dittofs.Volume {
 	volumes := s.Volumes()
 	if running == nil {
 		return volumes

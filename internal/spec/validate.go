@@ -23,9 +23,9 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
-// maxNameLength of a server. A StatefulSet's pods carry the label
+// MaxNameLength of a server. A StatefulSet's pods carry the label
 // controller-revision-hash, <name>-<hash of 10 characters>, of at most 63.
-const maxNameLength = validation.LabelValueMaxLength - len("-") - 10
+const MaxNameLength = validation.LabelValueMaxLength - len("-") - 10
 
 // maxUsernameLength of an administrator, in bytes.
 const maxUsernameLength = 256
@@ -112,8 +112,8 @@ func (s *Server) validateIdentity() field.ErrorList {
 	switch {
 	case s.Name == "":
 		errs = append(errs, field.Required(s.namePath, "the Kubernetes objects are named after it"))
-	case len(s.Name) > maxNameLength:
-		errs = append(errs, field.TooLong(s.namePath, s.Name, maxNameLength))
+	case len(s.Name) > MaxNameLength:
+		errs = append(errs, field.TooLong(s.namePath, s.Name, MaxNameLength))
 	default:
 		errs = append(errs, messages(s.namePath, s.Name, validation.IsDNS1035Label(s.Name))...)
 	}
