@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
 )
 
 // minimal DittoServer, with a Secret that secretValues has.
@@ -41,7 +42,7 @@ func newServer(t *testing.T) *world {
 
 // patch the user's spec: set the value of a YAML text at a path.
 func (w *world) patch(value string, path ...string) {
-	v := fromYAML(w.t, "value: "+value).GetFields()["value"]
+	v := typedtest.FromYAML(w.t, "value: "+value).GetFields()["value"]
 	if value == "" {
 		v = nil
 	}
@@ -656,7 +657,7 @@ func TestClusterScoped(t *testing.T) {
 			w.create(tc.xr)
 
 			if tc.input != "" {
-				w.input = fromYAML(t, tc.input)
+				w.input = typedtest.FromYAML(t, tc.input)
 			}
 
 			rsp := w.call()

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/report"
+	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
 )
 
 // FuzzRunFunction sends requests that are no requests, and requests of which parts
@@ -26,7 +27,7 @@ func FuzzRunFunction(f *testing.F) {
 	f.Add([]byte{})
 
 	for _, spec := range specs {
-		w.edit(fromYAML(t, spec))
+		w.edit(typedtest.FromYAML(t, spec))
 		f.Add(wire(w.request(nil)))
 	}
 

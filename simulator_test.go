@@ -23,12 +23,12 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/structpb"
-	"sigs.k8s.io/yaml"
 
 	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/metrics"
 	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
 )
 
 // A world is a control plane around one DittoServer: what the user wrote, what
@@ -98,7 +98,7 @@ func (w *world) failf(format string, a ...any) {
 
 // create the DittoServer.
 func (w *world) create(xr string) {
-	w.xr = fromYAML(w.t, xr)
+	w.xr = typedtest.FromYAML(w.t, xr)
 	typed.Set(w.xr, structpb.NewNumberValue(1), "metadata", "generation")
 	w.changes++
 }
@@ -708,17 +708,6 @@ func wire(m proto.Message) []byte {
 	return b
 }
 
-func fromYAML(t *testing.T, y string) *structpb.Struct {
-	t.Helper()
-
-	m := map[string]any{}
-	if err := yaml.Unmarshal([]byte(y), &m); err != nil {
-		t.Fatal(err)
-	}
-
-	return mustStruct(t, m)
-}
-
 func mustStruct(t *testing.T, m map[string]any) *structpb.Struct {
 	t.Helper()
 
@@ -794,7 +783,7 @@ func (w *world) step() {
 	case n < 84:
 		i := w.rand.IntN(len(specs))
 		w.didf("edit: %s", specs[i])
-		w.edit(fromYAML(w.t, specs[i]))
+		w.edit(typedtest.FromYAML(w.t, specs[i]))
 	case n < 90:
 		name := names[w.rand.IntN(len(names))]
 		v := secretValues[name][w.rand.IntN(len(secretValues[name]))]

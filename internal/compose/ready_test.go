@@ -3,31 +3,9 @@ package compose
 import (
 	"testing"
 
-	"google.golang.org/protobuf/types/known/structpb"
-	"sigs.k8s.io/yaml"
-
 	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
 )
-
-func fromYAML(t *testing.T, y string) *structpb.Struct {
-	t.Helper()
-
-	if y == "" {
-		return nil
-	}
-
-	m := map[string]any{}
-	if err := yaml.Unmarshal([]byte(y), &m); err != nil {
-		t.Fatal(err)
-	}
-
-	s, err := structpb.NewStruct(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	return s
-}
 
 func TestReady(t *testing.T) {
 	const (
@@ -67,13 +45,13 @@ func TestReady(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := Ready(fromYAML(t, tc.manifest), &observed.Resource{Live: fromYAML(t, tc.live)}); got != tc.want {
+			if got := Ready(typedtest.FromYAML(t, tc.manifest), &observed.Resource{Live: typedtest.FromYAML(t, tc.live)}); got != tc.want {
 				t.Errorf("%s\nReady(...): want %t, got %t", tc.reason, tc.want, got)
 			}
 		})
 	}
 
-	if Ready(fromYAML(t, "{kind: ConfigMap}"), nil) {
+	if Ready(typedtest.FromYAML(t, "{kind: ConfigMap}"), nil) {
 		t.Error("Ready(...): want false for what is not observed")
 	}
 }

@@ -5,35 +5,19 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/types/known/structpb"
-	"sigs.k8s.io/yaml"
 
 	"github.com/dittofs/function-dittoserver/internal/spec"
 	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
 )
 
 // Whole manifests are locked by the golden renders of the examples. Here is what
 // no example shows.
 
-func fromYAML(t *testing.T, y string) *structpb.Struct {
-	t.Helper()
-
-	m := map[string]any{}
-	if err := yaml.Unmarshal([]byte(y), &m); err != nil {
-		t.Fatal(err)
-	}
-
-	s, err := structpb.NewStruct(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	return s
-}
-
 func server(t *testing.T, fields string) *spec.Server {
 	t.Helper()
 
-	xr := fromYAML(t, "{metadata: {name: files, namespace: storage}, spec: "+fields+"}")
+	xr := typedtest.FromYAML(t, "{metadata: {name: files, namespace: storage}, spec: "+fields+"}")
 	if xr.GetFields()["spec"].GetStructValue().GetFields()["identity"] == nil {
 		typed.Set(xr, structpb.NewStringValue("jwt"), "spec", "identity", "jwt", "secretRef", "name")
 	}
@@ -140,7 +124,7 @@ func TestPod(t *testing.T) {
 		"MissingClaim": {
 			reason: "A claim that the running StatefulSet lacks is not mounted, and nothing writable is in its place.",
 			spec:   "{version: 0.29.0, storage: {contentSize: 1Gi}}",
-			in:     Inputs{Running: mustYAML("{spec: {volumeClaimTemplates: [{metadata: {name: controlplane}}, {metadata: {name: metadata}}]}}")},
+			in:     Inputs{Running: typedtest.FromYAML(t, "{spec: {volumeClaimTemplates: [{metadata: {name: controlplane}}, {metadata: {name: metadata}}]}}")},
 			path:   []string{"container", "volumeMounts"},
 			want: "[{name: config, mountPath: /config, readOnly: true}, {name: tmp, mountPath: /tmp}, " +
 				"{name: controlplane, mountPath: /data/controlplane}, {name: metadata, mountPath: /data/metadata}, {name: metadata, mountPath: /data/store/metadata}, " +
@@ -171,26 +155,12 @@ func TestPod(t *testing.T) {
 				got = typed.Get(container(m[StatefulSet]), tc.path[1:]...)
 			}
 
-			want := fromYAML(t, "value: "+tc.want).GetFields()["value"]
+			want := typedtest.FromYAML(t, "value: "+tc.want).GetFields()["value"]
 			if diff := cmp.Diff(want.AsInterface(), got.AsInterface()); diff != "" {
 				t.Errorf("%s\nBuild(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
 	}
-}
-
-func mustYAML(y string) *structpb.Struct {
-	m := map[string]any{}
-	if err := yaml.Unmarshal([]byte(y), &m); err != nil {
-		panic(err)
-	}
-
-	s, err := structpb.NewStruct(m)
-	if err != nil {
-		panic(err)
-	}
-
-	return s
 }
 
 // Manifests have no zero values: server-side apply would take them for intent.

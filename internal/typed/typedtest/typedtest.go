@@ -1,0 +1,31 @@
+// Package typedtest helps tests to write protobuf structs.
+package typedtest
+
+import (
+	"testing"
+
+	"google.golang.org/protobuf/types/known/structpb"
+	"sigs.k8s.io/yaml"
+)
+
+// FromYAML returns a YAML text as a protobuf struct, or nil for an empty text. A
+// text that is no YAML object fails the test.
+func FromYAML(tb testing.TB, text string) *structpb.Struct {
+	tb.Helper()
+
+	if text == "" {
+		return nil
+	}
+
+	m := map[string]any{}
+	if err := yaml.Unmarshal([]byte(text), &m); err != nil {
+		tb.Fatal(err)
+	}
+
+	s, err := structpb.NewStruct(m)
+	if err != nil {
+		tb.Fatal(err)
+	}
+
+	return s
+}
