@@ -1,6 +1,7 @@
 # make            lists what can be made
 # make render     renders example/xr.yaml, or XR=... with SECRETS=...
 # make test       runs every check
+# make up         brings up a Kubernetes with Crossplane and DittoServers
 #
 # Tools are Go modules of exact versions below test/tools. Their binaries are
 # built once per go.sum, into a cache outside this repository: CACHE.
@@ -13,42 +14,73 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/function-dittoserver
 OUTPUT := _output
 
 export CGO_ENABLED ?= 0
-GO_BUILD := go build -trimpath -ldflags='-s -w'
+GO_BUILD = go build -trimpath -ldflags='-s -w $(LDFLAGS)'
+
+# Version of the packages: that of the commit's tag, else one that sorts by time.
+VERSION ?= $(shell git describe --tags --exact-match 2>/dev/null || TZ=UTC git log -1 --abbrev=12 --date=format-local:%Y%m%d%H%M%S --format=v0.0.0-%cd-%h)
 
 # tools of a module are rebuilt when its go.sum changes.
 tools = $(CACHE)/$(1)-$(firstword $(shell sha256sum test/tools/$(1)/go.sum))
 CROSSPLANE_TOOLS := $(call tools,crossplane)
 CODEGEN_TOOLS := $(call tools,codegen)
 LINT_TOOLS := $(call tools,lint)
+KUBERNETES_TOOLS := $(call tools,kubernetes)
+COREDNS_TOOLS := $(call tools,coredns)
+HELM_TOOLS := $(call tools,helm)
+OCI_TOOLS := $(call tools,oci)
+PROVIDER_TOOLS := $(call tools,provider-kubernetes)
 
-CROSSPLANE := $(CROSSPLANE_TOOLS)/crossplane
+CROSSPLANE_CLI := $(CROSSPLANE_TOOLS)/crossplane
 CORE := $(CROSSPLANE_TOOLS)/core
 CONTROLLER_GEN := $(CODEGEN_TOOLS)/controller-gen
 GOLANGCI_LINT := $(LINT_TOOLS)/golangci-lint
+KUBERNETES := $(addprefix $(KUBERNETES_TOOLS)/,kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
+COREDNS := $(COREDNS_TOOLS)/coredns
+HELM := $(HELM_TOOLS)/helm
+CRANE := $(OCI_TOOLS)/crane
+PROVIDER := $(PROVIDER_TOOLS)/provider
 
-$(CROSSPLANE): PACKAGE := github.com/crossplane/cli/v2/cmd/crossplane
-$(CROSSPLANE): MODULE := crossplane
+$(CROSSPLANE_CLI): PACKAGE := github.com/crossplane/cli/v2/cmd/crossplane
+$(CROSSPLANE_CLI): MODULE := crossplane
 $(CORE): PACKAGE := github.com/crossplane/crossplane/v2/cmd/crossplane
 $(CORE): MODULE := crossplane
+$(CORE): LDFLAGS = -X github.com/crossplane/crossplane-runtime/v2/pkg/version.version=$(call module_version,$(MODULE),github.com/crossplane/crossplane/v2)
 $(CONTROLLER_GEN): PACKAGE := sigs.k8s.io/controller-tools/cmd/controller-gen
 $(CONTROLLER_GEN): MODULE := codegen
 $(GOLANGCI_LINT): PACKAGE := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 $(GOLANGCI_LINT): MODULE := lint
+$(KUBERNETES): PACKAGE = k8s.io/kubernetes/cmd/$(@F)
+$(KUBERNETES): MODULE := kubernetes
+$(KUBERNETES): LDFLAGS = -X k8s.io/component-base/version.gitVersion=$(call module_version,kubernetes,k8s.io/kubernetes)
+$(COREDNS): PACKAGE := github.com/coredns/coredns
+$(COREDNS): MODULE := coredns
+$(HELM): PACKAGE := helm.sh/helm/v3/cmd/helm
+$(HELM): MODULE := helm
+$(CRANE): PACKAGE := github.com/google/go-containerregistry/cmd/crane
+$(CRANE): MODULE := oci
+$(PROVIDER): PACKAGE := github.com/crossplane-contrib/provider-kubernetes/cmd/provider
+$(PROVIDER): MODULE := provider-kubernetes
+# As a process it shares its port with others: it takes one that is free.
+$(PROVIDER): LDFLAGS = -X sigs.k8s.io/controller-runtime/pkg/metrics/server.DefaultBindAddress=127.0.0.1:0
 
-$(CROSSPLANE) $(CORE) $(CONTROLLER_GEN) $(GOLANGCI_LINT):
+$(CROSSPLANE_CLI) $(CORE) $(CONTROLLER_GEN) $(GOLANGCI_LINT) $(KUBERNETES) $(COREDNS) $(HELM) $(CRANE) $(PROVIDER):
 	@echo "Building $(@F) (once)" >&2
 	@cd test/tools/$(MODULE) && $(GO_BUILD) -o $@ $(PACKAGE)
+
+# Version and folder of a module that a tools module requires.
+module_version = $(shell cd test/tools/$(1) && go list -m -f '{{.Version}}' $(2))
+module_dir = $(shell cd test/tools/$(1) && go mod download $(2) && go list -m -f '{{.Dir}}' $(2))
 
 ##@ Main job
 
 .PHONY: render
 XR ?= example/xr.yaml
 SECRETS ?= example/secrets.yaml
-COMPOSITION ?= example/composition.yaml
+COMPOSITION ?= configuration/namespaced/composition.yaml
 FUNCTIONS ?= example/functions.yaml
 OBSERVED ?=
-render: build $(CROSSPLANE) $(CORE) ## Render XR (example/xr.yaml) with SECRETS (example/secrets.yaml) to standard output
-	@$(OUTPUT)/render --function=$(OUTPUT)/function --crossplane=$(CROSSPLANE) --core=$(CORE) \
+render: build $(CROSSPLANE_CLI) $(CORE) ## Render XR (example/xr.yaml) with SECRETS (example/secrets.yaml) to standard output
+	@$(OUTPUT)/render --function=$(OUTPUT)/function --crossplane=$(CROSSPLANE_CLI) --core=$(CORE) \
 		--xr=$(XR) --secrets=$(SECRETS) --composition=$(COMPOSITION) --functions=$(FUNCTIONS) $(if $(OBSERVED),--observed=$(OBSERVED))
 
 .PHONY: build
@@ -63,14 +95,14 @@ build: ## Build the function, and what renders with it
 test: generated vet lint unit ## Run every check
 
 # What the golden renders run.
-RENDERERS := CROSSPLANE=$(CROSSPLANE) CORE=$(CORE) FUNCTION=$(CURDIR)/$(OUTPUT)/function
+RENDERERS := CROSSPLANE=$(CROSSPLANE_CLI) CORE=$(CORE) FUNCTION=$(CURDIR)/$(OUTPUT)/function
 
 .PHONY: unit
-unit: build $(CROSSPLANE) $(CORE) ## Run the tests with the race detector, the golden renders and the fuzz seeds
+unit: build $(CROSSPLANE_CLI) $(CORE) ## Run the tests with the race detector, the golden renders and the fuzz seeds
 	CGO_ENABLED=1 $(RENDERERS) go test -race ./...
 
 .PHONY: golden
-golden: build $(CROSSPLANE) $(CORE) ## Write the golden files anew. Review them as code: changed bytes restart servers
+golden: build $(CROSSPLANE_CLI) $(CORE) ## Write the golden files anew. Review them as code: changed bytes restart servers
 	$(RENDERERS) go test $$(grep -l --include='*_test.go' -r 'flag.Bool("update"' . | xargs -n1 dirname | sort -u) -update
 
 .PHONY: simulate
@@ -94,6 +126,8 @@ DFS := $(CACHE)/contract-$(firstword $(shell sha256sum test/contract/go.sum))/df
 $(DFS):
 	@echo "Building $(@F) (once)" >&2
 	@cd test/contract && $(GO_BUILD) -o $@ github.com/marmos91/dittofs/cmd/dfs
+
+DFS_VERSION = $(shell cd test/contract && go list -m -f '{{.Version}}' github.com/marmos91/dittofs)
 
 .PHONY: contract
 contract: $(DFS) ## Hold config.yaml, environment and checks against the real DittoFS server
@@ -132,6 +166,93 @@ generated: $(CONTROLLER_GEN) ## Check that generated files are up to date
 	@$(MAKE) --no-print-directory generate-into DIR=$(OUTPUT)/generated
 	@for f in $(GENERATED); do diff -u $$f $(OUTPUT)/generated/$$f || { echo "$$f is stale: run make generate" >&2; exit 1; }; done
 
+##@ Packages
+
+XPKG := $(OUTPUT)/xpkg
+GOARCH := $(shell go env GOARCH)
+
+.PHONY: xpkg
+xpkg: image $(CROSSPLANE_CLI) ## Build the function's and the Configuration's packages into _output/xpkg
+	@mkdir -p $(XPKG)
+	@GOARCH=$(GOARCH) $(GO_BUILD) -o $(XPKG)/function .
+	@$(OUTPUT)/image --output=$(XPKG)/runtime.tar --platform=linux/$(GOARCH) \
+		--add=$(XPKG)/function=/function --entrypoint=/function --user=65532:65532 --port=9443/tcp
+	@$(CROSSPLANE_CLI) xpkg build --package-root=package --embed-runtime-image-tarball=$(XPKG)/runtime.tar \
+		--package-file=$(XPKG)/function-dittoserver.xpkg
+	@$(CROSSPLANE_CLI) xpkg build --package-root=configuration/namespaced \
+		--package-file=$(XPKG)/configuration-dittoserver.xpkg
+
+.PHONY: image
+image:
+	@cd test/tools/oci && $(GO_BUILD) -o $(CURDIR)/$(OUTPUT)/image ./image
+
+##@ The real thing
+
+# Crossplane's version. There is a tools module for each but the one that renders.
+CROSSPLANE ?= v2.4.0
+CROSSPLANE_MODULE := $(if $(wildcard test/tools/crossplane-$(CROSSPLANE)),crossplane-$(CROSSPLANE),crossplane)
+STACK_CORE := $(call tools,$(CROSSPLANE_MODULE))/core
+
+ifneq ($(STACK_CORE),$(CORE))
+$(STACK_CORE): PACKAGE := github.com/crossplane/crossplane/v2/cmd/crossplane
+$(STACK_CORE): MODULE := $(CROSSPLANE_MODULE)
+$(STACK_CORE): LDFLAGS = -X github.com/crossplane/crossplane-runtime/v2/pkg/version.version=$(CROSSPLANE)
+$(STACK_CORE):
+	@echo "Building Crossplane $(CROSSPLANE) (once)" >&2
+	@cd test/tools/$(MODULE) && $(GO_BUILD) -o $@ $(PACKAGE)
+endif
+
+# provider-kubernetes as a package, from its own files.
+PROVIDER_XPKG := $(PROVIDER_TOOLS)/provider-kubernetes.xpkg
+$(PROVIDER_XPKG): $(PROVIDER) $(CROSSPLANE_CLI) | image
+	@$(OUTPUT)/image --output=$@.tar --platform=linux/$(GOARCH) --add=$(PROVIDER)=/provider --entrypoint=/provider --user=65532:65532
+	@$(CROSSPLANE_CLI) xpkg build --package-file=$@ --embed-runtime-image-tarball=$@.tar \
+		--package-root=$(call module_dir,provider-kubernetes,github.com/crossplane-contrib/provider-kubernetes)/package
+	@rm $@.tar
+
+# Debian's packages are unpacked into a folder: nothing is installed, no service starts.
+DEBIAN_PACKAGES := etcd-server containerd runc containernetworking-plugins nftables libnfs-utils smbclient postgresql-15
+DEBIAN := $(CACHE)/debian-$(firstword $(shell . /etc/os-release; echo "$$VERSION_CODENAME $(DEBIAN_PACKAGES)" | sha256sum))
+DEBIAN_GET = apt-get install --yes --quiet --quiet --download-only --reinstall --no-install-recommends \
+	-o Debug::NoLocking=1 -o Dir::Cache::archives=$@.new/archives $(DEBIAN_PACKAGES)
+$(DEBIAN):
+	@echo "Fetching Debian packages (once)" >&2
+	@rm -rf $@.new && mkdir -p $@.new/archives/partial
+	@$(DEBIAN_GET) >/dev/null || { apt-get update --quiet --quiet && $(DEBIAN_GET) >/dev/null; }
+	@for deb in $@.new/archives/*.deb; do dpkg --extract $$deb $@.new || exit 1; done
+	@rm -r $@.new/archives && mv $@.new $@
+
+DEBIAN_LIBRARIES := $(DEBIAN)/usr/lib/$(shell uname -m)-linux-gnu
+# What stack and the tests run, by name.
+STACK_ENV = PATH=$(CURDIR)/$(OUTPUT):$(KUBERNETES_TOOLS):$(COREDNS_TOOLS):$(HELM_TOOLS):$(OCI_TOOLS):$(CROSSPLANE_TOOLS):$(DEBIAN)/usr/bin:$(DEBIAN)/usr/sbin:$$PATH \
+	DEBIAN_LIBRARIES=$(DEBIAN_LIBRARIES):$(DEBIAN_LIBRARIES)/samba STACK=$(STACK)
+
+.PHONY: stack
+stack: image
+	@cd test/e2e && $(GO_BUILD) -o $(CURDIR)/$(OUTPUT)/stack ./stack
+
+# All of it is below one folder, and stops with one process.
+STACK ?= $(CACHE)/stack
+
+.PHONY: up
+up: xpkg stack $(KUBERNETES) $(COREDNS) $(HELM) $(CRANE) $(STACK_CORE) $(PROVIDER_XPKG) $(DFS) $(DEBIAN) ## Bring up a local Kubernetes with CROSSPLANE (v2.4.0), the function and DittoServers. Needs root
+	@$(STACK_ENV) stack up \
+		--crossplane-version=$(CROSSPLANE) --crossplane-core=$(STACK_CORE) \
+		--crossplane-module=$(call module_dir,$(CROSSPLANE_MODULE),github.com/crossplane/crossplane/v2) \
+		--provider=$(PROVIDER_XPKG) --provider-version=$(call module_version,provider-kubernetes,github.com/crossplane-contrib/provider-kubernetes) \
+		--dfs=$(DFS) --dfs-version=$(patsubst v%,%,$(DFS_VERSION)) --cni-plugins=$(DEBIAN)/usr/lib/cni \
+		--packages=$(XPKG) --packages-version=$(VERSION) --examples=example/install
+
+.PHONY: down
+down: stack ## Stop it, and remove what it left
+	@$(STACK_ENV) stack down
+
+.PHONY: e2e
+RUN ?= .
+e2e: up ## Run the end-to-end tests, or those whose names match RUN, on it. Needs root
+	@cd test/e2e && $(STACK_ENV) KUBECONFIG=$(STACK)/kubeconfig \
+		go test -count=1 -timeout 60m -parallel 8 -v -run '$(RUN)' .
+
 ##@ Other
 
 .PHONY: clean
@@ -140,4 +261,4 @@ clean: ## Remove what was built. The cache of tools stays
 
 .PHONY: help
 help: ## List what can be made
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile

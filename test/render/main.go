@@ -38,7 +38,7 @@ type CLI struct {
 	Core       string `help:"The Crossplane core binary."            required:"" type:"existingfile"`
 
 	XR          string `default:"example/xr.yaml"          help:"The composite resource."                        name:"xr" type:"existingfile"`
-	Composition string `default:"example/composition.yaml" help:"The Composition."                               type:"existingfile"`
+	Composition string `default:"configuration/namespaced/composition.yaml" help:"The Composition."                               type:"existingfile"`
 	Functions   string `default:"example/functions.yaml"   help:"The Composition's functions."                   type:"existingfile"`
 	Secrets     string `default:"example/secrets.yaml"     help:"The Secrets that the composite resource names." type:"existingfile"`
 	Observed    string `help:"Composed resources that exist already."                                            type:"existingfile"`

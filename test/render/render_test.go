@@ -54,7 +54,7 @@ func TestGolden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := *c
 			c.XR = filepath.Join(root, "example", name+".yaml")
-			c.Composition = filepath.Join(root, "example/composition.yaml")
+			c.Composition = filepath.Join(root, "configuration/namespaced/composition.yaml")
 			c.Functions = filepath.Join(root, "example/functions.yaml")
 			c.Secrets = filepath.Join(root, "example/secrets.yaml")
 
@@ -100,7 +100,7 @@ spec: {nfsPort: 70000, colour: blue}
 		Crossplane:  binary(t, "CROSSPLANE"),
 		Core:        binary(t, "CORE"),
 		XR:          xr,
-		Composition: filepath.Join(root, "example/composition.yaml"),
+		Composition: filepath.Join(root, "configuration/namespaced/composition.yaml"),
 		Functions:   filepath.Join(root, "example/functions.yaml"),
 		Secrets:     filepath.Join(root, "example/secrets.yaml"),
 	}

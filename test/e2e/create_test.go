@@ -1,0 +1,49 @@
+package e2e
+
+import "testing"
+
+// Where servers keep files, on their claims.
+const (
+	metadataStore = "/data/metadata/store"
+	contentStore  = "/data/content/store"
+)
+
+// servingFiles is a server with a share and a file in it, first.txt.
+func servingFiles(t *testing.T, spec string) *server {
+	t.Helper()
+
+	s := newServer(t, spec)
+	s.waitRunning(t)
+	s.makeShare(t, metadataStore, contentStore)
+	s.writeFile(t, "first.txt", "first")
+
+	return s
+}
+
+// withContent has every claim that files need.
+const withContent = `
+version: 0.29.0
+storage: {contentSize: 1Gi}
+`
+
+func TestCreatedServerServesFiles(t *testing.T) {
+	t.Parallel()
+
+	s := servingFiles(t, withContent)
+	s.expectFile(t, "first.txt", "first")
+
+	xr, err := s.get(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for _, c := range []string{"SpecValid", "SecretsResolved", "ConfigRolledOut", "StorageUpToDate", "Applied", "Ready", "Synced"} {
+		if err := s.condition(c + "=True")(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+
+	if n := xr.Status.ReadyReplicas; n == nil || *n != 1 {
+		t.Errorf("readyReplicas: got %v, want 1", n)
+	}
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// downCommand stops the stack and removes everything.
+type downCommand struct{}
+
+// Run the command. A stack that is not up is no error.
+func (downCommand) Run(dir Dir) error { return down(dir) }
+
+const pidFile = "node.pid"
+
+// nodePID of the node in the machine's process table, 0 if it does not run.
+func nodePID(dir Dir) int {
+	content, err := os.ReadFile(dir.Path(pidFile))
+	if err != nil {
+		return 0
+	}
+
+	pid, err := strconv.Atoi(string(content))
+	if err != nil {
+		return 0
+	}
+
+	// The number may be another process' by now.
+	command, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+	if err != nil || !strings.HasSuffix(string(command), "--dir="+string(dir)+"\x00node\x00") {
+		return 0
+	}
+
+	return pid
+}
+
+// down ends the namespaces' first process. The kernel ends the others with it, and
+// removes their mounts and network.
+func down(dir Dir) error {
+	if pid := nodePID(dir); pid != 0 {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			return err
+		}
+
+		for deadline := time.Now().Add(30 * time.Second); nodePID(dir) != 0; time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				return fmt.Errorf("process %d does not end", pid)
+			}
+		}
+	}
+
+	// A folder that is not a stack's is not ours to remove.
+	if _, err := os.Stat(dir.Path("pki")); err != nil {
+		return nil
+	}
+
+	// The kernel keeps a network while connections in it close, for up to minutes.
+	if _, err := net.InterfaceByName(hostInterface); err == nil {
+		if err := run(context.Background(), "ip", "link", "delete", hostInterface); err != nil {
+			return err
+		}
+	}
+
+	if err := removeCgroup(); err != nil {
+		return err
+	}
+
+	return os.RemoveAll(string(dir))
+}
+
+// cgroup below which the node's pods are.
+const cgroup = "/dittofs-stack"
+
+// cgroupRoots are the hierarchies of version 1, or the one of version 2.
+func cgroupRoots() ([]string, error) {
+	const root = "/sys/fs/cgroup"
+	if _, err := os.Stat(root + "/cgroup.controllers"); err == nil {
+		return []string{root}, nil
+	}
+
+	return filepath.Glob(root + "/*")
+}
+
+func makeCgroup() error {
+	roots, err := cgroupRoots()
+	if err != nil {
+		return err
+	}
+
+	for _, root := range roots {
+		if err := os.MkdirAll(root+cgroup, 0o755); err != nil {
+			return err
+		}
+
+		// A new group of cpuset has neither processors nor memory.
+		for _, f := range []string{"cpuset.cpus", "cpuset.mems"} {
+			if content, err := os.ReadFile(filepath.Join(root, f)); err == nil && filepath.Base(root) == "cpuset" {
+				if err := os.WriteFile(filepath.Join(root+cgroup, f), content, 0o644); err != nil {
+					return err
+				}
+			}
+		}
+	}
+
+	return nil
+}
+
+// removeCgroup removes the groups, which are empty once their processes are gone. It
+// takes the kernel a moment to notice.
+func removeCgroup() error {
+	roots, err := cgroupRoots()
+	if err != nil {
+		return err
+	}
+
+	for _, root := range roots {
+		var groups []string
+
+		_ = filepath.WalkDir(root+cgroup, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				groups = append(groups, path)
+			}
+
+			return nil
+		})
+
+		slices.Reverse(groups) // Children first.
+
+		for _, g := range groups {
+			for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+				err := syscall.Rmdir(g)
+				if err == nil || errors.Is(err, fs.ErrNotExist) {
+					break
+				}
+
+				if time.Now().After(deadline) {
+					return fmt.Errorf("cannot remove %s: %w", g, err)
+				}
+			}
+		}
+	}
+
+	return nil
+}

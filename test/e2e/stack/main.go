@@ -1,0 +1,85 @@
+// Package main runs a Kubernetes with one node, Crossplane, provider-kubernetes and
+// function-dittoserver on this machine, without a container engine.
+//
+// Everything lives in Linux namespaces of its own: processes, mounts and network.
+// When the first process in them ends, the kernel ends and removes all the rest.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/alecthomas/kong"
+)
+
+// CLI of the stack. The binaries it runs are looked up in PATH.
+type CLI struct {
+	Dir string `env:"STACK" help:"Folder that holds everything: state, logs, certificates, volumes." required:""`
+
+	Up      upCommand      `cmd:"" help:"Bring the stack up."`
+	Down    downCommand    `cmd:"" help:"Stop it, and remove the folder."`
+	Restart restartCommand `cmd:"" help:"Kill one of the node's processes. It is started again at once."`
+	Node    nodeCommand    `cmd:"" help:"What the namespaces' first process runs." hidden:""`
+	Addons  addonsCommand  `cmd:"" help:"Provide volumes and load balancers." hidden:""`
+	Pause   pauseCommand   `cmd:"" help:"What holds the namespaces of a pod." hidden:""`
+}
+
+func main() {
+	cli := &CLI{}
+	k := kong.Parse(cli, kong.Description("A local Kubernetes with Crossplane and DittoServers."))
+
+	dir, err := filepath.Abs(cli.Dir)
+	k.FatalIfErrorf(err)
+	k.FatalIfErrorf(k.Run(Dir(dir)))
+}
+
+// Dir is the folder that holds everything.
+type Dir string
+
+// Path of a file in the folder.
+func (d Dir) Path(elements ...string) string {
+	return filepath.Join(append([]string{string(d)}, elements...)...)
+}
+
+// Kubeconfig of a user that may do everything.
+func (d Dir) Kubeconfig() string { return d.Path("kubeconfig") }
+
+// Write a file below the folder, and the folders above it.
+func (d Dir) Write(content []byte, elements ...string) error {
+	file := d.Path(elements...)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+
+	return os.WriteFile(file, content, 0o600)
+}
+
+// Log of a process, or of a step.
+func (d Dir) Log(name string) string { return d.Path("log", name+".log") }
+
+// The node's network. The machine reaches it over a pair of virtual interfaces; no
+// other machine does, as this one does not forward to it.
+const (
+	hostInterface = "dittofs0"
+	nodeInterface = "node0"
+	hostAddress   = "10.201.0.1"
+	nodeAddress   = "10.201.0.2"
+	linkBits      = "/30"
+
+	podRange          = "10.202.0.0/24"
+	serviceRange      = "10.203.0.0/24"
+	serviceAPI        = "10.203.0.1" // The first of serviceRange: kube-apiserver takes it.
+	loadBalancerRange = "10.204.0.0/24"
+
+	nodeName      = "node"
+	clusterDomain = "cluster.local"
+	storageClass  = "local"
+)
+
+// apiURL and registry are where the node's servers are found, from the machine, the
+// node and its pods alike.
+var (
+	apiURL   = fmt.Sprintf("https://%s:6443", nodeAddress)
+	registry = nodeAddress + ":5000"
+)
