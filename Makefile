@@ -211,16 +211,22 @@ $(PROVIDER_XPKG): $(PROVIDER) $(CROSSPLANE_CLI) | image
 	@rm $@.tar
 
 # Debian's packages are unpacked into a folder: nothing is installed, no service starts.
-DEBIAN_PACKAGES := etcd-server containerd runc containernetworking-plugins nftables libnfs-utils smbclient postgresql-15
+DEBIAN_PACKAGES := etcd-server containerd runc containernetworking-plugins nftables libnfs-utils smbclient postgresql-15 postgresql-client-15
 DEBIAN := $(CACHE)/debian-$(firstword $(shell . /etc/os-release; echo "$$VERSION_CODENAME $(DEBIAN_PACKAGES)" | sha256sum))
 DEBIAN_GET = apt-get install --yes --quiet --quiet --download-only --reinstall --no-install-recommends \
-	-o Debug::NoLocking=1 -o Dir::Cache::archives=$@.new/archives $(DEBIAN_PACKAGES)
+	-o Debug::NoLocking=1 -o APT::Sandbox::User=root -o Dir::Cache::archives=$@.new/archives $(DEBIAN_PACKAGES)
 $(DEBIAN):
 	@echo "Fetching Debian packages (once)" >&2
 	@rm -rf $@.new && mkdir -p $@.new/archives/partial
 	@$(DEBIAN_GET) >/dev/null || { apt-get update --quiet --quiet && $(DEBIAN_GET) >/dev/null; }
 	@for deb in $@.new/archives/*.deb; do dpkg --extract $$deb $@.new || exit 1; done
 	@rm -r $@.new/archives && mv $@.new $@
+
+# A database server's root file system, for its image.
+POSTGRES := $(DEBIAN)-postgres
+$(POSTGRES): $(DEBIAN) test/e2e/postgres.sh
+	@test/e2e/postgres.sh $@ $(DEBIAN)
+	@touch $@
 
 DEBIAN_LIBRARIES := $(DEBIAN)/usr/lib/$(shell uname -m)-linux-gnu
 # What stack and the tests run, by name.
@@ -235,13 +241,13 @@ stack: image
 STACK ?= $(CACHE)/stack
 
 .PHONY: up
-up: xpkg stack $(KUBERNETES) $(COREDNS) $(HELM) $(CRANE) $(STACK_CORE) $(PROVIDER_XPKG) $(DFS) $(DEBIAN) ## Bring up a local Kubernetes with CROSSPLANE (v2.4.0), the function and DittoServers. Needs root
+up: xpkg stack $(KUBERNETES) $(COREDNS) $(HELM) $(CRANE) $(STACK_CORE) $(PROVIDER_XPKG) $(DFS) $(DEBIAN) $(POSTGRES) ## Bring up a local Kubernetes with CROSSPLANE (v2.4.0), the function and DittoServers. Needs root
 	@$(STACK_ENV) stack up \
 		--crossplane-version=$(CROSSPLANE) --crossplane-core=$(STACK_CORE) \
 		--crossplane-module=$(call module_dir,$(CROSSPLANE_MODULE),github.com/crossplane/crossplane/v2) \
-		--provider=$(PROVIDER_XPKG) --provider-version=$(call module_version,provider-kubernetes,github.com/crossplane-contrib/provider-kubernetes) \
+		--provider=$(PROVIDER_XPKG) --provider-binary=$(PROVIDER) --provider-version=$(call module_version,provider-kubernetes,github.com/crossplane-contrib/provider-kubernetes) \
 		--dfs=$(DFS) --dfs-version=$(patsubst v%,%,$(DFS_VERSION)) --cni-plugins=$(DEBIAN)/usr/lib/cni \
-		--packages=$(XPKG) --packages-version=$(VERSION) --examples=example/install
+		--postgres=$(POSTGRES) --packages=$(XPKG) --packages-version=$(VERSION) --examples=example/install
 
 .PHONY: down
 down: stack ## Stop it, and remove what it left

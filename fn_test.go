@@ -281,7 +281,7 @@ func TestLife(t *testing.T) {
 	check("Nothing is there yet.", state{
 		Phase:   "Pending",
 		Ready:   map[string]bool{"configmap": false, "service-api": false, "service-file": false, "service-headless": false, "statefulset": false},
-		Applied: "FALSE/NotObserved: Waiting to see configmap, statefulset, service-headless, service-file, service-api",
+		Applied: "FALSE/NotObserved: Waiting to see every composed resource in the cluster",
 		NFS:     "files-file.storage.svc:2049",
 	})
 
@@ -290,7 +290,7 @@ func TestLife(t *testing.T) {
 	check("What has no state of its own is ready once it is there.", state{
 		Phase:   "Pending",
 		Ready:   map[string]bool{"configmap": true, "service-api": false, "service-file": false, "service-headless": true, "statefulset": false},
-		Applied: "FALSE/NotObserved: Waiting to see statefulset",
+		Applied: "FALSE/NotObserved: Waiting to see every composed resource in the cluster",
 		NFS:     "files-file.storage.svc:2049",
 	})
 

@@ -3,6 +3,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -179,7 +180,9 @@ func rolloutMessage(d guard.Decision) string {
 // Apply reports whether every composed resource was applied, and what Crossplane
 // or the provider says of one that was not: users cannot read Objects.
 func Apply(rsp *fnv1.RunFunctionResponse, xr *structpb.Struct, manifests manifest.Manifests, running observed.Resources) {
-	var notSynced, notObserved []string
+	var notSynced []string
+
+	notObserved := false
 
 	for _, n := range manifest.Names() {
 		if _, ok := manifests[n]; !ok {
@@ -188,9 +191,10 @@ func Apply(rsp *fnv1.RunFunctionResponse, xr *structpb.Struct, manifests manifes
 
 		switch o := running[n]; {
 		case o.IsNotSynced():
-			notSynced = append(notSynced, fmt.Sprintf("%s: %s", n, o.Synced.Message))
+			// A paused Object has a reason and no message.
+			notSynced = append(notSynced, fmt.Sprintf("%s: %s", n, cmp.Or(o.Synced.Message, o.Synced.Reason)))
 		case o == nil || o.Live == nil:
-			notObserved = append(notObserved, string(n))
+			notObserved = true
 		}
 	}
 
@@ -200,8 +204,11 @@ func Apply(rsp *fnv1.RunFunctionResponse, xr *structpb.Struct, manifests manifes
 	case c != nil && c.Status == "False" && !strings.Contains(c.Message, "returned a fatal result"):
 		// A fatal result was this pipeline's own, and is over.
 		response.ConditionFalse(rsp, Applied, ReasonReconcile).WithMessage(message("Crossplane reports: " + c.Message)).TargetCompositeAndClaim()
-	case len(notObserved) > 0:
-		response.ConditionFalse(rsp, Applied, ReasonNotObserved).WithMessage("Waiting to see " + strings.Join(notObserved, ", ")).TargetCompositeAndClaim()
+	case notObserved:
+		// Without names: they would change with each resource that is observed, and each
+		// change writes the XR twice. Crossplane stops listening to an XR that is written
+		// often.
+		response.ConditionFalse(rsp, Applied, ReasonNotObserved).WithMessage("Waiting to see every composed resource in the cluster").TargetCompositeAndClaim()
 	default:
 		response.ConditionTrue(rsp, Applied, ReasonApplied).WithMessage("Every composed resource is applied").TargetCompositeAndClaim()
 	}

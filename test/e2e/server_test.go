@@ -71,8 +71,8 @@ func newNamespace(t *testing.T) *server {
 	return s
 }
 
-// cleanup removes the namespace, foreground deletion of the DittoServer first. After a
-// failure everything stays, to be looked at.
+// cleanup removes the DittoServer with all that it owns, and then the namespace: Objects
+// cannot go in one that goes. After a failure everything stays, to be looked at.
 func (s *server) cleanup(t *testing.T) {
 	t.Helper()
 
@@ -84,7 +84,7 @@ func (s *server) cleanup(t *testing.T) {
 
 	ctx := context.Background()
 
-	if err := cluster.Delete(ctx, s.object()); err == nil {
+	if err := cluster.Delete(ctx, s.object(), client.PropagationPolicy(metav1.DeletePropagationForeground)); err == nil {
 		for range 300 {
 			if err := cluster.Get(ctx, s.key(s.name), s.object()); apierrors.IsNotFound(err) {
 				break
@@ -139,12 +139,10 @@ func (s *server) tryApply(ctx context.Context, spec string) error {
 
 	// Crossplane takes any Composition of the kind else, and a test may have made another.
 	if _, ok := fields["crossplane"]; !ok {
-		fields["crossplane"] = map[string]any{"compositionRef": map[string]any{"name": composition}}
+		fields["crossplane"] = map[string]any{"compositionRef": map[string]any{"name": oftenCalled}}
 	}
 
 	u := s.object()
-	// Calls the function every few seconds, where Crossplane does not watch Secrets.
-	u.SetAnnotations(map[string]string{"crossplane.io/poll-interval": "5s"})
 	u.Object["spec"] = fields
 
 	return cluster.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), user, client.ForceOwnership)

@@ -27,11 +27,11 @@ type addonsCommand struct{}
 const period = 500 * time.Millisecond
 
 // Run the add-ons until they are told to stop.
-func (addonsCommand) Run(dir Dir) error {
+func (addonsCommand) Run(s stack) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 
-	client, err := clientFor(dir)
+	client, err := clientFor(s)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (addonsCommand) Run(dir Dir) error {
 	defer ticker.Stop()
 
 	for {
-		if err := errors.Join(ensureStorageClass(ctx, client), provideVolumes(ctx, client, dir), provideLoadBalancers(ctx, client)); err != nil {
+		if err := errors.Join(ensureStorageClass(ctx, client), provideVolumes(ctx, client, s.Dir), provideLoadBalancers(ctx, client)); err != nil {
 			fmt.Fprintln(os.Stderr, time.Now().Format(time.TimeOnly), err)
 		}
 
@@ -52,8 +52,8 @@ func (addonsCommand) Run(dir Dir) error {
 	}
 }
 
-func clientFor(dir Dir) (kubernetes.Interface, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", dir.Kubeconfig())
+func clientFor(s stack) (kubernetes.Interface, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", s.Kubeconfig())
 	if err != nil {
 		return nil, err
 	}

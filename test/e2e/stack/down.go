@@ -19,13 +19,13 @@ import (
 type downCommand struct{}
 
 // Run the command. A stack that is not up is no error.
-func (downCommand) Run(dir Dir) error { return down(dir) }
+func (downCommand) Run(s stack) error { return down(s) }
 
-const pidFile = "node.pid"
+const pidFile = "supervisor.pid"
 
-// nodePID of the node in the machine's process table, 0 if it does not run.
-func nodePID(dir Dir) int {
-	content, err := os.ReadFile(dir.Path(pidFile))
+// supervisorPID in the machine's process table, 0 if it does not run.
+func supervisorPID(s stack) int {
+	content, err := os.ReadFile(s.Path(pidFile))
 	if err != nil {
 		return 0
 	}
@@ -37,22 +37,22 @@ func nodePID(dir Dir) int {
 
 	// The number may be another process' by now.
 	command, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
-	if err != nil || !strings.HasSuffix(string(command), "--dir="+string(dir)+"\x00node\x00") {
+	if err != nil || !strings.Contains(string(command), "--dir="+string(s.Dir)+"\x00") || !strings.HasSuffix(string(command), "\x00supervise\x00") {
 		return 0
 	}
 
 	return pid
 }
 
-// down ends the namespaces' first process. The kernel ends the others with it, and
-// removes their mounts and network.
-func down(dir Dir) error {
-	if pid := nodePID(dir); pid != 0 {
+// down ends the stack's first process. The kernel ends the others with it, and removes
+// their mounts and network.
+func down(s stack) error {
+	if pid := supervisorPID(s); pid != 0 {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			return err
 		}
 
-		for deadline := time.Now().Add(30 * time.Second); nodePID(dir) != 0; time.Sleep(50 * time.Millisecond) {
+		for deadline := time.Now().Add(30 * time.Second); supervisorPID(s) != 0; time.Sleep(50 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				return fmt.Errorf("process %d does not end", pid)
 			}
@@ -60,22 +60,37 @@ func down(dir Dir) error {
 	}
 
 	// A folder that is not a stack's is not ours to remove.
-	if _, err := os.Stat(dir.Path("pki")); err != nil {
+	if _, err := os.Stat(s.Path("pki")); err != nil {
 		return nil
 	}
 
-	// The kernel keeps a network while connections in it close, for up to minutes.
+	if s.hasNode() {
+		if err := removeNode(); err != nil {
+			return err
+		}
+	}
+
+	return os.RemoveAll(string(s.Dir))
+}
+
+// hasNode says whether the stack that is up, or was, has a node: whatever the flags of
+// this command are.
+func (s stack) hasNode() bool {
+	_, err := os.Stat(s.Path("config", "kubelet.yaml"))
+
+	return err == nil
+}
+
+// removeNode removes what the kernel does not by itself.
+func removeNode() error {
+	// It keeps a network while connections in it close, for up to minutes.
 	if _, err := net.InterfaceByName(hostInterface); err == nil {
 		if err := run(context.Background(), "ip", "link", "delete", hostInterface); err != nil {
 			return err
 		}
 	}
 
-	if err := removeCgroup(); err != nil {
-		return err
-	}
-
-	return os.RemoveAll(string(dir))
+	return removeCgroup()
 }
 
 // cgroup below which the node's pods are.

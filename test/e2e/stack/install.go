@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,10 +13,14 @@ import (
 
 const crossplaneNamespace = "crossplane-system"
 
+// A server's creation takes 60 of the 100 events that Crossplane allows at once, and
+// tests change more in a minute than users do.
+const circuitBreaker = "--circuit-breaker-burst=10000"
+
 // crossplane is installed with its own chart, as anywhere.
 func (i *installer) crossplane(ctx context.Context) error {
 	// The chart's version is written at its release.
-	chart := i.dir.Path("config", "crossplane-chart")
+	chart := i.Path("config", "crossplane-chart")
 	if err := os.RemoveAll(chart); err != nil {
 		return err
 	}
@@ -24,24 +29,36 @@ func (i *installer) crossplane(ctx context.Context) error {
 		return err
 	}
 
-	return i.run(ctx, "helm", "upgrade", "--install", "crossplane", chart,
-		"--namespace="+crossplaneNamespace, "--create-namespace",
-		"--set=image.repository="+registry+crossplaneRepository, "--set=image.tag="+i.CrossplaneVersion,
-		// A server's creation takes 60 of the 100 events that Crossplane allows at once,
-		// and tests change more in a minute than users do.
-		"--set=args={--circuit-breaker-burst=10000}",
+	args := []string{
+		"upgrade", "--install", "crossplane", chart,
+		"--namespace=" + crossplaneNamespace, "--create-namespace",
+		"--set=image.repository=" + i.registry() + crossplaneRepository, "--set=image.tag=" + i.CrossplaneVersion,
+		"--set=args={" + circuitBreaker + "}",
 		"--set=resourcesCrossplane.limits.cpu=2", "--set=resourcesRBACManager.limits.cpu=1",
-		"--wait", "--timeout=3m")
+		"--wait", "--timeout=3m",
+	}
+
+	if i.stack.node {
+		return i.run(ctx, "helm", args...)
+	}
+
+	return errors.Join(
+		i.run(ctx, "helm", append(args, "--set=replicas=0", "--set=rbacManager.replicas=0")...),
+		i.initCrossplane(ctx))
 }
 
 func (i *installer) provider(ctx context.Context) error {
 	// Packages keep their public names; the cluster finds them in its own registry.
-	if err := i.apply(ctx, imageConfig); err != nil {
+	if err := i.apply(ctx, i.imageConfig()); err != nil {
 		return err
 	}
 
 	if err := i.push(ctx, i.Provider, "crossplane-contrib/provider-kubernetes:"+i.ProviderVersion); err != nil {
 		return err
+	}
+
+	if !i.stack.node {
+		return i.connectProvider(ctx)
 	}
 
 	if err := i.applyExample(ctx, "provider-kubernetes.yaml"); err != nil {
@@ -62,17 +79,34 @@ func (i *installer) configuration(ctx context.Context) error {
 		return err
 	}
 
-	for _, what := range []string{"configuration.pkg.crossplane.io", "function.pkg.crossplane.io"} {
-		if err := i.wait(ctx, 2*time.Minute, "kubectl", "wait", "--for=condition=Healthy", "--timeout=1s", what, "--all"); err != nil {
+	if !i.stack.node {
+		if err := i.connectFunction(ctx); err != nil {
 			return err
 		}
 	}
 
-	return i.wait(ctx, time.Minute, "kubectl", "wait", "--for=condition=Established", "--timeout=1s", "xrd", "--all")
+	// A package that runs elsewhere has no health.
+	for condition, kinds := range map[string][]string{
+		"Healthy":     {"configuration.pkg.crossplane.io", "function.pkg.crossplane.io"},
+		"Installed":   {"configuration.pkg.crossplane.io", "function.pkg.crossplane.io"},
+		"Established": {"xrd"},
+	} {
+		for _, kind := range kinds {
+			if condition == "Healthy" && !i.stack.node {
+				continue
+			}
+
+			if err := i.wait(ctx, 2*time.Minute, "kubectl", "wait", "--for=condition="+condition, "--timeout=1s", kind, "--all"); err != nil {
+				return err
+			}
+		}
+	}
+
+	return nil
 }
 
 func (i *installer) push(ctx context.Context, file, name string) error {
-	return i.run(ctx, "crossplane", "xpkg", "push", "--package-files="+file, registry+"/"+name)
+	return i.run(ctx, "crossplane", "xpkg", "push", "--package-files="+file, i.registry()+"/"+name)
 }
 
 // applyExample applies a manifest that users apply, with the versions at hand.
@@ -105,7 +139,7 @@ func (i *installer) apply(ctx context.Context, manifests string) error {
 	deadline := time.Now().Add(time.Minute)
 
 	for {
-		cmd := exec.CommandContext(ctx, "kubectl", "--kubeconfig="+i.dir.Kubeconfig(), "apply", "--server-side", "--force-conflicts", "--filename=-")
+		cmd := exec.CommandContext(ctx, "kubectl", "--kubeconfig="+i.Kubeconfig(), "apply", "--server-side", "--force-conflicts", "--filename=-")
 		cmd.Stdin = strings.NewReader(manifests)
 
 		out, err := cmd.CombinedOutput()
@@ -121,7 +155,8 @@ func (i *installer) apply(ctx context.Context, manifests string) error {
 	}
 }
 
-var imageConfig = fmt.Sprintf(`apiVersion: pkg.crossplane.io/v1beta1
+func (i *installer) imageConfig() string {
+	return fmt.Sprintf(`apiVersion: pkg.crossplane.io/v1beta1
 kind: ImageConfig
 metadata:
   name: stack
@@ -130,4 +165,5 @@ spec:
     - prefix: xpkg.crossplane.io/
   rewriteImage:
     prefix: %s/
-`, registry)
+`, i.registry())
+}

@@ -1,8 +1,8 @@
 // Package main runs a Kubernetes with one node, Crossplane, provider-kubernetes and
 // function-dittoserver on this machine, without a container engine.
 //
-// Everything lives in Linux namespaces of its own: processes, mounts and network.
-// When the first process in them ends, the kernel ends and removes all the rest.
+// The node lives in Linux namespaces of its own: processes, mounts and network. When
+// the first process in them ends, the kernel ends and removes all the rest.
 package main
 
 import (
@@ -15,14 +15,16 @@ import (
 
 // CLI of the stack. The binaries it runs are looked up in PATH.
 type CLI struct {
-	Dir string `env:"STACK" help:"Folder that holds everything: state, logs, certificates, volumes." required:""`
+	Dir  string `env:"STACK" help:"Folder that holds everything: state, logs, certificates, volumes." required:""`
+	Node bool   `env:"STACK_NODE" help:"Run a node, in namespaces of its own. That needs root. Without a node, the control plane runs on loopback, and Crossplane, the provider and the function as processes." default:"true" negatable:""`
 
 	Up      upCommand      `cmd:"" help:"Bring the stack up."`
 	Down    downCommand    `cmd:"" help:"Stop it, and remove the folder."`
-	Restart restartCommand `cmd:"" help:"Kill one of the node's processes. It is started again at once."`
-	Node    nodeCommand    `cmd:"" help:"What the namespaces' first process runs." hidden:""`
-	Addons  addonsCommand  `cmd:"" help:"Provide volumes and load balancers." hidden:""`
-	Pause   pauseCommand   `cmd:"" help:"What holds the namespaces of a pod." hidden:""`
+	Restart restartCommand `cmd:"" help:"Kill one of the stack's processes. It is started again at once."`
+
+	Supervise superviseCommand `cmd:"" help:"What the stack's first process runs." hidden:""`
+	Addons    addonsCommand    `cmd:"" help:"Provide volumes and load balancers." hidden:""`
+	Pause     pauseCommand     `cmd:"" help:"What holds the namespaces of a pod." hidden:""`
 }
 
 func main() {
@@ -31,7 +33,14 @@ func main() {
 
 	dir, err := filepath.Abs(cli.Dir)
 	k.FatalIfErrorf(err)
-	k.FatalIfErrorf(k.Run(Dir(dir)))
+	k.FatalIfErrorf(k.Run(stack{Dir: Dir(dir), node: cli.Node}))
+}
+
+// A stack is a folder, and whether there is a node.
+type stack struct {
+	Dir
+
+	node bool
 }
 
 // Dir is the folder that holds everything.
@@ -77,9 +86,28 @@ const (
 	storageClass  = "local"
 )
 
-// apiURL and registry are where the node's servers are found, from the machine, the
-// node and its pods alike.
-var (
-	apiURL   = fmt.Sprintf("https://%s:6443", nodeAddress)
-	registry = nodeAddress + ":5000"
-)
+// address of the control plane: the machine, the node and its pods find it there.
+func (s stack) address() string {
+	if s.node {
+		return nodeAddress
+	}
+
+	return "127.0.0.1"
+}
+
+// port of a server. On loopback it shares ports with what else the machine runs.
+func (s stack) port(usual int) int {
+	if s.node {
+		return usual
+	}
+
+	return usual + 13000
+}
+
+func (s stack) apiURL() string { return fmt.Sprintf("https://%s:%d", s.address(), s.port(6443)) }
+
+// registry of images and packages.
+func (s stack) registry() string { return fmt.Sprintf("%s:%d", s.address(), s.port(5000)) }
+
+// etcd serves only what runs beside it.
+func (s stack) etcd(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", s.port(port)) }

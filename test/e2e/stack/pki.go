@@ -33,8 +33,8 @@ var users = map[string]pkix.Name{
 
 // writePKI makes the certificate authority, the API server's certificate and a
 // kubeconfig for each user.
-func writePKI(dir Dir) error {
-	caKey, err := newKey(dir, "ca")
+func writePKI(s stack) error {
+	caKey, err := newKey(s, "ca")
 	if err != nil {
 		return err
 	}
@@ -44,25 +44,25 @@ func writePKI(dir Dir) error {
 		return err
 	}
 
-	if err := dir.Write(certificatePEM(ca.Raw), "pki", "ca.crt"); err != nil {
+	if err := s.Write(certificatePEM(ca.Raw), "pki", "ca.crt"); err != nil {
 		return err
 	}
 
 	// Tokens of service accounts are signed with this key.
-	if _, err := newKey(dir, "service-accounts"); err != nil {
+	if _, err := newKey(s, "service-accounts"); err != nil {
 		return err
 	}
 
-	if err := issue(dir, "kube-apiserver", pkix.Name{CommonName: "kube-apiserver"}, ca, caKey, x509.ExtKeyUsageServerAuth); err != nil {
+	if err := issue(s, "kube-apiserver", pkix.Name{CommonName: "kube-apiserver"}, ca, caKey, x509.ExtKeyUsageServerAuth); err != nil {
 		return err
 	}
 
 	for user, subject := range users {
-		if err := issue(dir, user, subject, ca, caKey, x509.ExtKeyUsageClientAuth); err != nil {
+		if err := issue(s, user, subject, ca, caKey, x509.ExtKeyUsageClientAuth); err != nil {
 			return err
 		}
 
-		if err := writeKubeconfig(dir, user); err != nil {
+		if err := writeKubeconfig(s, user); err != nil {
 			return err
 		}
 	}
@@ -70,7 +70,7 @@ func writePKI(dir Dir) error {
 	return nil
 }
 
-func newKey(dir Dir, name string) (crypto.Signer, error) {
+func newKey(s stack, name string) (crypto.Signer, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -81,11 +81,11 @@ func newKey(dir Dir, name string) (crypto.Signer, error) {
 		return nil, err
 	}
 
-	return key, dir.Write(encoded, "pki", name+".key")
+	return key, s.Write(encoded, "pki", name+".key")
 }
 
-func issue(dir Dir, name string, subject pkix.Name, ca *x509.Certificate, caKey crypto.Signer, usage x509.ExtKeyUsage) error {
-	key, err := newKey(dir, name)
+func issue(s stack, name string, subject pkix.Name, ca *x509.Certificate, caKey crypto.Signer, usage x509.ExtKeyUsage) error {
+	key, err := newKey(s, name)
 	if err != nil {
 		return err
 	}
@@ -114,22 +114,22 @@ func issue(dir Dir, name string, subject pkix.Name, ca *x509.Certificate, caKey 
 		return err
 	}
 
-	return dir.Write(certificatePEM(der), "pki", name+".crt")
+	return s.Write(certificatePEM(der), "pki", name+".crt")
 }
 
-func writeKubeconfig(dir Dir, user string) error {
+func writeKubeconfig(s stack, user string) error {
 	config := clientcmdapi.Config{
-		Clusters:       map[string]*clientcmdapi.Cluster{"stack": {Server: apiURL, CertificateAuthority: dir.Path("pki", "ca.crt")}},
-		AuthInfos:      map[string]*clientcmdapi.AuthInfo{user: {ClientCertificate: dir.Path("pki", user+".crt"), ClientKey: dir.Path("pki", user+".key")}},
+		Clusters:       map[string]*clientcmdapi.Cluster{"stack": {Server: s.apiURL(), CertificateAuthority: s.pki("ca.crt")}},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{user: {ClientCertificate: s.pki(user + ".crt"), ClientKey: s.pki(user + ".key")}},
 		Contexts:       map[string]*clientcmdapi.Context{"stack": {Cluster: "stack", AuthInfo: user}},
 		CurrentContext: "stack",
 	}
 
 	if user == "admin" {
-		return clientcmd.WriteToFile(config, dir.Kubeconfig())
+		return clientcmd.WriteToFile(config, s.Kubeconfig())
 	}
 
-	return clientcmd.WriteToFile(config, dir.Path("pki", user+".kubeconfig"))
+	return clientcmd.WriteToFile(config, s.pki(user+".kubeconfig"))
 }
 
 func certificatePEM(der []byte) []byte {

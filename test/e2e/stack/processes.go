@@ -3,93 +3,149 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"sigs.k8s.io/yaml"
 )
 
-// processes of the node. What one needs of another it waits for, or it ends and is
+// processes of the stack. What one needs of another it waits for, or it ends and is
 // started again.
-func processes(dir Dir) []*process {
-	self, err := os.Executable()
-	if err != nil {
-		self = os.Args[0]
-	}
-
-	pki := func(name string) string { return dir.Path("pki", name) }
-	debian := []string{"LD_LIBRARY_PATH=" + os.Getenv("DEBIAN_LIBRARIES")}
-
-	return []*process{
-		{name: "etcd", env: debian, args: []string{
+func processes(s stack) []*process {
+	all := []*process{
+		{name: "etcd", args: []string{
 			"etcd",
-			"--data-dir=" + dir.Path("etcd"),
-			"--listen-client-urls=http://127.0.0.1:2379", "--advertise-client-urls=http://127.0.0.1:2379",
-			"--listen-peer-urls=http://127.0.0.1:2380",
+			"--data-dir=" + s.Path("etcd"),
+			"--listen-client-urls=" + s.etcd(2379), "--advertise-client-urls=" + s.etcd(2379),
+			"--listen-peer-urls=" + s.etcd(2380),
 			"--logger=zap",
 		}},
 		{name: "registry", args: []string{
-			"crane", "registry", "serve", "--address=" + registry, "--disk=" + dir.Path("registry"),
+			"crane", "registry", "serve", "--address=" + s.registry(), "--disk=" + s.Path("registry"),
 		}},
-		{name: "kube-apiserver", args: []string{
-			"kube-apiserver",
-			"--etcd-servers=http://127.0.0.1:2379",
-			"--bind-address=" + nodeAddress, "--advertise-address=" + nodeAddress,
-			"--tls-cert-file=" + pki("kube-apiserver.crt"), "--tls-private-key-file=" + pki("kube-apiserver.key"),
-			"--client-ca-file=" + pki("ca.crt"),
-			"--service-account-issuer=https://kubernetes.default.svc." + clusterDomain,
-			"--service-account-key-file=" + pki("service-accounts.key"), "--service-account-signing-key-file=" + pki("service-accounts.key"),
-			"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
-			"--kubelet-client-certificate=" + pki("admin.crt"), "--kubelet-client-key=" + pki("admin.key"),
-			"--kubelet-preferred-address-types=InternalIP",
-			"--service-cluster-ip-range=" + serviceRange,
-			"--allow-privileged",
-		}},
+		apiServer(s),
 		{name: "kube-controller-manager", args: []string{
 			"kube-controller-manager",
-			"--kubeconfig=" + pki("kube-controller-manager.kubeconfig"),
-			"--authentication-kubeconfig=" + pki("kube-controller-manager.kubeconfig"),
-			"--authorization-kubeconfig=" + pki("kube-controller-manager.kubeconfig"),
-			"--service-account-private-key-file=" + pki("service-accounts.key"), "--root-ca-file=" + pki("ca.crt"),
-			"--use-service-account-credentials", "--leader-elect=false", "--bind-address=127.0.0.1",
+			"--kubeconfig=" + s.pki("kube-controller-manager.kubeconfig"),
+			"--authentication-kubeconfig=" + s.pki("kube-controller-manager.kubeconfig"),
+			"--authorization-kubeconfig=" + s.pki("kube-controller-manager.kubeconfig"),
+			"--service-account-private-key-file=" + s.pki("service-accounts.key"), "--root-ca-file=" + s.pki("ca.crt"),
+			"--use-service-account-credentials", "--leader-elect=false",
+			"--bind-address=127.0.0.1", "--secure-port=" + strconv.Itoa(s.port(10257)),
 		}},
+		{name: "addons", args: append(self(s), "addons")},
+	}
+
+	if s.node {
+		return append(all, nodeProcesses(s)...)
+	}
+
+	return append(all, controllerProcesses(s)...)
+}
+
+func apiServer(s stack) *process {
+	args := []string{
+		"kube-apiserver",
+		"--etcd-servers=" + s.etcd(2379),
+		"--bind-address=" + s.address(), "--secure-port=" + strconv.Itoa(s.port(6443)),
+		"--tls-cert-file=" + s.pki("kube-apiserver.crt"), "--tls-private-key-file=" + s.pki("kube-apiserver.key"),
+		"--client-ca-file=" + s.pki("ca.crt"),
+		"--service-account-issuer=https://kubernetes.default.svc." + clusterDomain,
+		"--service-account-key-file=" + s.pki("service-accounts.key"), "--service-account-signing-key-file=" + s.pki("service-accounts.key"),
+		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
+		"--kubelet-client-certificate=" + s.pki("admin.crt"), "--kubelet-client-key=" + s.pki("admin.key"),
+		"--kubelet-preferred-address-types=InternalIP",
+		"--service-cluster-ip-range=" + serviceRange,
+		"--allow-privileged",
+	}
+
+	if !s.node {
+		// An address on loopback is none to be reached at from pods.
+		args = append(args, "--endpoint-reconciler-type=none")
+	}
+
+	return &process{name: "kube-apiserver", args: args}
+}
+
+// nodeProcesses run pods, and the Services between them.
+func nodeProcesses(s stack) []*process {
+	debian := []string{"LD_LIBRARY_PATH=" + os.Getenv("DEBIAN_LIBRARIES")}
+
+	return []*process{
 		{name: "kube-scheduler", args: []string{
 			"kube-scheduler",
-			"--kubeconfig=" + pki("kube-scheduler.kubeconfig"),
-			"--authentication-kubeconfig=" + pki("kube-scheduler.kubeconfig"),
-			"--authorization-kubeconfig=" + pki("kube-scheduler.kubeconfig"),
+			"--kubeconfig=" + s.pki("kube-scheduler.kubeconfig"),
+			"--authentication-kubeconfig=" + s.pki("kube-scheduler.kubeconfig"),
+			"--authorization-kubeconfig=" + s.pki("kube-scheduler.kubeconfig"),
 			"--leader-elect=false", "--bind-address=127.0.0.1",
 		}},
-		{name: "containerd", args: []string{"containerd", "--config=" + dir.Path("config", "containerd.toml")}},
+		{name: "containerd", env: debian, args: []string{"containerd", "--config=" + s.Path("config", "containerd.toml")}},
 		{name: "kubelet", args: []string{
 			"kubelet",
-			"--config=" + dir.Path("config", "kubelet.yaml"),
-			"--kubeconfig=" + pki("kubelet.kubeconfig"),
-			"--root-dir=" + dir.Path("kubelet"),
+			"--config=" + s.Path("config", "kubelet.yaml"),
+			"--kubeconfig=" + s.pki("kubelet.kubeconfig"),
+			"--root-dir=" + s.Path("kubelet"),
 			"--hostname-override=" + nodeName, "--node-ip=" + nodeAddress,
 		}},
-		{name: "kube-proxy", env: debian, args: []string{"kube-proxy", "--config=" + dir.Path("config", "kube-proxy.yaml")}},
-		{name: "coredns", args: []string{"coredns", "-conf=" + dir.Path("config", "Corefile")}},
-		{name: "addons", args: []string{self, "--dir=" + string(dir), "addons"}},
+		{name: "kube-proxy", env: debian, args: []string{"kube-proxy", "--config=" + s.Path("config", "kube-proxy.yaml")}},
+		{name: "coredns", args: []string{"coredns", "-conf=" + s.Path("config", "Corefile")}},
 	}
 }
+
+// controllerProcesses are what pods run where there is a node.
+func controllerProcesses(s stack) []*process {
+	kubeconfig := []string{"KUBECONFIG=" + s.Kubeconfig()}
+
+	return []*process{
+		{name: "crossplane", env: append(kubeconfig,
+			"POD_NAMESPACE="+crossplaneNamespace, "POD_SERVICE_ACCOUNT=crossplane",
+			"TLS_CLIENT_SECRET_NAME=crossplane-tls-client", "TLS_CLIENT_CERTS_DIR="+s.Path("tls", "crossplane"),
+			"XPKG_CACHE_DIR="+s.Path("crossplane-cache"),
+			"METRICS_PORT="+strconv.Itoa(s.port(8080)), "HEALTH_PROBE_PORT="+strconv.Itoa(s.port(8081)),
+		), args: []string{s.Path("crossplane-core"), "core", "start", "--enable-webhooks=false", "--package-runtime=External", circuitBreaker}},
+		{name: "provider-kubernetes", env: append(kubeconfig, "WEBHOOK_TLS_CERT_DIR="+s.Path("tls", "function")), args: []string{
+			s.Path("provider"), "--enable-watches", "--health-probe-bind-addr=127.0.0.1:" + strconv.Itoa(s.port(8082)),
+		}},
+		{name: "function", args: []string{
+			s.Path("function"), "--address=127.0.0.1:" + strconv.Itoa(s.port(9443)), "--metrics-address=", "--tls-certs-dir=" + s.Path("tls", "function"),
+		}},
+	}
+}
+
+// self is the command line of this program for the same stack.
+func self(s stack) []string {
+	program, err := os.Executable()
+	if err != nil {
+		program = os.Args[0]
+	}
+
+	node := "--node"
+	if !s.node {
+		node = "--no-node"
+	}
+
+	return []string{program, "--dir=" + string(s.Dir), node}
+}
+
+func (s stack) pki(name string) string { return s.Path("pki", name) }
 
 // object is a configuration file of Kubernetes.
 type object = map[string]any
 
-// writeConfig writes the processes' configuration files.
-func writeConfig(dir Dir, runc, cniPlugins string) error {
+// writeConfig writes the configuration files of the node's processes.
+func writeConfig(s stack, runc, cniPlugins string) error {
 	kubelet := object{
 		"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
 		"address":                  nodeAddress,
-		"authentication":           object{"anonymous": object{"enabled": false}, "webhook": object{"enabled": false}, "x509": object{"clientCAFile": dir.Path("pki", "ca.crt")}},
+		"authentication":           object{"anonymous": object{"enabled": false}, "webhook": object{"enabled": false}, "x509": object{"clientCAFile": s.pki("ca.crt")}},
 		"authorization":            object{"mode": "AlwaysAllow"},
-		"containerRuntimeEndpoint": "unix://" + dir.Path("containerd.sock"),
-		"clusterDNS":               []string{nodeAddress}, "clusterDomain": clusterDomain, "resolvConf": dir.Path("config", "resolv.conf"),
+		"containerRuntimeEndpoint": "unix://" + s.Path("containerd.sock"),
+		"clusterDNS":               []string{nodeAddress}, "clusterDomain": clusterDomain, "resolvConf": s.Path("config", "resolv.conf"),
 		"cgroupDriver": "cgroupfs", "cgroupRoot": cgroup,
 		"failSwapOn":                  false,
 		"failCgroupV1":                false, // Machines with version 1 are fine here.
 		"makeIPTablesUtilChains":      false, // kube-proxy uses nftables.
-		"podLogsDir":                  dir.Path("log", "pods"),
+		"podLogsDir":                  s.Path("log", "pods"),
 		"serializeImagePulls":         false,
 		"evictionHard":                map[string]string{"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
 		"imageGCHighThresholdPercent": 100,
@@ -98,7 +154,7 @@ func writeConfig(dir Dir, runc, cniPlugins string) error {
 	proxy := object{
 		"apiVersion": "kubeproxy.config.k8s.io/v1alpha1", "kind": "KubeProxyConfiguration",
 		"mode":             "nftables",
-		"clientConnection": object{"kubeconfig": dir.Path("pki", "kube-proxy.kubeconfig")},
+		"clientConnection": object{"kubeconfig": s.pki("kube-proxy.kubeconfig")},
 		"clusterCIDR":      podRange,
 		"hostnameOverride": nodeName,
 		"bindAddress":      nodeAddress,
@@ -125,14 +181,14 @@ func writeConfig(dir Dir, runc, cniPlugins string) error {
 			return err
 		}
 
-		if err := dir.Write(encoded, "config", file); err != nil {
+		if err := s.Write(encoded, "config", file); err != nil {
 			return err
 		}
 	}
 
 	text := strings.NewReplacer(
-		"$DIR", string(dir), "$REGISTRY", registry, "$ADDRESS", nodeAddress, "$DOMAIN", clusterDomain,
-		"$RUNC", runc, "$CNI_PLUGINS", cniPlugins, "$PAUSE", pauseImage())
+		"$DIR", string(s.Dir), "$REGISTRY", s.registry(), "$ADDRESS", nodeAddress, "$DOMAIN", clusterDomain,
+		"$RUNC", runc, "$CNI_PLUGINS", cniPlugins, "$PAUSE", s.registry()+pauseImage)
 
 	for file, content := range map[string]string{
 		"containerd.toml": containerdConfig,
@@ -140,7 +196,7 @@ func writeConfig(dir Dir, runc, cniPlugins string) error {
 		"Corefile":    corednsConfig,
 		"resolv.conf": "",
 	} {
-		if err := dir.Write([]byte(text.Replace(content)), "config", file); err != nil {
+		if err := s.Write([]byte(text.Replace(content)), "config", file); err != nil {
 			return err
 		}
 	}

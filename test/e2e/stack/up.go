@@ -21,6 +21,7 @@ type upCommand struct {
 	CrossplaneCore    string `help:"Crossplane's binary." required:"" type:"existingfile"`
 	CrossplaneModule  string `help:"Folder of Crossplane's module, with its chart and CRDs." required:"" type:"existingdir"`
 	Provider          string `help:"Package of provider-kubernetes." required:"" type:"existingfile"`
+	ProviderBinary    string `help:"Binary of provider-kubernetes." required:"" type:"existingfile"`
 	ProviderVersion   string `help:"Version of provider-kubernetes." required:""`
 	Dfs               string `help:"The DittoFS server." required:"" type:"existingfile"`
 	DfsVersion        string `help:"Version of the DittoFS server." required:""`
@@ -39,40 +40,29 @@ type step struct {
 }
 
 // Run the steps. If one fails, nothing is left behind but its message.
-func (c *upCommand) Run(dir Dir) error {
+func (c *upCommand) Run(s stack) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 
-	i := &installer{upCommand: c, dir: dir}
-	running := nodePID(dir) != 0
+	i := &installer{upCommand: c, stack: s}
+	running := supervisorPID(s) != 0
 
-	steps := []step{
-		{"Installing Crossplane " + c.CrossplaneVersion, i.crossplane, "kubelet"},
-		{"Installing provider-kubernetes " + c.ProviderVersion, i.provider, "kubelet"},
-		{"Installing the Configuration and the function " + c.PackagesVersion, i.configuration, "kubelet"},
-	}
-
+	steps := i.installSteps()
 	if !running {
-		steps = append([]step{
-			{"Checking this machine", i.check, ""},
-			{"Starting the node", i.start, "node"},
-			{"Waiting for etcd and kube-apiserver", i.apiserver, "kube-apiserver"},
-			{"Pushing images to " + registry, i.images, "registry"},
-			{"Waiting for the node", i.node, "kubelet"},
-		}, steps...)
+		steps = append(i.startSteps(), steps...)
 	}
 
-	for _, s := range steps {
+	for _, step := range steps {
 		begin := time.Now()
 
-		fmt.Fprintf(os.Stderr, "%-60s ", s.title)
+		fmt.Fprintf(os.Stderr, "%-70s ", step.title)
 
-		if err := s.run(ctx); err != nil {
+		if err := step.run(ctx); err != nil {
 			fmt.Fprintln(os.Stderr, "failed")
-			fmt.Fprint(os.Stderr, tail(dir.Log(s.log), 20))
+			fmt.Fprint(os.Stderr, tail(s.Log(step.log), 20))
 
 			if !running {
-				err = errors.Join(err, down(dir))
+				err = errors.Join(err, down(s))
 			}
 
 			return err
@@ -81,8 +71,8 @@ func (c *upCommand) Run(dir Dir) error {
 		fmt.Fprintf(os.Stderr, "%5.1f s\n", time.Since(begin).Seconds())
 	}
 
-	fmt.Fprintf(os.Stderr, "\nCrossplane is up, and knows DittoServers. Logs are in %s.\n\n", dir.Path("log"))
-	fmt.Printf("export KUBECONFIG=%s\n", dir.Kubeconfig())
+	fmt.Fprintf(os.Stderr, "\nCrossplane is up, and knows DittoServers. Logs are in %s.\n\n", s.Path("log"))
+	fmt.Printf("export KUBECONFIG=%s\n", s.Kubeconfig())
 
 	return nil
 }
@@ -108,7 +98,39 @@ func tail(file string, lines int) string {
 type installer struct {
 	*upCommand
 
-	dir Dir
+	stack
+}
+
+// startSteps start the processes.
+func (i *installer) startSteps() []step {
+	if !i.stack.node {
+		return []step{
+			{"Starting etcd, kube-apiserver and the controllers, without a node", i.startNodeless, "supervisor"},
+			{"Waiting for etcd and kube-apiserver", i.apiserver, "kube-apiserver"},
+		}
+	}
+
+	return []step{
+		{"Checking this machine", i.check, ""},
+		{"Starting the node", i.start, "supervisor"},
+		{"Waiting for etcd and kube-apiserver", i.apiserver, "kube-apiserver"},
+		{"Pushing images to " + i.registry(), i.images, "registry"},
+		{"Waiting for the node", i.node, "kubelet"},
+	}
+}
+
+// installSteps install what users install.
+func (i *installer) installSteps() []step {
+	log := "kubelet"
+	if !i.stack.node {
+		log = "crossplane"
+	}
+
+	return []step{
+		{"Installing Crossplane " + i.CrossplaneVersion, i.crossplane, log},
+		{"Installing provider-kubernetes " + i.ProviderVersion, i.provider, log},
+		{"Installing the Configuration and the function " + i.PackagesVersion, i.configuration, log},
+	}
 }
 
 func (i *installer) check(context.Context) error {
@@ -117,7 +139,7 @@ func (i *installer) check(context.Context) error {
 	}
 
 	for _, hidden := range hiddenDirs {
-		if strings.HasPrefix(string(i.dir), hidden+"/") {
+		if strings.HasPrefix(string(i.Dir), hidden+"/") {
 			return fmt.Errorf("STACK must not be below %s, which the node hides", hidden)
 		}
 	}
@@ -139,7 +161,7 @@ func (i *installer) check(context.Context) error {
 // start the node in namespaces of its own, and lay the line to it.
 func (i *installer) start(ctx context.Context) error {
 	// What a machine that went down left behind.
-	if err := down(i.dir); err != nil {
+	if err := down(i.stack); err != nil {
 		return err
 	}
 
@@ -152,43 +174,17 @@ func (i *installer) start(ctx context.Context) error {
 		return err
 	}
 
-	if err := errors.Join(writePKI(i.dir), writeConfig(i.dir, runc, i.CNIPlugins), makeCgroup()); err != nil {
+	if err := errors.Join(writePKI(i.stack), writeConfig(i.stack, runc, i.CNIPlugins), makeCgroup()); err != nil {
 		return err
 	}
 
-	self, err := os.Executable()
+	pid, err := i.supervise(syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS)
 	if err != nil {
-		return err
-	}
-
-	if err := errors.Join(i.dir.Write(nil, "log", "node.log"), os.MkdirAll(i.dir.Path("registry"), 0o755)); err != nil {
-		return err
-	}
-
-	log, err := os.OpenFile(i.dir.Log("node"), os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = log.Close() }()
-
-	node := exec.Command(self, "--dir="+string(i.dir), "node")
-	node.Stdout, node.Stderr = log, log
-	node.SysProcAttr = &syscall.SysProcAttr{
-		Setsid:     true,
-		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
-	}
-
-	if err := node.Start(); err != nil {
-		return err
-	}
-
-	pid := strconv.Itoa(node.Process.Pid)
-	if err := errors.Join(i.dir.Write([]byte(pid), pidFile), node.Process.Release()); err != nil {
 		return err
 	}
 
 	for _, args := range [][]string{
-		{"link", "add", hostInterface, "type", "veth", "peer", "name", nodeInterface, "netns", pid},
+		{"link", "add", hostInterface, "type", "veth", "peer", "name", nodeInterface, "netns", strconv.Itoa(pid)},
 		{"addr", "add", hostAddress + linkBits, "dev", hostInterface},
 		{"link", "set", hostInterface, "up"},
 		{"route", "add", podRange, "via", nodeAddress},
@@ -203,6 +199,33 @@ func (i *installer) start(ctx context.Context) error {
 	return nil
 }
 
+// supervise starts the stack's first process, in new namespaces of these kinds.
+func (i *installer) supervise(namespaces uintptr) (int, error) {
+	if err := errors.Join(i.Write(nil, "log", "supervisor.log"), os.MkdirAll(i.Path("registry"), 0o755)); err != nil {
+		return 0, err
+	}
+
+	log, err := os.OpenFile(i.Log("supervisor"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = log.Close() }()
+
+	command := append(self(i.stack), "supervise")
+
+	supervisor := exec.Command(command[0], command[1:]...)
+	supervisor.Stdout, supervisor.Stderr = log, log
+	supervisor.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Cloneflags: namespaces}
+
+	if err := supervisor.Start(); err != nil {
+		return 0, err
+	}
+
+	pid := supervisor.Process.Pid
+
+	return pid, errors.Join(i.Write([]byte(strconv.Itoa(pid)), pidFile), supervisor.Process.Release())
+}
+
 // wait until a command succeeds.
 func (i *installer) wait(ctx context.Context, timeout time.Duration, command string, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -214,8 +237,8 @@ func (i *installer) wait(ctx context.Context, timeout time.Duration, command str
 			return nil
 		}
 
-		if nodePID(i.dir) == 0 {
-			return fmt.Errorf("the node ended: %s", tail(i.dir.Log("node"), 5))
+		if supervisorPID(i.stack) == 0 {
+			return fmt.Errorf("the stack ended: %s", tail(i.Log("supervisor"), 5))
 		}
 
 		select {
@@ -230,7 +253,7 @@ func (i *installer) wait(ctx context.Context, timeout time.Duration, command str
 func (i *installer) run(ctx context.Context, command string, args ...string) error {
 	switch command {
 	case "kubectl", "helm":
-		args = append([]string{"--kubeconfig=" + i.dir.Kubeconfig()}, args...)
+		args = append([]string{"--kubeconfig=" + i.Kubeconfig()}, args...)
 	}
 
 	return run(ctx, command, args...)
@@ -245,12 +268,12 @@ func (i *installer) node(ctx context.Context) error {
 }
 
 // Images that pods run, as the stack's registry names them.
-func pauseImage() string { return registry + "/pause:stack" }
-
 const (
+	pauseImage           = "/pause:stack"
 	dfsRepository        = "/marmos91c/dittofs:v"
 	crossplaneRepository = "/crossplane/crossplane"
-	postgresRepository   = "/postgres:stack"
+	postgresRepository   = "/library/postgres:stack"
+	earlierRelease       = "0.28.0"
 )
 
 func (i *installer) images(ctx context.Context) error {
@@ -259,14 +282,14 @@ func (i *installer) images(ctx context.Context) error {
 		return err
 	}
 
-	if err := i.wait(ctx, time.Minute, "crane", "catalog", registry); err != nil {
+	if err := i.wait(ctx, time.Minute, "crane", "catalog", i.registry()); err != nil {
 		return err
 	}
 
 	images := [][]string{
-		{"--push=" + pauseImage(), "--add=" + self + "=/stack", "--entrypoint=/stack", "--entrypoint=--dir=/", "--entrypoint=pause"},
+		{"--push=" + i.registry() + pauseImage, "--add=" + self + "=/stack", "--entrypoint=/stack", "--entrypoint=--dir=/", "--entrypoint=pause"},
 		{
-			"--push=" + registry + crossplaneRepository + ":" + i.CrossplaneVersion,
+			"--push=" + i.registry() + crossplaneRepository + ":" + i.CrossplaneVersion,
 			"--add=" + i.CrossplaneCore + "=/crossplane",
 			"--add=" + filepath.Join(i.CrossplaneModule, "cluster", "crds") + "=/crds",
 			"--add=" + filepath.Join(i.CrossplaneModule, "cluster", "webhookconfigurations") + "=/webhookconfigurations",
@@ -274,7 +297,7 @@ func (i *installer) images(ctx context.Context) error {
 		},
 		// What the server's own Dockerfile makes, but for Alpine Linux below it.
 		{
-			"--push=" + registry + dfsRepository + i.DfsVersion,
+			"--push=" + i.registry() + dfsRepository + i.DfsVersion,
 			"--add=" + i.Dfs + "=/app/dfs",
 			"--user=65532:65532", "--workdir=/app",
 			"--dir=/app", "--dir=/data", "--dir=/data/metadata", "--dir=/data/content", "--dir=/data/cache", "--dir=/config",
@@ -284,11 +307,18 @@ func (i *installer) images(ctx context.Context) error {
 		},
 	}
 
+	if i.Postgres != "" {
+		images = append(images, []string{
+			"--push=" + i.registry() + postgresRepository, "--add=" + i.Postgres + "=/", "--entrypoint=/bin/serve", "--user=999:999",
+		})
+	}
+
 	for _, image := range images {
 		if err := run(ctx, "image", image...); err != nil {
 			return err
 		}
 	}
 
-	return nil
+	// The same server stands in for an earlier release, to be downgraded to.
+	return run(ctx, "crane", "tag", i.registry()+dfsRepository+i.DfsVersion, "v"+earlierRelease)
 }

@@ -18,42 +18,40 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nodeCommand is the first process of the namespaces: it prepares mounts and network,
-// starts the node's processes, starts them again when they end, and reaps what they
-// leave behind.
-type nodeCommand struct{}
+// superviseCommand is the stack's first process. It starts the others, starts them
+// again when they end, and reaps what they leave behind. On a node it is the first
+// process of namespaces, and prepares mounts and network before.
+type superviseCommand struct{}
 
-// Run the node until it is told to stop.
-func (nodeCommand) Run(dir Dir) error {
+// Run until told to stop.
+func (superviseCommand) Run(s stack) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 
-	if err := prepareMounts(); err != nil {
-		return err
-	}
-
-	if err := prepareNetwork(ctx); err != nil {
-		return err
-	}
-
-	listener, err := new(net.ListenConfig).Listen(ctx, "unix", dir.Path("node.sock"))
-	if err != nil {
-		return err
-	}
-
-	s := &supervisor{dir: dir, running: map[int]*process{}}
-	for _, p := range processes(dir) {
-		if err := s.start(p); err != nil {
+	if s.node {
+		if err := errors.Join(prepareMounts(), prepareNetwork(ctx)); err != nil {
 			return err
 		}
 	}
 
-	go s.reap()
-	go s.serve(listener)
+	listener, err := new(net.ListenConfig).Listen(ctx, "unix", s.Path("supervisor.sock"))
+	if err != nil {
+		return err
+	}
+
+	v := &supervisor{stack: s, running: map[int]*process{}}
+	for _, p := range processes(s) {
+		if err := v.start(p); err != nil {
+			return err
+		}
+	}
+
+	go v.reap()
+	go v.serve(listener)
 
 	<-ctx.Done()
 
-	return nil // The kernel ends everything else with this process.
+	return nil // The kernel ends the others with this process.
 }
 
 // prepareMounts hides the folders of this machine that kubelet, containerd and CNI
@@ -116,7 +114,7 @@ func run(ctx context.Context, command string, args ...string) error {
 	return nil
 }
 
-// A process of the node.
+// A process of the stack.
 type process struct {
 	name string
 	args []string
@@ -127,14 +125,14 @@ type process struct {
 }
 
 type supervisor struct {
-	dir Dir
+	stack stack
 
 	mutex   sync.Mutex
 	running map[int]*process
 }
 
 func (s *supervisor) start(p *process) error {
-	log := s.dir.Log(p.name)
+	log := s.stack.Log(p.name)
 	if err := os.MkdirAll(filepath.Dir(log), 0o755); err != nil {
 		return err
 	}
@@ -148,6 +146,11 @@ func (s *supervisor) start(p *process) error {
 	cmd := exec.Command(p.args[0], p.args[1:]...)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Env = append(os.Environ(), p.env...)
+
+	if !s.stack.node {
+		// Without a namespace that ends, each process ends by itself.
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	}
 
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -223,14 +226,14 @@ func (s *supervisor) kill(name string) error {
 	return errors.New("no such process runs: " + name)
 }
 
-// restartCommand kills a process of the node.
+// restartCommand kills a process of the stack.
 type restartCommand struct {
 	Process string `arg:"" help:"Its name, e.g. kube-apiserver. The logs have the names."`
 }
 
 // Run the command.
-func (c restartCommand) Run(dir Dir) error {
-	conn, err := net.Dial("unix", dir.Path("node.sock"))
+func (c restartCommand) Run(s stack) error {
+	conn, err := net.Dial("unix", s.Path("supervisor.sock"))
 	if err != nil {
 		return err
 	}

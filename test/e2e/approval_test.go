@@ -1,0 +1,117 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+)
+
+// approvalIn finds the value that a message asks for.
+var approvalIn = regexp.MustCompile(regexp.QuoteMeta(v1alpha1.AnnotationApprove) + `=([0-9a-f]{64})`)
+
+// waitHeld until a change waits for approval, for the reason why, and for another
+// approval than one that is known already. A user finds it in the message; it is
+// returned.
+func (s *server) waitHeld(t *testing.T, known, why string) string {
+	t.Helper()
+
+	var approval string
+
+	eventually(t, "the change is held", func(ctx context.Context) error {
+		if err := s.says("ConfigRolledOut=False/ApprovalRequired", why)(ctx); err != nil {
+			return err
+		}
+
+		xr, err := s.get(ctx)
+		if err != nil {
+			return err
+		}
+
+		found := approvalIn.FindStringSubmatch(meta.FindStatusCondition(xr.Conditions, "ConfigRolledOut").Message)
+		if found == nil || found[1] == known {
+			return errors.New("ConfigRolledOut asks for no other approval")
+		}
+
+		approval = found[1]
+
+		return nil
+	})
+
+	return approval
+}
+
+// approve the change that asks for this value.
+func (s *server) approve(t *testing.T, value string) {
+	t.Helper()
+
+	s.patch(t, fmt.Sprintf(`metadata: {annotations: {%s: %q}}`, v1alpha1.AnnotationApprove, value))
+}
+
+// A server on an older version may not read the newer one's database, so that a person
+// must approve exactly this step.
+func TestLowerVersionWaitsForApproval(t *testing.T) {
+	t.Parallel()
+
+	s := servingFiles(t, withContent)
+	pod := s.waitRunning(t)
+
+	s.apply(t, strings.Replace(withContent, "0.29.0", "0.28.0", 1))
+	approval := s.waitHeld(t, "", "the version goes down from 0.29.0 to 0.28.0")
+
+	s.approve(t, strings.Repeat("0", len(approval)))
+	s.throughoutCalls(t, "another approval changes nothing", s.samePod(pod))
+	s.expectFile(t, "first.txt", "first")
+
+	if now := s.waitHeld(t, "", ""); now != approval {
+		t.Errorf("the approval of one change moves: %s, was %s", now, approval)
+	}
+
+	s.approve(t, approval)
+
+	next := s.successor(t, pod)
+	if got, want := next.Spec.Containers[0].Image, "marmos91c/dittofs:v0.28.0"; got != want {
+		t.Errorf("image: got %s, want %s", got, want)
+	}
+
+	eventually(t, "the change is through", s.condition("ConfigRolledOut=True"))
+	s.expectFile(t, "first.txt", "first")
+}
+
+// With rollout Manual a person chooses the moment of each restart, even of one that a
+// rotated Secret needs. An approval is for one change: a later one waits again, and
+// going back to what runs needs none.
+func TestManualRolloutHoldsRotatedSecretUntilApproved(t *testing.T) {
+	t.Parallel()
+
+	s := servingFiles(t, withContent)
+	pod := s.waitRunning(t)
+	token := s.login(t)
+
+	s.apply(t, withContent+"rollout: Manual\n")
+	eventually(t, "the function has seen the rollout", s.specSeen)
+
+	s.rotateJWT(t, otherJWTKey)
+	s.throughoutCalls(t, "the old token is taken", all(s.samePod(pod), s.tokenValid(token)))
+
+	first := s.waitHeld(t, "", "spec.rollout is Manual")
+	s.approve(t, first)
+
+	next := s.successor(t, pod)
+	eventually(t, "the old token is refused", s.tokenRefused(token))
+	s.waitRunning(t)
+	s.expectFile(t, "first.txt", "first")
+
+	s.rotateJWT(t, jwtKey)
+	s.call(t)
+	s.waitHeld(t, first, "spec.rollout is Manual")
+	s.rotateJWT(t, otherJWTKey)
+	s.throughoutCalls(t, "the pod of the approved change runs on", s.samePod(next))
+	eventually(t, "nothing waits once the Secret is as it was", s.condition("ConfigRolledOut=True"))
+}

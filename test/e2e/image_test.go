@@ -1,0 +1,166 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+)
+
+// Images of the server. No registry has the second one.
+const (
+	releaseImage = "marmos91c/dittofs:v0.29.0"
+	missingImage = "marmos91c/dittofs:missing"
+)
+
+// runsImage says nothing once the server's pod, or the one that is to be, has this
+// image.
+func (s *server) runsImage(image string) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		pod := &corev1.Pod{}
+		if err := cluster.Get(ctx, s.key(s.name+"-0"), pod); err != nil {
+			return err
+		}
+
+		if got := pod.Spec.Containers[0].Image; got != image {
+			return fmt.Errorf("the pod has image %s, want %s", got, image)
+		}
+
+		return nil
+	}
+}
+
+// waitImageMissing until a pod with this image waits in vain for it, and the user is
+// told that the server is not ready.
+func (s *server) waitImageMissing(t *testing.T, image string) *corev1.Pod {
+	t.Helper()
+
+	var pod *corev1.Pod
+
+	eventually(t, "the pod waits for its image", func(ctx context.Context) error {
+		if err := s.runsImage(image)(ctx); err != nil {
+			return err
+		}
+
+		pod = s.pod(t)
+		if pod == nil || len(pod.Status.ContainerStatuses) == 0 {
+			return errors.New("the pod has not begun")
+		}
+
+		w := pod.Status.ContainerStatuses[0].State.Waiting
+		if w == nil || w.Reason != "ErrImagePull" && w.Reason != "ImagePullBackOff" {
+			return fmt.Errorf("the container is %+v", pod.Status.ContainerStatuses[0].State)
+		}
+
+		return errors.Join(s.condition("Ready=False")(ctx), s.inPhase(v1alpha1.PhaseProgressing)(ctx))
+	})
+
+	return pod
+}
+
+// waitRunningImage until the server runs with this image, on another pod than before.
+func (s *server) waitRunningImage(t *testing.T, image string, before types.UID) *corev1.Pod {
+	t.Helper()
+
+	eventually(t, "a pod has image "+image, s.runsImage(image))
+
+	pod := s.waitRunning(t)
+	if pod.UID == before {
+		t.Error("the pod is the one from before the change")
+	}
+
+	return pod
+}
+
+func TestCorrectedImageReplacesAPodThatCannotStart(t *testing.T) {
+	t.Parallel()
+
+	s := servingFiles(t, withContent)
+	serving := s.pod(t)
+
+	if err := s.runsImage(releaseImage)(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	s.apply(t, withContent+"image: "+missingImage)
+
+	stuck := s.waitImageMissing(t, missingImage)
+	if stuck.UID == serving.UID {
+		t.Error("the pod was not replaced")
+	}
+
+	s.apply(t, withContent)
+	s.waitRunningImage(t, releaseImage, stuck.UID)
+	s.expectFile(t, "first.txt", "first")
+}
+
+func TestConfigChangedUnderAMissingImageIsRolledOutWithTheCorrectedOne(t *testing.T) {
+	t.Parallel()
+
+	s := servingFiles(t, withContent)
+	s.apply(t, withContent+"image: "+missingImage)
+	s.waitImageMissing(t, missingImage)
+
+	// The server cannot become ready; its configuration moves all the same.
+	s.apply(t, withContent+"image: "+missingImage+"\nlogging: {level: DEBUG}")
+	eventually(t, "configuration has level DEBUG", s.hasLevel("DEBUG"))
+	stuck := s.waitImageMissing(t, missingImage)
+
+	s.apply(t, withContent+"logging: {level: DEBUG}")
+	s.waitRunningImage(t, releaseImage, stuck.UID)
+
+	if err := s.hasLevel("DEBUG")(t.Context()); err != nil {
+		t.Error(err)
+	}
+
+	if !strings.Contains(s.log(t), `"level":"DEBUG"`) {
+		t.Error("the server logs nothing of level DEBUG")
+	}
+
+	s.expectFile(t, "first.txt", "first")
+}
+
+func TestServerCreatedWithAMissingImageStartsOnTheCorrectedOne(t *testing.T) {
+	t.Parallel()
+
+	s := newServer(t, withContent+"image: "+missingImage)
+	stuck := s.waitImageMissing(t, missingImage)
+
+	s.apply(t, withContent+"image: "+releaseImage)
+	s.waitRunningImage(t, releaseImage, stuck.UID)
+	s.makeShare(t, metadataStore, contentStore)
+	s.writeFile(t, "first.txt", "first")
+	s.expectFile(t, "first.txt", "first")
+}
+
+// A release that does not exist is higher than the one that ran. Nobody knows that it
+// never began, so that the way back is a step down.
+func TestWayBackFromAReleaseThatDoesNotExistWaitsForApproval(t *testing.T) {
+	t.Parallel()
+
+	s := servingFiles(t, withContent)
+	s.patch(t, "spec: {version: 0.29.9}")
+	stuck := s.waitImageMissing(t, "marmos91c/dittofs:v0.29.9")
+
+	s.patch(t, "spec: {version: 0.29.0}")
+	eventually(t, "approval is asked for", s.condition("ConfigRolledOut=False/ApprovalRequired"))
+
+	_, approval, ok := strings.Cut(s.message(t, "ConfigRolledOut"), v1alpha1.AnnotationApprove+"=")
+	if !ok {
+		t.Fatalf("message of ConfigRolledOut names no approval: %s", s.message(t, "ConfigRolledOut"))
+	}
+
+	if now := s.pod(t); now == nil || now.UID != stuck.UID {
+		t.Error("the pod was replaced before its approval")
+	}
+
+	s.patch(t, fmt.Sprintf("metadata: {annotations: {%s: %s}}", v1alpha1.AnnotationApprove, approval))
+	s.waitRunningImage(t, releaseImage, stuck.UID)
+	s.expectFile(t, "first.txt", "first")
+}

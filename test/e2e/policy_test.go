@@ -1,0 +1,142 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+)
+
+// compositionWith is another Composition of the DittoServer, like the one that is
+// installed but with this input (YAML). A DittoServer must name it to get it.
+func compositionWith(t *testing.T, input string) string {
+	t.Helper()
+
+	other := &unstructured.Unstructured{}
+	other.SetGenerateName("e2e-")
+
+	if err := createComposition(t.Context(), other, input); err != nil {
+		t.Fatal(err)
+	}
+
+	// Even after a failure: others may be about to choose among Compositions.
+	t.Cleanup(func() { _ = cluster.Delete(context.Background(), other) })
+
+	return other.GetName()
+}
+
+// createComposition completes and creates one that has a name.
+func createComposition(ctx context.Context, c *unstructured.Unstructured, input string) error {
+	c.SetAPIVersion("apiextensions.crossplane.io/v1")
+	c.SetKind("Composition")
+
+	installed := c.DeepCopy()
+	if err := cluster.Get(ctx, types.NamespacedName{Name: composition}, installed); err != nil {
+		return err
+	}
+
+	fields := map[string]any{}
+	if err := yaml.Unmarshal([]byte(input), &fields); err != nil {
+		return err
+	}
+
+	fields["apiVersion"], fields["kind"] = "dittoserver.fn.crossplane.io/v1beta1", "Input"
+
+	pipeline, _, err := unstructured.NestedSlice(installed.Object, "spec", "pipeline")
+	if err != nil {
+		return err
+	}
+
+	pipeline[0].(map[string]any)["input"] = fields
+
+	c.Object["spec"] = installed.Object["spec"]
+	if err := unstructured.SetNestedSlice(c.Object, pipeline, "spec", "pipeline"); err != nil {
+		return err
+	}
+
+	return cluster.Create(ctx, c)
+}
+
+// nothingComposed says nothing as long as the function composed nothing.
+func (s *server) nothingComposed(ctx context.Context) error {
+	objects, err := s.objects(ctx)
+	if err != nil {
+		return err
+	}
+
+	sets, services, pods := &appsv1.StatefulSetList{}, &corev1.ServiceList{}, &corev1.PodList{}
+	if err := errors.Join(
+		cluster.List(ctx, sets, client.InNamespace(s.namespace)),
+		cluster.List(ctx, services, client.InNamespace(s.namespace)),
+		cluster.List(ctx, pods, client.InNamespace(s.namespace)),
+	); err != nil {
+		return err
+	}
+
+	if len(objects)+len(sets.Items)+len(services.Items)+len(pods.Items) > 0 {
+		return fmt.Errorf("there are %d Objects, %d StatefulSets, %d Services, %d pods", len(objects), len(sets.Items), len(services.Items), len(pods.Items))
+	}
+
+	return nil
+}
+
+// expectRefused is the spec, for each of these reasons, and nothing is composed.
+func (s *server) expectRefused(t *testing.T, reasons ...string) {
+	t.Helper()
+
+	refused := all(s.says("SpecValid=False/Invalid", reasons...), s.says("Synced=False/ReconcileError", reasons...))
+
+	eventually(t, "the spec is refused", refused)
+	s.throughoutCalls(t, "nothing is composed", s.nothingComposed)
+	eventually(t, "the spec is still refused", refused)
+}
+
+// Whoever may create a DittoServer must not get more from the provider's rights than a
+// pod of the restricted standard.
+func TestPrivilegedContainerIsRefused(t *testing.T) {
+	t.Parallel()
+
+	s := newServer(t, withContent+`
+securityContext: {privileged: true}
+podSecurityContext: {seccompProfile: {type: Unconfined}}
+`)
+
+	s.expectRefused(t,
+		"spec.securityContext: Forbidden: the platform's policy asks for the Pod Security Standard restricted: privileged",
+		"spec.podSecurityContext: Forbidden: the platform's policy asks for the Pod Security Standard restricted: seccompProfile")
+
+	s.apply(t, withContent)
+	s.waitRunning(t)
+
+	if err := s.nothingComposed(t.Context()); err == nil {
+		t.Error("a running server looks like nothing")
+	}
+}
+
+// Where the platform team allows the images of one repository only, others do not run.
+// A policy that is tightened later tells of a server that breaks it, and stops none.
+func TestForeignImageIsRefused(t *testing.T) {
+	t.Parallel()
+
+	policed := compositionWith(t, `policy: {images: [marmos91c/dittofs]}`)
+	chosen := withContent + fmt.Sprintf("crossplane: {compositionRef: {name: %s}}\n", policed)
+
+	s := newServer(t, chosen+"image: registry.example.org/dittofs:v0.29.0\n")
+	s.expectRefused(t, `spec.image: Forbidden: the platform's policy does not allow the image "registry.example.org/dittofs:v0.29.0", only those that begin with one of ["marmos91c/dittofs"]`)
+
+	s.apply(t, chosen)
+	pod := s.waitRunning(t)
+
+	stricter := compositionWith(t, `policy: {images: [registry.example.org]}`)
+	s.apply(t, strings.Replace(chosen, policed, stricter, 1))
+	eventually(t, "the stricter policy is reported", s.says("SpecValid=False/Invalid", "spec.image: Forbidden"))
+	s.throughoutCalls(t, "the server runs on", s.samePod(pod))
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/client-go/util/cert"
+	"k8s.io/client-go/util/keyutil"
+)
+
+// Without a node there are no pods: Crossplane, the provider and the function are
+// processes, and Crossplane leaves it to somebody else ("External") to run packages.
+
+func (i *installer) startNodeless(context.Context) error {
+	if err := down(i.stack); err != nil {
+		return err
+	}
+
+	if err := writePKI(i.stack); err != nil {
+		return err
+	}
+
+	// What runs stays as it is while it is being built anew.
+	for from, to := range map[string]string{
+		i.CrossplaneCore:                      "crossplane-core",
+		i.ProviderBinary:                      "provider",
+		filepath.Join(i.Packages, "function"): "function",
+	} {
+		content, err := os.ReadFile(from)
+		if err != nil {
+			return err
+		}
+
+		if err := errors.Join(i.Write(content, to), os.Chmod(i.Path(to), 0o755)); err != nil {
+			return err
+		}
+	}
+
+	if err := os.MkdirAll(i.Path("crossplane-cache"), 0o755); err != nil {
+		return err
+	}
+
+	_, err := i.supervise(0)
+
+	return err
+}
+
+// initCrossplane does what the init container of Crossplane's pod does, and writes the
+// certificates that pods mount.
+func (i *installer) initCrossplane(ctx context.Context) error {
+	init := func() error {
+		cmd := exec.CommandContext(ctx, i.CrossplaneCore, "core", "init", "--enable-webhooks=false", "--activation=*")
+		cmd.Env = append(os.Environ(),
+			"KUBECONFIG="+i.Kubeconfig(), "POD_NAMESPACE="+crossplaneNamespace, "POD_SERVICE_ACCOUNT=crossplane",
+			"CRDS_PATH="+filepath.Join(i.CrossplaneModule, "cluster", "crds"),
+			"TLS_CA_SECRET_NAME=crossplane-root-ca", "TLS_SERVER_SECRET_NAME=crossplane-tls-server", "TLS_CLIENT_SECRET_NAME=crossplane-tls-client")
+
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("crossplane core init: %w: %s", err, strings.TrimSpace(string(out)))
+		}
+
+		return nil
+	}
+
+	// Its own CRDs take a moment to be served.
+	err := init()
+	for deadline := time.Now().Add(time.Minute); err != nil && time.Now().Before(deadline); err = init() {
+		time.Sleep(time.Second)
+	}
+
+	if err != nil {
+		return err
+	}
+
+	return errors.Join(i.writeClientTLS(ctx), i.writeFunctionTLS(ctx))
+}
+
+func (i *installer) secret(ctx context.Context, name string) (map[string][]byte, error) {
+	client, err := clientFor(i.stack)
+	if err != nil {
+		return nil, err
+	}
+
+	secret, err := client.CoreV1().Secrets(crossplaneNamespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+
+	return secret.Data, nil
+}
+
+func (i *installer) writeClientTLS(ctx context.Context) error {
+	data, err := i.secret(ctx, "crossplane-tls-client")
+	if err != nil {
+		return err
+	}
+
+	for file, content := range data {
+		err = errors.Join(err, i.Write(content, "tls", "crossplane", file))
+	}
+
+	return err
+}
+
+// writeFunctionTLS makes a server certificate that Crossplane accepts.
+func (i *installer) writeFunctionTLS(ctx context.Context) error {
+	data, err := i.secret(ctx, "crossplane-root-ca")
+	if err != nil {
+		return err
+	}
+
+	ca, err := cert.ParseCertsPEM(data["tls.crt"])
+	if err != nil {
+		return err
+	}
+
+	key, err := keyutil.ParsePrivateKeyPEM(data["tls.key"])
+	if err != nil {
+		return err
+	}
+
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return fmt.Errorf("a %T cannot sign", key)
+	}
+
+	if err := issue(i.stack, "function", pkix.Name{CommonName: "function"}, ca[0], signer, x509.ExtKeyUsageServerAuth); err != nil {
+		return err
+	}
+
+	for from, to := range map[string]string{"function.crt": "tls.crt", "function.key": "tls.key"} {
+		content, readErr := os.ReadFile(i.pki(from))
+		err = errors.Join(err, readErr, i.Write(content, "tls", "function", to))
+	}
+
+	return errors.Join(err, i.Write(data["tls.crt"], "tls", "function", "ca.crt"))
+}
+
+// connectProvider installs the provider's package, whose process has a user instead of
+// the service account of a pod.
+func (i *installer) connectProvider(ctx context.Context) error {
+	if err := i.apply(ctx, fmt.Sprintf(`apiVersion: pkg.crossplane.io/v1
+kind: Provider
+metadata:
+  name: crossplane-contrib-provider-kubernetes
+spec:
+  package: xpkg.crossplane.io/crossplane-contrib/provider-kubernetes:%s
+`, i.ProviderVersion)); err != nil {
+		return err
+	}
+
+	// Its CRDs want a certificate for conversions, which nothing here needs.
+	if err := i.patchRevision(ctx, "providerrevision.pkg.crossplane.io", `{"status":{"tlsServerSecretName":"crossplane-tls-client"}}`); err != nil {
+		return err
+	}
+
+	config, err := clientcmd.LoadFromFile(i.Kubeconfig())
+	if err != nil {
+		return err
+	}
+
+	if err := clientcmdapi.FlattenConfig(config); err != nil {
+		return err
+	}
+
+	content, err := clientcmd.Write(*config)
+	if err != nil {
+		return err
+	}
+
+	if err := i.apply(ctx, fmt.Sprintf(`apiVersion: v1
+kind: Secret
+metadata:
+  namespace: %[1]s
+  name: provider-kubernetes
+data:
+  kubeconfig: %[2]s
+---
+apiVersion: kubernetes.m.crossplane.io/v1alpha1
+kind: ClusterProviderConfig
+metadata:
+  name: default
+spec:
+  credentials:
+    source: Secret
+    secretRef:
+      namespace: %[1]s
+      name: provider-kubernetes
+      key: kubeconfig
+`, crossplaneNamespace, base64.StdEncoding.EncodeToString(content))); err != nil {
+		return err
+	}
+
+	// It watches what it knew when it started.
+	return restartCommand{Process: "provider-kubernetes"}.Run(i.stack)
+}
+
+// connectFunction tells Crossplane where the function listens.
+func (i *installer) connectFunction(ctx context.Context) error {
+	return i.patchRevision(ctx, "functionrevision.pkg.crossplane.io", fmt.Sprintf(`{"status":{"endpoint":"127.0.0.1:%d"}}`, i.port(9443)))
+}
+
+// patchRevision sets in the status of a package's revision what a package runtime sets.
+func (i *installer) patchRevision(ctx context.Context, kind, patch string) error {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(500 * time.Millisecond) {
+		out, err := exec.CommandContext(ctx, "kubectl", "--kubeconfig="+i.Kubeconfig(), "get", kind, "--output=name").Output()
+		if revision := strings.TrimSpace(string(out)); err == nil && revision != "" {
+			return i.run(ctx, "kubectl", "patch", revision, "--subresource=status", "--type=merge", "--patch="+patch)
+		}
+
+		if time.Now().After(deadline) {
+			return fmt.Errorf("no %s: %w", kind, err)
+		}
+	}
+}
