@@ -82,7 +82,12 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 		rsp.Meta.Ttl = durationpb.New(*srv.TTL)
 	}
 
-	running, err := observed.Objects(req.GetObserved().GetResources())
+	seen, err := observed.Objects(req.GetObserved().GetResources())
+	if err != nil {
+		return err
+	}
+
+	running, predecessors, err := observed.WithPredecessor(xr, seen, req.GetRequiredResources())
 	if err != nil {
 		return err
 	}
@@ -95,8 +100,10 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 
 	report.Valid(rsp)
 
-	// Require: the same Secrets on every call.
+	// Require: the same on every call.
 	rsp.Requirements = &fnv1.Requirements{Resources: secret.Requirements(srv)}
+	maps.Copy(rsp.GetRequirements().GetResources(), observed.Requirements(srv, seen))
+
 	secrets := secret.Resolve(srv, req.GetRequiredResources())
 	in.AdminPasswordIsHash = secrets.AdminPasswordIsHash
 
@@ -117,7 +124,7 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 	}
 
 	// Guard.
-	decision := guard.Decide(srv, desired, running, secrets.State, func(config string) string { return digest.Of(srv, []byte(config), secrets) })
+	decision := guard.Decide(srv, desired, running, predecessors, secrets.State, func(config string) string { return digest.Of(srv, []byte(config), secrets) })
 
 	// Compose.
 	if err := compose.Resources(rsp.GetDesired(), srv, decision.Manifests, running, decision.WillMove()); err != nil {

@@ -109,6 +109,14 @@ func phase(rsp *fnv1.RunFunctionResponse) string {
 	return typed.Get(rsp.GetDesired().GetComposite().GetResource(), "status", "phase").GetStringValue()
 }
 
+// predecessor selects the Object that may be in the StatefulSet's place.
+var predecessor = &fnv1.ResourceSelector{
+	ApiVersion: "kubernetes.m.crossplane.io/v1alpha1", Kind: "Object", Namespace: new("storage"),
+	Match: &fnv1.ResourceSelector_MatchLabels{MatchLabels: &fnv1.MatchLabels{Labels: map[string]string{
+		"dittofs.io/namespace": "storage", "dittofs.io/statefulset": "files",
+	}}},
+}
+
 // The state table of the design: what is composed when Secrets are not fetched,
 // missing, or there, with and without a running StatefulSet.
 func TestStateTable(t *testing.T) {
@@ -237,6 +245,10 @@ func TestStateTable(t *testing.T) {
 				"secret/jwt":   {ApiVersion: "v1", Kind: "Secret", Match: &fnv1.ResourceSelector_MatchName{MatchName: "jwt"}, Namespace: new("storage")},
 				"secret/admin": {ApiVersion: "v1", Kind: "Secret", Match: &fnv1.ResourceSelector_MatchName{MatchName: "admin"}, Namespace: new("storage")},
 			}
+			if !tc.running {
+				want["object/statefulset"] = predecessor
+			}
+
 			if diff := cmp.Diff(want, rsp.GetRequirements().GetResources(), protocmp.Transform()); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): requirements: -want, +got:\n%s", tc.reason, diff)
 			}

@@ -4,10 +4,14 @@ import (
 	"strings"
 	"testing"
 
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
 )
 
 // approval returns the value of the annotation that a ConfigRolledOut condition
@@ -370,6 +374,102 @@ func TestRecreating(t *testing.T) {
 
 	if got := phase(rsp); got != "Progressing" {
 		t.Errorf("f.RunFunction(...): want phase Progressing, got: %s", got)
+	}
+}
+
+// What is in the StatefulSet's place decides whether there can be one.
+func TestPredecessor(t *testing.T) {
+	owner := func(uid string) string {
+		return `ownerReferences: [{apiVersion: dittofs.io/v1alpha1, kind: DittoServer, name: files, uid: ` + uid + `, controller: true}]`
+	}
+
+	cases := map[string]struct {
+		reason string
+
+		// metadata of the Object that was required, if there is one.
+		metadata string
+		fetched  bool
+
+		want         string
+		wantComposed bool
+		wantImage    string
+	}{
+		"NotFetched": {
+			reason: "What is not known may be there.",
+			want:   "FALSE/PredecessorThere: The StatefulSet is not composed until Crossplane has looked for its predecessor",
+		},
+		"None": {
+			reason:       "The place is free.",
+			fetched:      true,
+			want:         "TRUE/RolledOut: The pod template is what the spec asks for",
+			wantComposed: true,
+			wantImage:    "marmos91c/dittofs:v0.29.0",
+		},
+		"Leaving": {
+			reason:   "Its successor would be applied to the Object that is being deleted, and never come to be.",
+			metadata: `name: files-abc, deletionTimestamp: "2026-01-01T00:00:00Z", ` + owner("own"),
+			fetched:  true,
+			want:     "FALSE/PredecessorThere: The StatefulSet is not composed until its predecessor is gone, the Object files-abc",
+		},
+		"Foreign": {
+			reason:   "Two Objects would fight over one StatefulSet.",
+			metadata: `name: files-abc, ` + owner("other"),
+			fetched:  true,
+			want:     "FALSE/PredecessorThere: The StatefulSet is not composed until its predecessor is gone, the Object files-abc",
+		},
+		"Own": {
+			reason:       "Crossplane may not see yet what it made. What runs is kept as if it did.",
+			metadata:     `name: files-abc, ` + owner("own"),
+			fetched:      true,
+			want:         "FALSE/ApprovalRequired: The running server keeps its configuration and pod template until a person approves the change",
+			wantComposed: true,
+			wantImage:    "marmos91c/dittofs:v0.30.0",
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			// What would run is a newer release than the spec asks for.
+			newer := newServer(t)
+			newer.patch("0.30.0", "version")
+
+			object := newer.call().GetDesired().GetResources()["statefulset"].GetResource()
+
+			w := newServer(t)
+			typed.Set(w.xr, structpb.NewStringValue("own"), "metadata", "uid")
+
+			req := w.request(w.call().GetRequirements().GetResources())
+
+			switch {
+			case !tc.fetched:
+				delete(req.GetRequiredResources(), "object/statefulset")
+			case tc.metadata != "":
+				typed.Set(object, structpb.NewStructValue(typedtest.FromYAML(t, "{"+tc.metadata+"}")), "metadata")
+				req.RequiredResources["object/statefulset"] = &fnv1.Resources{Items: []*fnv1.Resource{{Resource: object}}}
+			}
+
+			rsp, err := w.fn.RunFunction(t.Context(), req)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			if got := condition(rsp, "ConfigRolledOut"); !strings.HasPrefix(got, tc.want) {
+				t.Errorf("%s\nf.RunFunction(...): want %s, got: %s", tc.reason, tc.want, got)
+			}
+
+			composed, ok := rsp.GetDesired().GetResources()["statefulset"]
+			if ok != tc.wantComposed {
+				t.Errorf("%s\nf.RunFunction(...): want composed: %t, got: %t", tc.reason, tc.wantComposed, ok)
+			}
+
+			if got := manifest.RunningImage(typed.Get(composed.GetResource(), "spec", "forProvider", "manifest").GetStructValue()); got != tc.wantImage {
+				t.Errorf("%s\nf.RunFunction(...): want image %s, got: %s", tc.reason, tc.wantImage, got)
+			}
+
+			if diff := cmp.Diff(predecessor, rsp.GetRequirements().GetResources()["object/statefulset"], protocmp.Transform()); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...): requirements: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
 	}
 }
 

@@ -49,6 +49,9 @@ type world struct {
 	// objects are the composed Objects by the name of their composed resource.
 	objects map[string]*structpb.Struct
 
+	// leaving are Objects that are being deleted, and that Crossplane has forgotten.
+	leaving map[string]*structpb.Struct
+
 	// live Kubernetes objects by the name of their composed resource.
 	live map[string]*structpb.Struct
 
@@ -77,6 +80,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		rand:    rand.New(rand.NewPCG(seed, seed)),
 		secrets: map[string]*structpb.Struct{},
 		objects: map[string]*structpb.Struct{},
+		leaving: map[string]*structpb.Struct{},
 		live:    map[string]*structpb.Struct{},
 		covers:  map[string]string{},
 		matched: -1,
@@ -152,14 +156,34 @@ func (w *world) request(required map[string]*fnv1.ResourceSelector) *fnv1.RunFun
 		}
 
 		rs := &fnv1.Resources{}
-		if s, ok := w.secrets[sel.GetMatchName()]; ok && sel.GetNamespace() == "storage" {
+		if s, ok := w.secrets[sel.GetMatchName()]; ok && sel.GetKind() == "Secret" && sel.GetNamespace() == "storage" {
 			rs.Items = append(rs.Items, &fnv1.Resource{Resource: s})
+		}
+
+		if sel.GetKind() == "Object" {
+			for _, objects := range []map[string]*structpb.Struct{w.objects, w.leaving} {
+				for _, name := range slices.Sorted(maps.Keys(objects)) {
+					if hasLabels(objects[name], sel.GetMatchLabels().GetLabels()) {
+						rs.Items = append(rs.Items, &fnv1.Resource{Resource: objects[name]})
+					}
+				}
+			}
 		}
 
 		req.RequiredResources[name] = rs
 	}
 
 	return req
+}
+
+func hasLabels(o *structpb.Struct, labels map[string]string) bool {
+	for k, v := range labels {
+		if typed.Get(o, "metadata", "labels", k).GetStringValue() != v {
+			return false
+		}
+	}
+
+	return len(labels) > 0
 }
 
 // call the function until its requirements are stable, and check every response.
@@ -405,8 +429,9 @@ func (w *world) reconcile(n int) *fnv1.RunFunctionResponse {
 	for name := range w.objects {
 		if _, ok := rsp.GetDesired().GetResources()[name]; !ok {
 			w.didf("delete %s", name)
+			typed.Set(w.objects[name], structpb.NewStringValue("2026-01-01T00:00:00Z"), "metadata", "deletionTimestamp")
+			w.leaving[name] = w.objects[name]
 			delete(w.objects, name)
-			delete(w.live, name)
 		}
 	}
 
@@ -424,6 +449,12 @@ func (w *world) reconcile(n int) *fnv1.RunFunctionResponse {
 
 		o, ok := w.objects[name]
 		if !ok {
+			// The successor would have the same name. Of Services and the ConfigMap nothing
+			// is immutable that differs.
+			if w.leaving[name] != nil && name == "statefulset" {
+				w.failf("%s is composed while its predecessor is being deleted", name)
+			}
+
 			o = desired
 			typed.Set(o, structpb.NewStringValue("files-"+name), "metadata", "name")
 			w.objects[name] = o
@@ -435,6 +466,9 @@ func (w *world) reconcile(n int) *fnv1.RunFunctionResponse {
 		}
 
 		typed.Set(o, typed.Get(desired, "spec"), "spec")
+		if labels := typed.Get(desired, "metadata", "labels"); labels != nil {
+			typed.Set(o, labels, "metadata", "labels")
+		}
 	}
 
 	// The status is written once everything is applied.
@@ -465,6 +499,11 @@ func (w *world) checkIdempotent(rsp *fnv1.RunFunctionResponse) {
 	want.Results = nil
 
 	again := w.call()
+
+	// The StatefulSet's Object is required only until Crossplane observes it.
+	delete(want.GetRequirements().GetResources(), "object/statefulset")
+	delete(again.GetRequirements().GetResources(), "object/statefulset")
+
 	if !bytes.Equal(wire(want), wire(again)) {
 		w.failf("the response fed back gives another response: -first, +second:\n%s", cmp.Diff(want, again, protocmp.Transform()))
 	}
@@ -499,6 +538,14 @@ func (w *world) setConditions(rsp *fnv1.RunFunctionResponse) {
 // provide is what provider-kubernetes does with one Object: observe the Kubernetes
 // object, and apply what differs. It may die before it can tell.
 func (w *world) provide(name string, dies ...bool) {
+	if w.leaving[name] != nil {
+		w.didf("provide %s: deleted", name)
+		delete(w.leaving, name)
+		delete(w.live, name)
+
+		return
+	}
+
 	o, ok := w.objects[name]
 	if !ok {
 		return
@@ -538,6 +585,14 @@ func (w *world) provide(name string, dies ...bool) {
 	if !created {
 		typed.Set(o, structpb.NewStructValue(proto.CloneOf(live)), "status", "atProvider", "manifest")
 	}
+}
+
+// provided are the names of the Objects that the provider works on.
+func (w *world) provided() []string {
+	names := slices.AppendSeq(slices.Collect(maps.Keys(w.objects)), maps.Keys(w.leaving))
+	slices.Sort(names)
+
+	return slices.Compact(names)
 }
 
 func (w *world) synced(o *structpb.Struct, ok bool) {
@@ -645,7 +700,7 @@ func (w *world) settle() *fnv1.RunFunctionResponse {
 		rsp := w.reconcile(len(w.objects) + 10)
 
 		for range 2 {
-			for _, name := range slices.Sorted(maps.Keys(w.objects)) {
+			for _, name := range w.provided() {
 				w.provide(name)
 			}
 
@@ -775,7 +830,7 @@ func (w *world) step() {
 	case n < 45:
 		w.reconcile(100)
 	case n < 70:
-		if objects := slices.Sorted(maps.Keys(w.objects)); len(objects) > 0 {
+		if objects := w.provided(); len(objects) > 0 {
 			w.provide(objects[w.rand.IntN(len(objects))], w.rand.IntN(5) == 0)
 		}
 	case n < 76:

@@ -40,3 +40,13 @@ const (
 	// of a ConfigRolledOut condition with reason ApprovalRequired names.
 	AnnotationApprove = Group + "/approve"
 )
+
+// Labels of the provider-kubernetes Object of a DittoServer's StatefulSet. By them it is
+// found again while it is being deleted.
+const (
+	// LabelNamespace holds the namespace of the StatefulSet.
+	LabelNamespace = Group + "/namespace"
+
+	// LabelStatefulSet holds the name of the StatefulSet.
+	LabelStatefulSet = Group + "/statefulset"
+)

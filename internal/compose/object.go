@@ -20,7 +20,12 @@ import (
 type object struct {
 	APIVersion string     `json:"apiVersion"`
 	Kind       string     `json:"kind"`
+	Metadata   *metadata  `json:"metadata,omitempty"`
 	Spec       objectSpec `json:"spec"`
+}
+
+type metadata struct {
+	Labels map[string]string `json:"labels"`
 }
 
 type objectSpec struct {
@@ -38,13 +43,6 @@ type readiness struct {
 	Policy   string `json:"policy"`
 	CELQuery string `json:"celQuery,omitempty"`
 }
-
-// API versions of Objects. A namespaced composite resource can only own the
-// first.
-const (
-	objectNamespaced    = "kubernetes.m.crossplane.io/v1alpha1"
-	objectClusterScoped = "kubernetes.crossplane.io/v1alpha2"
-)
 
 // Readiness policies of Objects. StatefulSets and Services have no condition Ready
 // to derive from.
@@ -66,7 +64,7 @@ const (
 // newObject returns the provider-kubernetes Object that applies a manifest.
 func newObject(s *spec.Server, m *structpb.Struct) (*structpb.Struct, error) {
 	o := object{
-		APIVersion: objectNamespaced,
+		APIVersion: observed.ObjectAPIVersion(s),
 		Kind:       "Object",
 		Spec: objectSpec{
 			ProviderConfigRef: providerConfigRef{Kind: s.Input.ProviderConfigRef.Kind, Name: s.Input.ProviderConfigRef.Name},
@@ -75,8 +73,8 @@ func newObject(s *spec.Server, m *structpb.Struct) (*structpb.Struct, error) {
 			Watch: true,
 		},
 	}
-	if s.ClusterScoped {
-		o.APIVersion = objectClusterScoped
+	if typed.Get(m, "kind").GetStringValue() == "StatefulSet" {
+		o.Metadata = &metadata{Labels: observed.StatefulSetLabels(s)}
 	}
 
 	r, err := typed.Encode(o)

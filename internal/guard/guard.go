@@ -52,6 +52,10 @@ const (
 	// Recreating means that the stopped StatefulSet is left out, to be created anew
 	// with other volume claims.
 	Recreating Reason = "Recreating"
+
+	// PredecessorThere means that the Object of an earlier StatefulSet must be gone
+	// before there can be another one.
+	PredecessorThere Reason = "PredecessorThere"
 )
 
 // A Decision is what may be composed now.
@@ -70,6 +74,10 @@ type Decision struct {
 	// go ahead, if Rollout is ApprovalRequired.
 	Approval string
 
+	// Predecessors are the Objects that must be gone, if Rollout is PredecessorThere.
+	// There are none while they are not known.
+	Predecessors []string
+
 	// Frozen tells which settings keep what runs, since Kubernetes cannot change
 	// them, each from what to what.
 	Frozen []string
@@ -87,8 +95,9 @@ func (d *Decision) WillMove() bool {
 // First: may this server move at all? If not, config.yaml and the pod template
 // stay together as they run, or a pod that restarts by itself would take half of
 // the change. If so, config.yaml moves, and the template follows once the
-// observed ConfigMap holds it. hash returns the rollout digest over a config.yaml.
-func Decide(s *spec.Server, desired manifest.Manifests, running observed.Resources, secrets secret.State, hash func(config string) string) Decision {
+// observed ConfigMap holds it. predecessors are the Objects that are where the StatefulSet's
+// would be, if none is observed. hash returns the rollout digest over a config.yaml.
+func Decide(s *spec.Server, desired manifest.Manifests, running observed.Resources, predecessors observed.Predecessors, secrets secret.State, hash func(config string) string) Decision {
 	d := Decision{Manifests: maps.Clone(desired), Rollout: RolledOut}
 
 	switch secrets {
@@ -109,6 +118,10 @@ func Decide(s *spec.Server, desired manifest.Manifests, running observed.Resourc
 		// that is observed but not known to be live may hold an older config.yaml.
 		if cm := running[manifest.ConfigMap]; d.Rollout == RolledOut && cm != nil && !holdsConfig(cm, config) {
 			d.Rollout = ConfigMapNotReady
+		}
+
+		if d.Rollout == RolledOut && !predecessors.AreGone() {
+			d.Rollout, d.Predecessors = PredecessorThere, predecessors.Names
 		}
 
 		if d.Rollout != RolledOut {

@@ -80,27 +80,35 @@ func Objects(resources map[string]*fnv1.Resource) (Resources, error) {
 			continue
 		}
 
-		o := r.GetResource()
-		asked := typed.Get(o, "spec", "forProvider", "manifest").GetStructValue()
-
-		if kind := typed.Get(o, "kind").GetStringValue(); kind != "Object" || asked == nil {
-			return nil, fmt.Errorf("cannot read the composed resource %s: it is %s %s, not an Object with a manifest", n, kind, typed.Get(o, "metadata", "name").GetStringValue())
+		o, err := object(n, r.GetResource())
+		if err != nil {
+			return nil, err
 		}
 
-		if !isWhole(n, asked) {
-			return nil, fmt.Errorf("cannot read the composed resource %s: the manifest of Object %s lacks what this function writes, such as the pod template or the configuration", n, typed.Get(o, "metadata", "name").GetStringValue())
-		}
-
-		out[n] = &Resource{
-			Composed: o,
-			Asked:    asked,
-			Live:     typed.Get(o, "status", "atProvider", "manifest").GetStructValue(),
-			Current:  isCurrent(o),
-			Synced:   ConditionOf(o, "Synced"),
-		}
+		out[n] = o
 	}
 
 	return out, nil
+}
+
+func object(n manifest.Name, o *structpb.Struct) (*Resource, error) {
+	asked := typed.Get(o, "spec", "forProvider", "manifest").GetStructValue()
+
+	if kind := typed.Get(o, "kind").GetStringValue(); kind != "Object" || asked == nil {
+		return nil, fmt.Errorf("cannot read the composed resource %s: it is %s %s, not an Object with a manifest", n, kind, typed.Get(o, "metadata", "name").GetStringValue())
+	}
+
+	if !isWhole(n, asked) {
+		return nil, fmt.Errorf("cannot read the composed resource %s: the manifest of Object %s lacks what this function writes, such as the pod template or the configuration", n, typed.Get(o, "metadata", "name").GetStringValue())
+	}
+
+	return &Resource{
+		Composed: o,
+		Asked:    asked,
+		Live:     typed.Get(o, "status", "atProvider", "manifest").GetStructValue(),
+		Current:  isCurrent(o),
+		Synced:   ConditionOf(o, "Synced"),
+	}, nil
 }
 
 // isWhole says whether a manifest has what the guards keep of it.

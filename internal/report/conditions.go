@@ -171,6 +171,12 @@ func rolloutMessage(d guard.Decision) string {
 		return "The pod template waits until the ConfigMap holds the new configuration"
 	case guard.Recreating:
 		return "The stopped StatefulSet is deleted, and created anew with the volume claims that the spec asks for"
+	case guard.PredecessorThere:
+		if len(d.Predecessors) == 0 {
+			return what + " until Crossplane has looked for its predecessor"
+		}
+
+		return what + " until its predecessor is gone, the Object " + strings.Join(d.Predecessors, ", ")
 	case guard.RolledOut:
 	}
 

@@ -1,0 +1,119 @@
+package observed
+
+import (
+	"maps"
+	"slices"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/spec"
+	"github.com/dittofs/function-dittoserver/internal/typed"
+)
+
+// Crossplane forgets a composed resource once it asked for its deletion, and gives
+// its successor the same name. One that is composed too early is applied to the
+// Object that is being deleted: the provider then can neither change the StatefulSet,
+// whose volume claims are immutable, nor delete it, and never gets further. So where
+// Crossplane observes no StatefulSet, its Object is required by its labels.
+
+// API versions of Objects. A namespaced composite resource can only own the first.
+const (
+	ObjectNamespaced    = "kubernetes.m.crossplane.io/v1alpha1"
+	ObjectClusterScoped = "kubernetes.crossplane.io/v1alpha2"
+)
+
+// ObjectAPIVersion returns the API version of a server's Objects.
+func ObjectAPIVersion(s *spec.Server) string {
+	if s.ClusterScoped {
+		return ObjectClusterScoped
+	}
+
+	return ObjectNamespaced
+}
+
+// StatefulSetLabels are the labels of the Object of a server's StatefulSet.
+func StatefulSetLabels(s *spec.Server) map[string]string {
+	return map[string]string{v1alpha1.LabelNamespace: s.Namespace, v1alpha1.LabelStatefulSet: s.Name}
+}
+
+// requirement is the name under which the Object of a StatefulSet is required.
+const requirement = "object/statefulset"
+
+// Requirements returns the Object of the server's StatefulSet where Crossplane
+// observes none.
+func Requirements(s *spec.Server, running Resources) map[string]*fnv1.ResourceSelector {
+	if running[manifest.StatefulSet] != nil {
+		return nil
+	}
+
+	selector := &fnv1.ResourceSelector{
+		ApiVersion: ObjectAPIVersion(s),
+		Kind:       "Object",
+		Match:      &fnv1.ResourceSelector_MatchLabels{MatchLabels: &fnv1.MatchLabels{Labels: StatefulSetLabels(s)}},
+	}
+	if !s.ClusterScoped {
+		selector.Namespace = new(s.Namespace)
+	}
+
+	return map[string]*fnv1.ResourceSelector{requirement: selector}
+}
+
+// Predecessors are Objects in the place of a StatefulSet that Crossplane does not
+// observe. Nothing can take it until they are gone.
+type Predecessors struct {
+	// Fetched says whether it is known which there are.
+	Fetched bool
+
+	// Names of the Objects.
+	Names []string
+}
+
+// AreGone says whether the place is free.
+func (p Predecessors) AreGone() bool { return p.Fetched && len(p.Names) == 0 }
+
+// WithPredecessor returns what runs together with the Object of the StatefulSet that
+// Crossplane does not observe, if it is this composite resource's and stays. Others
+// are predecessors.
+func WithPredecessor(xr *structpb.Struct, running Resources, required map[string]*fnv1.Resources) (Resources, Predecessors, error) {
+	if running[manifest.StatefulSet] != nil {
+		return running, Predecessors{Fetched: true}, nil
+	}
+
+	fetched, ok := required[requirement]
+	p := Predecessors{Fetched: ok}
+
+	for _, item := range fetched.GetItems() {
+		o := item.GetResource()
+
+		if typed.Get(o, "metadata", "deletionTimestamp") != nil || ownerOf(o) != typed.Get(xr, "metadata", "uid").GetStringValue() {
+			p.Names = append(p.Names, typed.Get(o, "metadata", "name").GetStringValue())
+			continue
+		}
+
+		r, err := object(manifest.StatefulSet, o)
+		if err != nil {
+			return nil, p, err
+		}
+
+		running = maps.Clone(running)
+		running[manifest.StatefulSet] = r
+	}
+
+	slices.Sort(p.Names)
+
+	return running, p, nil
+}
+
+// ownerOf returns the UID of the owner that controls a resource.
+func ownerOf(resource *structpb.Struct) string {
+	for _, v := range typed.Get(resource, "metadata", "ownerReferences").GetListValue().GetValues() {
+		if o := v.GetStructValue(); typed.Get(o, "controller").GetBoolValue() {
+			return typed.Get(o, "uid").GetStringValue()
+		}
+	}
+
+	return ""
+}
