@@ -231,17 +231,19 @@ $(POSTGRES): $(DEBIAN) test/e2e/postgres.sh
 DEBIAN_LIBRARIES := $(DEBIAN)/usr/lib/$(shell uname -m)-linux-gnu
 # What stack and the tests run, by name.
 STACK_ENV = PATH=$(CURDIR)/$(OUTPUT):$(KUBERNETES_TOOLS):$(COREDNS_TOOLS):$(HELM_TOOLS):$(OCI_TOOLS):$(CROSSPLANE_TOOLS):$(DEBIAN)/usr/bin:$(DEBIAN)/usr/sbin:$$PATH \
-	DEBIAN_LIBRARIES=$(DEBIAN_LIBRARIES):$(DEBIAN_LIBRARIES)/samba STACK=$(STACK)
+	DEBIAN_LIBRARIES=$(DEBIAN_LIBRARIES):$(DEBIAN_LIBRARIES)/samba STACK=$(STACK) STACK_NODE=$(if $(filter none,$(NODE)),false,true)
 
 .PHONY: stack
 stack: image
 	@cd test/e2e && $(GO_BUILD) -o $(CURDIR)/$(OUTPUT)/stack ./stack
 
-# All of it is below one folder, and stops with one process.
-STACK ?= $(CACHE)/stack
+# All of it is below one folder, and stops with one process. NODE=none does without a
+# node, and so without root: the function is a process then, and no server runs.
+NODE ?=
+STACK ?= $(CACHE)/stack$(if $(NODE),-$(NODE))
 
 .PHONY: up
-up: xpkg stack $(KUBERNETES) $(COREDNS) $(HELM) $(CRANE) $(STACK_CORE) $(PROVIDER_XPKG) $(DFS) $(DEBIAN) $(POSTGRES) ## Bring up a local Kubernetes with CROSSPLANE (v2.4.0), the function and DittoServers. Needs root
+up: xpkg stack $(KUBERNETES) $(COREDNS) $(HELM) $(CRANE) $(STACK_CORE) $(PROVIDER_XPKG) $(DFS) $(DEBIAN) $(POSTGRES) ## Bring up a local Kubernetes with CROSSPLANE (v2.4.0), the function and DittoServers. Needs root, or NODE=none
 	@$(STACK_ENV) stack up \
 		--crossplane-version=$(CROSSPLANE) --crossplane-core=$(STACK_CORE) \
 		--crossplane-module=$(call module_dir,$(CROSSPLANE_MODULE),github.com/crossplane/crossplane/v2) \
@@ -255,7 +257,7 @@ down: stack ## Stop it, and remove what it left
 
 .PHONY: e2e
 RUN ?= .
-e2e: up ## Run the end-to-end tests, or those whose names match RUN, on it. Needs root
+e2e: up ## Run the end-to-end tests, or those whose names match RUN, on it. Needs root, or NODE=none
 	@cd test/e2e && $(STACK_ENV) KUBECONFIG=$(STACK)/kubeconfig \
 		go test -count=1 -timeout 60m -parallel 8 -v -run '$(RUN)' .
 

@@ -29,6 +29,10 @@ const (
 func TestPackagesAreInstalledAndHealthy(t *testing.T) {
 	t.Parallel()
 
+	if nodeless() {
+		t.Skip("without a node Crossplane runs no package")
+	}
+
 	for kind, name := range map[string]string{"Configuration": configurationPackage, "Function": functionPackage, "Provider": providerPackage} {
 		for _, condition := range []string{"Installed", "Healthy"} {
 			eventually(t, kind+" is "+condition, hasCondition("pkg.crossplane.io/v1", kind, name, condition))

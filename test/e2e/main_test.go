@@ -96,6 +96,8 @@ func eventually(t *testing.T, what string, check func(ctx context.Context) error
 
 	begin := time.Now()
 
+	var last error
+
 	for {
 		err := check(ctx)
 		if err == nil {
@@ -104,9 +106,13 @@ func eventually(t *testing.T, what string, check func(ctx context.Context) error
 			return
 		}
 
+		if ctx.Err() == nil {
+			last = err
+		}
+
 		select {
 		case <-ctx.Done():
-			t.Fatalf("%s: not within %s: %v", what, patience, err)
+			t.Fatalf("%s: not within %s: %v", what, patience, last)
 		case <-time.After(200 * time.Millisecond):
 		}
 	}

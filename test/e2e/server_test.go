@@ -258,6 +258,10 @@ func (s *server) message(t *testing.T, kind string) string {
 func (s *server) waitRunning(t *testing.T) *corev1.Pod {
 	t.Helper()
 
+	if nodeless() {
+		t.Skip("a server needs a node to run on")
+	}
+
 	pod := &corev1.Pod{}
 
 	eventually(t, s.name+" is running", func(ctx context.Context) error {
