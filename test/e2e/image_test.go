@@ -128,6 +128,7 @@ func TestConfigChangedUnderAMissingImageIsRolledOutWithTheCorrectedOne(t *testin
 
 func TestServerCreatedWithAMissingImageStartsOnTheCorrectedOne(t *testing.T) {
 	t.Parallel()
+	needsNode(t)
 
 	s := newServer(t, withContent+"image: "+missingImage)
 	stuck := s.waitImageMissing(t, missingImage)

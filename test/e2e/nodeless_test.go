@@ -21,6 +21,15 @@ import (
 // there; those of this file do not.
 func nodeless() bool { return os.Getenv("STACK_NODE") == "false" }
 
+// needsNode skips a test that cannot go on without one.
+func needsNode(t *testing.T) {
+	t.Helper()
+
+	if nodeless() {
+		t.Skip("a server needs a node to run on")
+	}
+}
+
 // composed says nothing once the StatefulSet is there with the digest that the status
 // tells, and returns it.
 func (s *server) composed(ctx context.Context) (string, error) {

@@ -99,6 +99,10 @@ func objectOwnership(t *testing.T, o *unstructured.Unstructured) {
 		want = append(want, `.spec.readiness.celQuery`)
 	}
 
+	if kind, _, _ := unstructured.NestedString(o.Object, "spec", "forProvider", "manifest", "kind"); kind == "StatefulSet" {
+		want = append(want, `.metadata.labels.dittofs.io/namespace`, `.metadata.labels.dittofs.io/statefulset`)
+	}
+
 	owned := ownedBy(t, o, "")
 	spec := fieldpath.MakePathOrDie("spec")
 

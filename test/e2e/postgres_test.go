@@ -26,6 +26,7 @@ database:
 
 func TestPostgresIsTheControlPlaneDatabase(t *testing.T) {
 	t.Parallel()
+	needsNode(t)
 
 	s := newNamespace(t)
 	s.runPostgres(t, "example-first")
@@ -57,6 +58,7 @@ func TestPostgresIsTheControlPlaneDatabase(t *testing.T) {
 // the right password.
 func TestWrongPostgresPasswordIsNotReady(t *testing.T) {
 	t.Parallel()
+	needsNode(t)
 
 	s := newNamespace(t)
 	s.runPostgres(t, "example-first")

@@ -258,9 +258,7 @@ func (s *server) message(t *testing.T, kind string) string {
 func (s *server) waitRunning(t *testing.T) *corev1.Pod {
 	t.Helper()
 
-	if nodeless() {
-		t.Skip("a server needs a node to run on")
-	}
+	needsNode(t)
 
 	pod := &corev1.Pod{}
 
