@@ -377,6 +377,25 @@ func TestRecreating(t *testing.T) {
 	}
 }
 
+// An Object that could not be found again is not left out: it gets its labels first.
+func TestRecreatingWithoutLabels(t *testing.T) {
+	w := newServer(t)
+	w.patch("0", "replicas")
+	w.settle()
+	w.patch("{metadataSize: 20Gi}", "storage")
+	typed.Set(w.objects["statefulset"], structpb.NewStructValue(&structpb.Struct{}), "metadata", "labels")
+
+	for _, want := range []string{"TRUE/RolledOut", "FALSE/Recreating"} {
+		if got := condition(w.reconcile(10), "ConfigRolledOut"); !strings.HasPrefix(got, want) {
+			t.Errorf("f.RunFunction(...): want %s, got: %s", want, got)
+		}
+
+		w.provide("statefulset")
+		w.control()
+		w.provide("statefulset")
+	}
+}
+
 // What is in the StatefulSet's place decides whether there can be one.
 func TestPredecessor(t *testing.T) {
 	owner := func(uid string) string {

@@ -137,7 +137,7 @@ func Decide(s *spec.Server, desired manifest.Manifests, running observed.Resourc
 	case d.Rollout != RolledOut:
 	case d.needsApproval(s, desired[manifest.StatefulSet], running[manifest.StatefulSet]):
 		d.Rollout = ApprovalRequired
-	case recreate && isStopped(desired[manifest.StatefulSet], running[manifest.StatefulSet]):
+	case recreate && isStopped(desired[manifest.StatefulSet], running[manifest.StatefulSet]) && observed.IsFoundAgain(s, running[manifest.StatefulSet]):
 		d.Rollout = Recreating
 		delete(d.Manifests, manifest.StatefulSet)
 

@@ -39,6 +39,18 @@ func StatefulSetLabels(s *spec.Server) map[string]string {
 	return map[string]string{v1alpha1.LabelNamespace: s.Namespace, v1alpha1.LabelStatefulSet: s.Name}
 }
 
+// IsFoundAgain says whether the Object of a running StatefulSet has its labels already.
+// One that an earlier version of this function composed gets them first.
+func IsFoundAgain(s *spec.Server, running *Resource) bool {
+	for k, v := range StatefulSetLabels(s) {
+		if typed.Get(running.Composed, "metadata", "labels", k).GetStringValue() != v {
+			return false
+		}
+	}
+
+	return true
+}
+
 // requirement is the name under which the Object of a StatefulSet is required.
 const requirement = "object/statefulset"
 

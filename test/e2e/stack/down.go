@@ -19,7 +19,7 @@ import (
 type downCommand struct{}
 
 // Run the command. A stack that is not up is no error.
-func (downCommand) Run(s stack) error { return down(s) }
+func (downCommand) Run(s stack) error { return down(context.Background(), s) }
 
 const pidFile = "supervisor.pid"
 
@@ -46,7 +46,7 @@ func supervisorPID(s stack) int {
 
 // down ends the stack's first process. The kernel ends the others with it, and removes
 // their mounts and network.
-func down(s stack) error {
+func down(ctx context.Context, s stack) error {
 	if pid := supervisorPID(s); pid != 0 {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			return err
@@ -60,12 +60,12 @@ func down(s stack) error {
 	}
 
 	// A folder that is not a stack's is not ours to remove.
-	if _, err := os.Stat(s.Path("pki")); err != nil {
+	if !s.exists("pki") {
 		return nil
 	}
 
 	if s.hasNode() {
-		if err := removeNode(); err != nil {
+		if err := removeNode(ctx); err != nil {
 			return err
 		}
 	}
@@ -75,17 +75,19 @@ func down(s stack) error {
 
 // hasNode says whether the stack that is up, or was, has a node: whatever the flags of
 // this command are.
-func (s stack) hasNode() bool {
-	_, err := os.Stat(s.Path("config", "kubelet.yaml"))
+func (s stack) hasNode() bool { return s.exists("config", "kubelet.yaml") }
+
+func (s stack) exists(elements ...string) bool {
+	_, err := os.Stat(s.Path(elements...))
 
 	return err == nil
 }
 
 // removeNode removes what the kernel does not by itself.
-func removeNode() error {
+func removeNode(ctx context.Context) error {
 	// It keeps a network while connections in it close, for up to minutes.
 	if _, err := net.InterfaceByName(hostInterface); err == nil {
-		if err := run(context.Background(), "ip", "link", "delete", hostInterface); err != nil {
+		if err := run(ctx, "ip", "link", "delete", hostInterface); err != nil {
 			return err
 		}
 	}

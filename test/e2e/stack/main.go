@@ -6,9 +6,10 @@
 package main
 
 import (
-	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/alecthomas/kong"
 )
@@ -104,10 +105,16 @@ func (s stack) port(usual int) int {
 	return usual + 13000
 }
 
-func (s stack) apiURL() string { return fmt.Sprintf("https://%s:%d", s.address(), s.port(6443)) }
+func (s stack) apiURL() string { return "https://" + s.hostPort(6443) }
 
 // registry of images and packages.
-func (s stack) registry() string { return fmt.Sprintf("%s:%d", s.address(), s.port(5000)) }
+func (s stack) registry() string { return s.hostPort(5000) }
+
+func (s stack) hostPort(usual int) string {
+	return net.JoinHostPort(s.address(), strconv.Itoa(s.port(usual)))
+}
 
 // etcd serves only what runs beside it.
-func (s stack) etcd(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", s.port(port)) }
+func (s stack) etcd(port int) string {
+	return "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port(port)))
+}

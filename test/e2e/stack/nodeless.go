@@ -24,8 +24,8 @@ import (
 // Without a node there are no pods: Crossplane, the provider and the function are
 // processes, and Crossplane leaves it to somebody else ("External") to run packages.
 
-func (i *installer) startNodeless(context.Context) error {
-	if err := down(i.stack); err != nil {
+func (i *installer) startNodeless(ctx context.Context) error {
+	if err := down(ctx, i.stack); err != nil {
 		return err
 	}
 

@@ -23,12 +23,14 @@ const validity = 30 * 24 * time.Hour
 
 // users are who talks to the API server: name and group, as Kubernetes' own roles
 // expect them.
-var users = map[string]pkix.Name{
-	"admin":                   {CommonName: "admin", Organization: []string{"system:masters"}},
-	"kube-controller-manager": {CommonName: "system:kube-controller-manager"},
-	"kube-scheduler":          {CommonName: "system:kube-scheduler"},
-	"kube-proxy":              {CommonName: "system:kube-proxy"},
-	"kubelet":                 {CommonName: "system:node:" + nodeName, Organization: []string{"system:nodes"}},
+func users() map[string]pkix.Name {
+	return map[string]pkix.Name{
+		"admin":                   {CommonName: "admin", Organization: []string{"system:masters"}},
+		"kube-controller-manager": {CommonName: "system:kube-controller-manager"},
+		"kube-scheduler":          {CommonName: "system:kube-scheduler"},
+		"kube-proxy":              {CommonName: "system:kube-proxy"},
+		"kubelet":                 {CommonName: "system:node:" + nodeName, Organization: []string{"system:nodes"}},
+	}
 }
 
 // writePKI makes the certificate authority, the API server's certificate and a
@@ -57,7 +59,7 @@ func writePKI(s stack) error {
 		return err
 	}
 
-	for user, subject := range users {
+	for user, subject := range users() {
 		if err := issue(s, user, subject, ca, caKey, x509.ExtKeyUsageClientAuth); err != nil {
 			return err
 		}

@@ -65,7 +65,7 @@ func prepareMounts() error {
 		return fmt.Errorf("cannot mount /proc: %w", err)
 	}
 
-	for _, dir := range hiddenDirs {
+	for _, dir := range hiddenDirs() {
 		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil {
 			return fmt.Errorf("cannot mount over %s: %w", dir, err)
 		}
@@ -76,7 +76,7 @@ func prepareMounts() error {
 }
 
 // hiddenDirs are empty on the node.
-var hiddenDirs = []string{"/run", "/var/lib", "/var/log"}
+func hiddenDirs() []string { return []string{"/run", "/var/lib", "/var/log"} }
 
 func prepareNetwork(ctx context.Context) error {
 	// The other end is on this machine, see connect.
@@ -143,7 +143,7 @@ func (s *supervisor) start(p *process) error {
 	}
 	defer func() { _ = out.Close() }()
 
-	cmd := exec.Command(p.args[0], p.args[1:]...)
+	cmd := exec.Command(p.args[0], p.args[1:]...) //nolint:noctx // It ends with this process.
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Env = append(os.Environ(), p.env...)
 
@@ -233,7 +233,7 @@ type restartCommand struct {
 
 // Run the command.
 func (c restartCommand) Run(s stack) error {
-	conn, err := net.Dial("unix", s.Path("supervisor.sock"))
+	conn, err := new(net.Dialer).DialContext(context.Background(), "unix", s.Path("supervisor.sock"))
 	if err != nil {
 		return err
 	}

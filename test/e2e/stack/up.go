@@ -62,7 +62,7 @@ func (c *upCommand) Run(s stack) error {
 			fmt.Fprint(os.Stderr, tail(s.Log(step.log), 20))
 
 			if !running {
-				err = errors.Join(err, down(s))
+				err = errors.Join(err, down(context.WithoutCancel(ctx), s))
 			}
 
 			return err
@@ -72,7 +72,7 @@ func (c *upCommand) Run(s stack) error {
 	}
 
 	fmt.Fprintf(os.Stderr, "\nCrossplane is up, and knows DittoServers. Logs are in %s.\n\n", s.Path("log"))
-	fmt.Printf("export KUBECONFIG=%s\n", s.Kubeconfig())
+	fmt.Fprintf(os.Stdout, "export KUBECONFIG=%s\n", s.Kubeconfig())
 
 	return nil
 }
@@ -138,7 +138,7 @@ func (i *installer) check(context.Context) error {
 		return errors.New("a node needs root: namespaces, mounts and network interfaces. Without root, run the end-to-end tests with NODE=none")
 	}
 
-	for _, hidden := range hiddenDirs {
+	for _, hidden := range hiddenDirs() {
 		if strings.HasPrefix(string(i.Dir), hidden+"/") {
 			return fmt.Errorf("STACK must not be below %s, which the node hides", hidden)
 		}
@@ -161,7 +161,7 @@ func (i *installer) check(context.Context) error {
 // start the node in namespaces of its own, and lay the line to it.
 func (i *installer) start(ctx context.Context) error {
 	// What a machine that went down left behind.
-	if err := down(i.stack); err != nil {
+	if err := down(ctx, i.stack); err != nil {
 		return err
 	}
 
@@ -213,7 +213,7 @@ func (i *installer) supervise(namespaces uintptr) (int, error) {
 
 	command := append(self(i.stack), "supervise")
 
-	supervisor := exec.Command(command[0], command[1:]...)
+	supervisor := exec.Command(command[0], command[1:]...) //nolint:noctx // It outlives this process.
 	supervisor.Stdout, supervisor.Stderr = log, log
 	supervisor.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Cloneflags: namespaces}
 
