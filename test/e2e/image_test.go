@@ -48,7 +48,11 @@ func (s *server) waitImageMissing(t *testing.T, image string) *corev1.Pod {
 			return err
 		}
 
-		pod = s.pod(t)
+		var err error
+		if pod, err = s.findPod(ctx); err != nil {
+			return err
+		}
+
 		if pod == nil || len(pod.Status.ContainerStatuses) == 0 {
 			return errors.New("the pod has not begun")
 		}

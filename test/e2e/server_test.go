@@ -314,18 +314,23 @@ func podReady(pod *corev1.Pod) error {
 func (s *server) pod(t *testing.T) *corev1.Pod {
 	t.Helper()
 
-	pod := &corev1.Pod{}
-
-	err := cluster.Get(t.Context(), s.key(s.name+"-0"), pod)
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-
+	pod, err := s.findPod(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	return pod
+}
+
+func (s *server) findPod(ctx context.Context) (*corev1.Pod, error) {
+	pod := &corev1.Pod{}
+
+	err := cluster.Get(ctx, s.key(s.name+"-0"), pod)
+	if apierrors.IsNotFound(err) {
+		return nil, nil //nolint:nilnil // No pod is no error.
+	}
+
+	return pod, err
 }
 
 // samePod says nothing as long as the very pod runs, with the very containers.

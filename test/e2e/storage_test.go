@@ -151,16 +151,17 @@ func (s *server) waitStopped(t *testing.T) {
 	t.Helper()
 
 	eventually(t, s.name+" is stopped", func(ctx context.Context) error {
-		err := errors.Join(
+		pod, err := s.findPod(ctx)
+		if pod != nil {
+			return errors.New("there is a pod")
+		}
+
+		return errors.Join(
+			err,
 			s.inPhase(v1alpha1.PhaseStopped)(ctx),
 			s.condition("StorageUpToDate=True")(ctx),
 			s.condition("ConfigRolledOut=True")(ctx),
 			s.condition("Ready=True")(ctx))
-		if err == nil && s.pod(t) != nil {
-			err = errors.New("there is a pod")
-		}
-
-		return err
 	})
 }
 

@@ -205,7 +205,7 @@ spec:
 	}
 
 	// It watches what it knew when it started.
-	return restartCommand{Process: "provider-kubernetes"}.Run(i.stack)
+	return i.restart(ctx, "provider-kubernetes")
 }
 
 // connectFunction tells Crossplane where the function listens.

@@ -232,14 +232,16 @@ type restartCommand struct {
 }
 
 // Run the command.
-func (c restartCommand) Run(s stack) error {
-	conn, err := new(net.Dialer).DialContext(context.Background(), "unix", s.Path("supervisor.sock"))
+func (c restartCommand) Run(s stack) error { return s.restart(context.Background(), c.Process) }
+
+func (s stack) restart(ctx context.Context, process string) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", s.Path("supervisor.sock"))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
 
-	if _, err := fmt.Fprintln(conn, c.Process); err != nil {
+	if _, err := fmt.Fprintln(conn, process); err != nil {
 		return err
 	}
 

@@ -72,9 +72,9 @@ func (c *upCommand) Run(s stack) error {
 	}
 
 	fmt.Fprintf(os.Stderr, "\nCrossplane is up, and knows DittoServers. Logs are in %s.\n\n", s.Path("log"))
-	fmt.Fprintf(os.Stdout, "export KUBECONFIG=%s\n", s.Kubeconfig())
+	_, err := fmt.Fprintf(os.Stdout, "export KUBECONFIG=%s\n", s.Kubeconfig())
 
-	return nil
+	return err
 }
 
 // tail of a log, empty if there is none.
