@@ -48,14 +48,8 @@ func supervisorPID(s stack) int {
 // their mounts and network.
 func down(ctx context.Context, s stack) error {
 	if pid := supervisorPID(s); pid != 0 {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		if err := end(s, pid); err != nil {
 			return err
-		}
-
-		for deadline := time.Now().Add(30 * time.Second); supervisorPID(s) != 0; time.Sleep(50 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				return fmt.Errorf("process %d does not end", pid)
-			}
 		}
 	}
 
@@ -71,6 +65,25 @@ func down(ctx context.Context, s stack) error {
 	}
 
 	return os.RemoveAll(string(s.Dir))
+}
+
+// end the supervisor, by force if it does not do so by itself.
+func end(s stack, pid int) error {
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		if err := syscall.Kill(pid, signal); err != nil {
+			return err
+		}
+
+		for range 300 {
+			if supervisorPID(s) == 0 {
+				return nil
+			}
+
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+
+	return fmt.Errorf("process %d does not end", pid)
 }
 
 // hasNode says whether the stack that is up, or was, has a node: whatever the flags of

@@ -50,8 +50,9 @@ func (superviseCommand) Run(s stack) error {
 	go v.serve(listener)
 
 	<-ctx.Done()
+	v.stop()
 
-	return nil // The kernel ends the others with this process.
+	return nil
 }
 
 // prepareMounts hides the folders of this machine that kubelet, containerd and CNI
@@ -127,8 +128,33 @@ type process struct {
 type supervisor struct {
 	stack stack
 
-	mutex   sync.Mutex
-	running map[int]*process
+	mutex    sync.Mutex
+	running  map[int]*process
+	stopping bool
+}
+
+// stop every process, and wait until they are gone. Those that they left behind on a
+// node the kernel ends with this process.
+func (s *supervisor) stop() {
+	s.mutex.Lock()
+	s.stopping = true
+
+	for pid := range s.running {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	s.mutex.Unlock()
+
+	for range 100 {
+		s.mutex.Lock()
+		gone := len(s.running) == 0
+		s.mutex.Unlock()
+
+		if gone {
+			return
+		}
+
+		time.Sleep(50 * time.Millisecond)
+	}
 }
 
 func (s *supervisor) start(p *process) error {
@@ -154,6 +180,10 @@ func (s *supervisor) start(p *process) error {
 
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+
+	if s.stopping {
+		return nil
+	}
 
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("cannot start %s: %w", p.name, err)
