@@ -150,15 +150,18 @@ generate: $(CONTROLLER_GEN) ## Generate deepcopy functions, the XRD and the inpu
 # DIR receives configuration/ and package/; Go files are generated in place.
 .PHONY: generate-into
 generate-into: $(CONTROLLER_GEN)
-	@mkdir -p $(DIR)/configuration/namespaced $(DIR)/package/input
+	@mkdir -p $(DIR)/configuration/namespaced $(DIR)/configuration/claims $(DIR)/package/input
 	@$(CONTROLLER_GEN) object paths=./apis/v1alpha1 output:object:dir=$(DIR)/apis/v1alpha1
 	@$(CONTROLLER_GEN) object paths=./input/v1beta1 output:object:dir=$(DIR)/input/v1beta1
 	@$(CONTROLLER_GEN) crd:crdVersions=v1 paths=./input/v1beta1 output:crd:dir=$(DIR)/package/input
-	@$(CONTROLLER_GEN) crd:crdVersions=v1,allowDangerousTypes=true paths=./apis/v1alpha1 output:crd:stdout | \
-		go run ./apis/generate > $(DIR)/configuration/namespaced/definition.yaml
+	@for flavour in $(FLAVOURS); do \
+		$(CONTROLLER_GEN) crd:crdVersions=v1,allowDangerousTypes=true paths=./apis/v1alpha1 output:crd:stdout | \
+			go run ./apis/generate $$flavour > $(DIR)/configuration/$$flavour/definition.yaml || exit 1; done
 
-GENERATED := apis/v1alpha1/zz_generated.deepcopy.go input/v1beta1/zz_generated.deepcopy.go \
-	package/input/dittoserver.fn.crossplane.io_inputs.yaml configuration/namespaced/definition.yaml
+FLAVOURS := namespaced claims
+GENERATED := $(FLAVOURS:%=configuration/%/definition.yaml) \
+	apis/v1alpha1/zz_generated.deepcopy.go input/v1beta1/zz_generated.deepcopy.go \
+	package/input/dittoserver.fn.crossplane.io_inputs.yaml
 
 .PHONY: generated
 generated: $(CONTROLLER_GEN) ## Check that generated files are up to date

@@ -1,9 +1,11 @@
 // Package main generates a CompositeResourceDefinition (XRD) from the
 // CustomResourceDefinition that controller-gen makes of the Go types: a CRD on
-// standard input, the XRD on standard output.
+// standard input, the XRD on standard output. Its argument is the flavour: "namespaced"
+// or "claims".
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,13 +20,17 @@ const header = `# Generated from apis/v1alpha1 by "make generate". Do not edit.
 `
 
 func main() {
-	if err := run(os.Stdin, os.Stdout); err != nil {
+	if err := run(os.Args[1:], os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(in io.Reader, out io.Writer) error {
+func run(args []string, in io.Reader, out io.Writer) error {
+	if len(args) != 1 {
+		return errors.New("want one argument, the flavour: namespaced or claims")
+	}
+
 	b, err := io.ReadAll(in)
 	if err != nil {
 		return fmt.Errorf("cannot read the CRD: %w", err)
@@ -35,7 +41,17 @@ func run(in io.Reader, out io.Writer) error {
 		return fmt.Errorf("cannot parse the CRD: %w", err)
 	}
 
-	xrd, err := namespaced(crd)
+	var xrd *unstructured.Unstructured
+
+	switch args[0] {
+	case "namespaced":
+		xrd, err = namespaced(crd)
+	case "claims":
+		xrd, err = claims(crd)
+	default:
+		err = fmt.Errorf("unknown flavour %q: want namespaced or claims", args[0])
+	}
+
 	if err != nil {
 		return err
 	}
@@ -53,6 +69,66 @@ func run(in io.Reader, out io.Writer) error {
 // namespaced returns the XRD of a namespaced composite resource, as Crossplane v2
 // knows it.
 func namespaced(crd *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	versions, err := versionsOf(crd, spec.MaxNameLength)
+	if err != nil {
+		return nil, err
+	}
+
+	names, _, _ := unstructured.NestedMap(crd.Object, "spec", "names")
+	delete(names, "listKind")
+
+	return xrdOf(crd, "apiextensions.crossplane.io/v2", "Namespaced", names, versions), nil
+}
+
+// claimSuffix is what Crossplane appends to a claim's name for that of its composite
+// resource: a dash and five letters.
+const claimSuffix = 6
+
+// claims returns the XRD of a cluster-scoped composite resource with a claim, as
+// Crossplane v1 had it and v2 still serves it. The claim has the name that the
+// namespaced composite resource has, and its kind an X before it.
+func claims(crd *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	// One schema is for both. That a claim's name is not too long, the function checks.
+	versions, err := versionsOf(crd, spec.MaxNameLength+claimSuffix)
+	if err != nil {
+		return nil, err
+	}
+
+	kind, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "kind")
+	plural, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "plural")
+	singular, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "singular")
+
+	xrd := xrdOf(crd, "apiextensions.crossplane.io/v1", "LegacyCluster", map[string]any{
+		"kind": "X" + kind, "plural": "x" + plural, "singular": "x" + singular,
+	}, versions)
+	xrd.SetName("x" + crd.GetName())
+
+	err = unstructured.SetNestedMap(xrd.Object, map[string]any{
+		"kind": kind, "plural": plural, "singular": singular,
+	}, "spec", "claimNames")
+
+	return xrd, err
+}
+
+func xrdOf(crd *unstructured.Unstructured, apiVersion, scope string, names map[string]any, versions []any) *unstructured.Unstructured {
+	group, _, _ := unstructured.NestedString(crd.Object, "spec", "group")
+
+	xrd := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
+		"scope":    scope,
+		"group":    group,
+		"names":    names,
+		"versions": versions,
+	}}}
+	xrd.SetAPIVersion(apiVersion)
+	xrd.SetKind("CompositeResourceDefinition")
+	xrd.SetName(crd.GetName())
+
+	return xrd
+}
+
+// versionsOf returns the XRD's versions. Names of composite resources have at most
+// maxName characters.
+func versionsOf(crd *unstructured.Unstructured, maxName int) ([]any, error) {
 	versions, _, err := unstructured.NestedSlice(crd.Object, "spec", "versions")
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the CRD's versions: %w", err)
@@ -76,7 +152,7 @@ func namespaced(crd *unstructured.Unstructured) (*unstructured.Unstructured, err
 		props["metadata"] = map[string]any{
 			"type": "object",
 			"properties": map[string]any{
-				"name": map[string]any{"type": "string", "maxLength": int64(spec.MaxNameLength)},
+				"name": map[string]any{"type": "string", "maxLength": int64(maxName)},
 			},
 		}
 		schema["properties"] = props
@@ -91,23 +167,7 @@ func namespaced(crd *unstructured.Unstructured) (*unstructured.Unstructured, err
 		}
 	}
 
-	xrd := &unstructured.Unstructured{Object: map[string]any{}}
-	xrd.SetAPIVersion("apiextensions.crossplane.io/v2")
-	xrd.SetKind("CompositeResourceDefinition")
-	xrd.SetName(crd.GetName())
-
-	group, _, _ := unstructured.NestedString(crd.Object, "spec", "group")
-	names, _, _ := unstructured.NestedMap(crd.Object, "spec", "names")
-	delete(names, "listKind")
-
-	xrd.Object["spec"] = map[string]any{
-		"scope":    "Namespaced",
-		"group":    group,
-		"names":    names,
-		"versions": versions,
-	}
-
-	return xrd, nil
+	return versions, nil
 }
 
 // stripDefaults removes the defaults that the markers of Kubernetes' own types

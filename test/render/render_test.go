@@ -35,8 +35,24 @@ func binary(t *testing.T, env string) string {
 	return b
 }
 
-func examples() []string {
-	return []string{"xr", "minimal", "full", "postgres", "metrics-smb", "stopped"}
+// Flavours of the API: a namespaced composite resource, or a claim.
+const (
+	namespaced = "namespaced"
+	claims     = "claims"
+)
+
+// examples are the files below example/, without their extension, that are rendered,
+// and the flavour of the API that each is written for.
+func examples() map[string]string {
+	return map[string]string{
+		"xr": namespaced, "minimal": namespaced, "full": namespaced, "postgres": namespaced, "metrics-smb": namespaced, "stopped": namespaced,
+		"claims/xr": claims,
+	}
+}
+
+// configuration is a file of a flavour's package.
+func configuration(flavour, file string) string {
+	return filepath.Join(root, "configuration", flavour, file)
 }
 
 // TestGolden renders each example with the real Crossplane. A changed byte below
@@ -50,11 +66,11 @@ func TestGolden(t *testing.T) {
 	}
 	t.Cleanup(stop)
 
-	for _, name := range examples() {
+	for name, flavour := range examples() {
 		t.Run(name, func(t *testing.T) {
 			c := *c
 			c.XR = filepath.Join(root, "example", name+".yaml")
-			c.Composition = filepath.Join(root, "configuration/namespaced/composition.yaml")
+			c.Composition = configuration(flavour, "composition.yaml")
 			c.Functions = filepath.Join(root, "example/functions.yaml")
 			c.Secrets = filepath.Join(root, "example/secrets.yaml")
 
@@ -100,7 +116,7 @@ spec: {nfsPort: 70000, colour: blue}
 		Crossplane:  binary(t, "CROSSPLANE"),
 		Core:        binary(t, "CORE"),
 		XR:          xr,
-		Composition: filepath.Join(root, "configuration/namespaced/composition.yaml"),
+		Composition: configuration(namespaced, "composition.yaml"),
 		Functions:   filepath.Join(root, "example/functions.yaml"),
 		Secrets:     filepath.Join(root, "example/secrets.yaml"),
 	}
@@ -331,7 +347,7 @@ func TestValidate(t *testing.T) {
 		docs = append(docs, string(xr))
 	}
 
-	results := validate(t, strings.Join(docs, "---\n"))
+	results := validate(t, namespaced, strings.Join(docs, "---\n"))
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -363,13 +379,16 @@ func nameOf(tc, name string) string {
 
 // TestExamplesValidate shows that the XRD takes every example.
 func TestExamplesValidate(t *testing.T) {
-	for _, name := range examples() {
+	files := examples()
+	files["claims/claim"] = claims
+
+	for name, flavour := range files {
 		b, err := os.ReadFile(filepath.Join(root, "example", name+".yaml"))
 		if err != nil {
 			t.Fatal(err)
 		}
 
-		for xr, errs := range validate(t, string(b)) {
+		for xr, errs := range validate(t, flavour, string(b)) {
 			for _, err := range errs {
 				t.Errorf("example/%s.yaml: %s: %s", name, xr, err)
 			}
@@ -377,11 +396,12 @@ func TestExamplesValidate(t *testing.T) {
 	}
 }
 
-// validate returns the errors of each resource in a YAML text.
-func validate(t *testing.T, resources string) map[string][]string {
+// validate returns the errors of each resource in a YAML text, as the XRD of a flavour
+// has it.
+func validate(t *testing.T, flavour, resources string) map[string][]string {
 	t.Helper()
 
-	cmd := exec.CommandContext(t.Context(), binary(t, "CROSSPLANE"), "resource", "validate", "--crossplane-image=", "--output=json", filepath.Join(root, "configuration/namespaced/definition.yaml"), "-")
+	cmd := exec.CommandContext(t.Context(), binary(t, "CROSSPLANE"), "resource", "validate", "--crossplane-image=", "--output=json", configuration(flavour, "definition.yaml"), "-")
 	cmd.Stdin = strings.NewReader(resources)
 	// It ends with an error if a resource is invalid.
 	out, _ := cmd.Output()
