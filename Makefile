@@ -17,7 +17,10 @@ export CGO_ENABLED ?= 0
 GO_BUILD = go build -trimpath -ldflags='-s -w $(LDFLAGS)'
 
 # Version of the packages: that of the commit's tag, else one that sorts by time.
-VERSION ?= $(shell git describe --tags --exact-match 2>/dev/null || TZ=UTC git log -1 --abbrev=12 --date=format-local:%Y%m%d%H%M%S --format=v0.0.0-%cd-%h)
+# What was changed since tells in a suffix.
+COMMIT = $(shell git describe --tags --exact-match 2>/dev/null || TZ=UTC git log -1 --abbrev=12 --date=format-local:%Y%m%d%H%M%S --format=v0.0.0-%cd-%h)
+CHANGES = $(shell { git diff HEAD; git ls-files --others --exclude-standard -z | xargs -0 -r cat; } | sha256sum | cut -c1-12)
+VERSION ?= $(COMMIT)$(if $(shell git status --porcelain),-$(CHANGES))
 
 # tools of a module are rebuilt when its go.sum changes.
 tools = $(CACHE)/$(1)-$(firstword $(shell sha256sum test/tools/$(1)/go.sum))
@@ -136,6 +139,8 @@ contract: $(DFS) ## Hold config.yaml, environment and checks against the real Di
 .PHONY: vet
 vet: ## Run go vet
 	go vet ./...
+	cd test/e2e && go vet ./...
+	cd test/tools/oci && go vet ./...
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run golangci-lint
@@ -195,6 +200,8 @@ image:
 CROSSPLANE ?= v2.4.0
 CROSSPLANE_MODULE := $(if $(wildcard test/tools/crossplane-$(CROSSPLANE)),crossplane-$(CROSSPLANE),crossplane)
 STACK_CORE := $(call tools,$(CROSSPLANE_MODULE))/core
+# Any other version than the module's would only be a name.
+check-crossplane = $(if $(filter $(CROSSPLANE),$(call module_version,$(CROSSPLANE_MODULE),github.com/crossplane/crossplane/v2)),,$(error no Crossplane $(CROSSPLANE): there is a folder test/tools/crossplane-<version> for each, beside the one that renders))
 
 ifneq ($(STACK_CORE),$(CORE))
 $(STACK_CORE): PACKAGE := github.com/crossplane/crossplane/v2/cmd/crossplane
@@ -228,8 +235,8 @@ $(DEBIAN):
 # A database server's root file system, for its image.
 POSTGRES := $(DEBIAN)-postgres
 $(POSTGRES): $(DEBIAN) test/e2e/postgres.sh
-	@test/e2e/postgres.sh $@ $(DEBIAN)
-	@touch $@
+	@test/e2e/postgres.sh $@.new $(DEBIAN)
+	@rm -rf $@ && mv $@.new $@ && touch $@
 
 DEBIAN_LIBRARIES := $(DEBIAN)/usr/lib/$(shell uname -m)-linux-gnu
 # What stack and the tests run, by name.
@@ -245,14 +252,20 @@ stack: image
 NODE ?=
 STACK ?= $(CACHE)/stack$(if $(NODE),-$(NODE))
 
+CONTROL_PLANE := $(addprefix $(KUBERNETES_TOOLS)/,kube-apiserver kube-controller-manager kubectl)
+
 .PHONY: up
-up: xpkg stack $(KUBERNETES) $(COREDNS) $(HELM) $(CRANE) $(STACK_CORE) $(PROVIDER_XPKG) $(DFS) $(DEBIAN) $(POSTGRES) ## Bring up a local Kubernetes with CROSSPLANE (v2.4.0), the function and DittoServers. Needs root, or NODE=none
+up: check-crossplane xpkg stack $(CONTROL_PLANE) $(if $(NODE),,$(KUBERNETES) $(COREDNS) $(POSTGRES)) $(HELM) $(CRANE) $(STACK_CORE) $(PROVIDER_XPKG) $(DFS) $(DEBIAN) ## Bring up a local Kubernetes with CROSSPLANE (v2.4.0), the function and DittoServers. Needs root, or NODE=none
 	@$(STACK_ENV) stack up \
 		--crossplane-version=$(CROSSPLANE) --crossplane-core=$(STACK_CORE) \
 		--crossplane-module=$(call module_dir,$(CROSSPLANE_MODULE),github.com/crossplane/crossplane/v2) \
 		--provider=$(PROVIDER_XPKG) --provider-binary=$(PROVIDER) --provider-version=$(call module_version,provider-kubernetes,github.com/crossplane-contrib/provider-kubernetes) \
 		--dfs=$(DFS) --dfs-version=$(patsubst v%,%,$(DFS_VERSION)) --cni-plugins=$(DEBIAN)/usr/lib/cni \
 		--postgres=$(POSTGRES) --packages=$(XPKG) --packages-version=$(VERSION) --examples=example/install
+
+.PHONY: check-crossplane
+check-crossplane:
+	@$(call check-crossplane)
 
 .PHONY: down
 down: stack ## Stop it, and remove what it left

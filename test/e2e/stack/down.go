@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -53,13 +54,13 @@ func down(ctx context.Context, s stack) error {
 		}
 	}
 
-	// A folder that is not a stack's is not ours to remove.
-	if !s.exists("pki") {
+	// A folder that no stack made is not ours to remove.
+	if !s.exists(markerFile) {
 		return nil
 	}
 
 	if s.hasNode() {
-		if err := removeNode(ctx); err != nil {
+		if err := s.removeNode(ctx); err != nil {
 			return err
 		}
 	}
@@ -67,15 +68,39 @@ func down(ctx context.Context, s stack) error {
 	return os.RemoveAll(string(s.Dir))
 }
 
+// markerFile tells a stack's folder from any other.
+const markerFile = ".function-dittoserver-stack"
+
+// claim the folder. One that holds anything else is somebody else's.
+func (s stack) claim() error {
+	if err := os.MkdirAll(string(s.Dir), 0o755); err != nil {
+		return err
+	}
+
+	entries, err := os.ReadDir(string(s.Dir))
+	if err != nil {
+		return err
+	}
+
+	if len(entries) > 0 {
+		return fmt.Errorf("STACK=%s is neither empty nor a stack's: it would be removed in the end", s.Dir)
+	}
+
+	return s.Write(nil, markerFile)
+}
+
 // end the supervisor, by force if it does not do so by itself.
 func end(s stack, pid int) error {
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-		if err := syscall.Kill(pid, signal); err != nil {
+		if err := syscall.Kill(pid, signal); errors.Is(err, syscall.ESRCH) {
+			return nil
+		} else if err != nil {
 			return err
 		}
 
 		for range 300 {
-			if supervisorPID(s) == 0 {
+			// A process whose command line is gone may still be ending others.
+			if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 				return nil
 			}
 
@@ -97,19 +122,26 @@ func (s stack) exists(elements ...string) bool {
 }
 
 // removeNode removes what the kernel does not by itself.
-func removeNode(ctx context.Context) error {
-	// It keeps a network while connections in it close, for up to minutes.
-	if _, err := net.InterfaceByName(hostInterface); err == nil {
+func (s stack) removeNode(ctx context.Context) error {
+	// It keeps a network while connections in it close, for up to minutes. An interface
+	// of this name may be another stack's by now.
+	index, _ := os.ReadFile(s.Path(interfaceFile))
+	if i, err := net.InterfaceByName(hostInterface); err == nil && strconv.Itoa(i.Index) == string(index) {
 		if err := run(ctx, "ip", "link", "delete", hostInterface); err != nil {
 			return err
 		}
 	}
 
-	return removeCgroup()
+	return s.removeCgroup()
 }
 
+// interfaceFile holds the index of the interface to the node.
+const interfaceFile = "interface"
+
 // cgroup below which the node's pods are.
-const cgroup = "/dittofs-stack"
+func (s stack) cgroup() string {
+	return fmt.Sprintf("/dittofs-stack-%x", sha256.Sum256([]byte(s.Dir)))[:32]
+}
 
 // cgroupRoots are the hierarchies of version 1, or the one of version 2.
 func cgroupRoots() ([]string, error) {
@@ -121,21 +153,21 @@ func cgroupRoots() ([]string, error) {
 	return filepath.Glob(root + "/*")
 }
 
-func makeCgroup() error {
+func (s stack) makeCgroup() error {
 	roots, err := cgroupRoots()
 	if err != nil {
 		return err
 	}
 
 	for _, root := range roots {
-		if err := os.MkdirAll(root+cgroup, 0o755); err != nil {
+		if err := os.MkdirAll(root+s.cgroup(), 0o755); err != nil {
 			return err
 		}
 
 		// A new group of cpuset has neither processors nor memory.
 		for _, f := range []string{"cpuset.cpus", "cpuset.mems"} {
 			if content, err := os.ReadFile(filepath.Join(root, f)); err == nil && filepath.Base(root) == "cpuset" {
-				if err := os.WriteFile(filepath.Join(root+cgroup, f), content, 0o644); err != nil {
+				if err := os.WriteFile(filepath.Join(root+s.cgroup(), f), content, 0o644); err != nil {
 					return err
 				}
 			}
@@ -147,7 +179,7 @@ func makeCgroup() error {
 
 // removeCgroup removes the groups, which are empty once their processes are gone. It
 // takes the kernel a moment to notice.
-func removeCgroup() error {
+func (s stack) removeCgroup() error {
 	roots, err := cgroupRoots()
 	if err != nil {
 		return err
@@ -156,7 +188,7 @@ func removeCgroup() error {
 	for _, root := range roots {
 		var groups []string
 
-		_ = filepath.WalkDir(root+cgroup, func(path string, d fs.DirEntry, err error) error {
+		_ = filepath.WalkDir(root+s.cgroup(), func(path string, d fs.DirEntry, err error) error {
 			if err == nil && d.IsDir() {
 				groups = append(groups, path)
 			}

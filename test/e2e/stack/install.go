@@ -65,7 +65,11 @@ func (i *installer) provider(ctx context.Context) error {
 		return err
 	}
 
-	return i.wait(ctx, 2*time.Minute, "kubectl", "wait", "--for=condition=Healthy", "--timeout=1s", "provider.pkg.crossplane.io", "--all")
+	if err := i.wait(ctx, 2*time.Minute, "kubectl", "wait", "--for=condition=Healthy", "--timeout=1s", "provider.pkg.crossplane.io", "--all"); err != nil {
+		return err
+	}
+
+	return i.applyExample(ctx, "provider-config.yaml")
 }
 
 func (i *installer) configuration(ctx context.Context) error {
@@ -76,6 +80,10 @@ func (i *installer) configuration(ctx context.Context) error {
 	}
 
 	if err := i.applyExample(ctx, "configuration.yaml"); err != nil {
+		return err
+	}
+
+	if err := i.upgradeFunction(ctx); err != nil {
 		return err
 	}
 
@@ -103,6 +111,20 @@ func (i *installer) configuration(ctx context.Context) error {
 	}
 
 	return nil
+}
+
+// upgradeFunction to what was pushed. Crossplane installs a dependency, and is content
+// with any version of it that is there already.
+func (i *installer) upgradeFunction(ctx context.Context) error {
+	const function = "function.pkg.crossplane.io/dittofs-function-dittoserver"
+
+	pushed := "xpkg.crossplane.io/dittofs/function-dittoserver:" + i.PackagesVersion
+
+	if err := i.wait(ctx, time.Minute, "kubectl", "patch", function, "--type=merge", `--patch={"spec":{"package":"`+pushed+`"}}`); err != nil {
+		return err
+	}
+
+	return i.wait(ctx, time.Minute, "kubectl", "wait", "--for=jsonpath={.status.currentIdentifier}="+pushed, "--timeout=1s", function)
 }
 
 func (i *installer) push(ctx context.Context, file, name string) error {
@@ -147,7 +169,7 @@ func (i *installer) apply(ctx context.Context, manifests string) error {
 			return nil
 		}
 
-		if time.Now().After(deadline) {
+		if time.Now().After(deadline) || ctx.Err() != nil {
 			return fmt.Errorf("kubectl apply: %w: %s", err, strings.TrimSpace(string(out)))
 		}
 

@@ -25,7 +25,7 @@ import (
 // processes, and Crossplane leaves it to somebody else ("External") to run packages.
 
 func (i *installer) startNodeless(ctx context.Context) error {
-	if err := down(ctx, i.stack); err != nil {
+	if err := errors.Join(down(ctx, i.stack), i.claim()); err != nil {
 		return err
 	}
 
@@ -39,12 +39,7 @@ func (i *installer) startNodeless(ctx context.Context) error {
 		i.ProviderBinary:                      "provider",
 		filepath.Join(i.Packages, "function"): "function",
 	} {
-		content, err := os.ReadFile(from)
-		if err != nil {
-			return err
-		}
-
-		if err := errors.Join(i.Write(content, to), os.Chmod(i.Path(to), 0o755)); err != nil {
+		if err := i.copyBinary(from, to); err != nil {
 			return err
 		}
 	}
@@ -56,6 +51,19 @@ func (i *installer) startNodeless(ctx context.Context) error {
 	_, err := i.supervise(0)
 
 	return err
+}
+
+// copyBinary into the folder. One that runs cannot be written, but can be replaced.
+func (i *installer) copyBinary(from, to string) error {
+	content, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+
+	return errors.Join(
+		i.Write(content, to+".new"),
+		os.Chmod(i.Path(to+".new"), 0o755),
+		os.Rename(i.Path(to+".new"), i.Path(to)))
 }
 
 // initCrossplane does what the init container of Crossplane's pod does, and writes the
@@ -77,7 +85,7 @@ func (i *installer) initCrossplane(ctx context.Context) error {
 
 	// Its own CRDs take a moment to be served.
 	err := init()
-	for deadline := time.Now().Add(time.Minute); err != nil && time.Now().Before(deadline); err = init() {
+	for deadline := time.Now().Add(time.Minute); err != nil && ctx.Err() == nil && time.Now().Before(deadline); err = init() {
 		time.Sleep(time.Second)
 	}
 
@@ -208,21 +216,32 @@ spec:
 	return i.restart(ctx, "provider-kubernetes")
 }
 
-// connectFunction tells Crossplane where the function listens.
+// connectFunction runs the function as it is now, and tells Crossplane where it listens.
 func (i *installer) connectFunction(ctx context.Context) error {
+	if err := i.copyBinary(filepath.Join(i.Packages, "function"), "function"); err != nil {
+		return err
+	}
+
+	if err := i.restart(ctx, "function"); err != nil {
+		return err
+	}
+
 	return i.patchRevision(ctx, "functionrevision.pkg.crossplane.io", fmt.Sprintf(`{"status":{"endpoint":"127.0.0.1:%d"}}`, i.port(9443)))
 }
 
-// patchRevision sets in the status of a package's revision what a package runtime sets.
+// patchRevision sets in the status of a package's active revision what a package
+// runtime sets.
 func (i *installer) patchRevision(ctx context.Context, kind, patch string) error {
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(500 * time.Millisecond) {
-		out, err := exec.CommandContext(ctx, "kubectl", "--kubeconfig="+i.Kubeconfig(), "get", kind, "--output=name").Output()
+	active := `--output=jsonpath={.items[?(@.spec.desiredState=="Active")].metadata.name}`
+
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(500 * time.Millisecond) {
+		out, err := exec.CommandContext(ctx, "kubectl", "--kubeconfig="+i.Kubeconfig(), "get", kind, active).Output()
 		if revision := strings.TrimSpace(string(out)); err == nil && revision != "" {
-			return i.run(ctx, "kubectl", "patch", revision, "--subresource=status", "--type=merge", "--patch="+patch)
+			return i.run(ctx, "kubectl", "patch", kind, revision, "--subresource=status", "--type=merge", "--patch="+patch)
 		}
 
-		if time.Now().After(deadline) {
-			return fmt.Errorf("no %s: %w", kind, err)
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return errors.Join(err, fmt.Errorf("no active %s", kind))
 		}
 	}
 }

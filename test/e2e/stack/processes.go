@@ -141,7 +141,7 @@ func writeConfig(s stack, runc, cniPlugins string) error {
 		"authorization":            object{"mode": "AlwaysAllow"},
 		"containerRuntimeEndpoint": "unix://" + s.Path("containerd.sock"),
 		"clusterDNS":               []string{nodeAddress}, "clusterDomain": clusterDomain, "resolvConf": s.Path("config", "resolv.conf"),
-		"cgroupDriver": "cgroupfs", "cgroupRoot": cgroup,
+		"cgroupDriver": "cgroupfs", "cgroupRoot": s.cgroup(),
 		"failSwapOn":                  false,
 		"failCgroupV1":                false, // Machines with version 1 are fine here.
 		"makeIPTablesUtilChains":      false, // kube-proxy uses nftables.

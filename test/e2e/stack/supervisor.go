@@ -72,8 +72,33 @@ func prepareMounts() error {
 		}
 	}
 
+	if err := holdKernelSettings(); err != nil {
+		return err
+	}
+
 	// Volumes that are mounted later show up in containers.
 	return unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, "")
+}
+
+// holdKernelSettings shows kubelet the settings that it wants, which it would else make
+// the machine's: some have no namespace.
+func holdKernelSettings() error {
+	for setting, value := range map[string]string{
+		"vm/overcommit_memory": "1", "vm/panic_on_oom": "0",
+		"kernel/panic": "10", "kernel/panic_on_oops": "1",
+		"kernel/keys/root_maxkeys": "1000000", "kernel/keys/root_maxbytes": "25000000",
+	} {
+		shown := filepath.Join("/run", strings.ReplaceAll(setting, "/", "."))
+		if err := os.WriteFile(shown, []byte(value), 0o600); err != nil {
+			return err
+		}
+
+		if err := unix.Mount(shown, "/proc/sys/"+setting, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("cannot hold the kernel's %s: %w", setting, err)
+		}
+	}
+
+	return nil
 }
 
 // hiddenDirs are empty on the node.
@@ -219,8 +244,9 @@ func (s *supervisor) reap() {
 			// What fails at once waits for what it needs.
 			time.Sleep(time.Until(p.started.Add(time.Second)))
 
-			if err := s.start(p); err != nil {
+			for err := s.start(p); err != nil; err = s.start(p) {
 				fmt.Fprintln(os.Stderr, err)
+				time.Sleep(time.Second)
 			}
 		}()
 	}

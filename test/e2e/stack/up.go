@@ -45,10 +45,14 @@ func (c *upCommand) Run(s stack) error {
 	defer stop()
 
 	i := &installer{upCommand: c, stack: s}
-	running := supervisorPID(s) != 0
+	running := supervisorPID(s) != 0 && s.exists(startedFile)
 
 	steps := i.installSteps()
-	if !running {
+	if running {
+		if version, err := os.ReadFile(s.Path(startedFile)); err != nil || string(version) != c.CrossplaneVersion {
+			return errors.Join(err, fmt.Errorf("a stack with Crossplane %s is up: make down first", version))
+		}
+	} else {
 		steps = append(i.startSteps(), steps...)
 	}
 
@@ -101,12 +105,20 @@ type installer struct {
 	stack
 }
 
+// startedFile holds the version of Crossplane once the processes run.
+const startedFile = "started"
+
+func (i *installer) started(context.Context) error {
+	return i.Write([]byte(i.CrossplaneVersion), startedFile)
+}
+
 // startSteps start the processes.
 func (i *installer) startSteps() []step {
 	if !i.stack.node {
 		return []step{
 			{"Starting etcd, kube-apiserver and the controllers, without a node", i.startNodeless, "supervisor"},
 			{"Waiting for etcd and kube-apiserver", i.apiserver, "kube-apiserver"},
+			{"Noting that they run", i.started, ""},
 		}
 	}
 
@@ -116,6 +128,7 @@ func (i *installer) startSteps() []step {
 		{"Waiting for etcd and kube-apiserver", i.apiserver, "kube-apiserver"},
 		{"Pushing images to " + i.registry(), i.images, "registry"},
 		{"Waiting for the node", i.node, "kubelet"},
+		{"Noting that it runs", i.started, ""},
 	}
 }
 
@@ -161,7 +174,7 @@ func (i *installer) check(context.Context) error {
 // start the node in namespaces of its own, and lay the line to it.
 func (i *installer) start(ctx context.Context) error {
 	// What a machine that went down left behind.
-	if err := down(ctx, i.stack); err != nil {
+	if err := errors.Join(down(ctx, i.stack), i.claim()); err != nil {
 		return err
 	}
 
@@ -174,7 +187,7 @@ func (i *installer) start(ctx context.Context) error {
 		return err
 	}
 
-	if err := errors.Join(writePKI(i.stack), writeConfig(i.stack, runc, i.CNIPlugins), makeCgroup()); err != nil {
+	if err := errors.Join(writePKI(i.stack), writeConfig(i.stack, runc, i.CNIPlugins), i.makeCgroup()); err != nil {
 		return err
 	}
 
@@ -196,7 +209,12 @@ func (i *installer) start(ctx context.Context) error {
 		}
 	}
 
-	return nil
+	host, err := net.InterfaceByName(hostInterface)
+	if err != nil {
+		return err
+	}
+
+	return i.Write([]byte(strconv.Itoa(host.Index)), interfaceFile)
 }
 
 // supervise starts the stack's first process, in new namespaces of these kinds.
@@ -295,14 +313,15 @@ func (i *installer) images(ctx context.Context) error {
 			"--add=" + filepath.Join(i.CrossplaneModule, "cluster", "webhookconfigurations") + "=/webhookconfigurations",
 			"--entrypoint=/crossplane", "--user=65532:65532",
 		},
-		// What the server's own Dockerfile makes, but for Alpine Linux below it.
+		// The layout, user and volumes of the server's own Dockerfile, without the Alpine
+		// Linux below.
 		{
 			"--push=" + i.registry() + dfsRepository + i.DfsVersion,
 			"--add=" + i.Dfs + "=/app/dfs",
 			"--user=65532:65532", "--workdir=/app",
-			"--dir=/app", "--dir=/data", "--dir=/data/metadata", "--dir=/data/content", "--dir=/data/cache", "--dir=/config",
+			"--dir=/data", "--dir=/data/metadata", "--dir=/data/content", "--dir=/data/cache", "--dir=/config",
 			"--volume=/data/metadata", "--volume=/data/content", "--volume=/data/cache", "--volume=/config",
-			"--port=12049/tcp", "--port=12445/tcp", "--port=8080/tcp",
+			"--port=12049/tcp", "--port=12445/tcp", "--port=8080/tcp", "--port=5353/udp", "--port=3702/udp", "--port=5357/tcp",
 			"--entrypoint=/app/dfs", "--cmd=start", "--cmd=--foreground", "--cmd=--config", "--cmd=/config/config.yaml",
 		},
 	}
