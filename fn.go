@@ -100,7 +100,7 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 
 	report.Valid(rsp)
 
-	// Require: the same on every call.
+	// Require: the same on every call of a reconcile.
 	rsp.Requirements = &fnv1.Requirements{Resources: secret.Requirements(srv)}
 	maps.Copy(rsp.GetRequirements().GetResources(), observed.Requirements(srv, seen))
 

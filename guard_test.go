@@ -434,7 +434,7 @@ func TestPredecessor(t *testing.T) {
 			reason:   "Two Objects would fight over one StatefulSet.",
 			metadata: `name: files-abc, ` + owner("other"),
 			fetched:  true,
-			want:     "FALSE/PredecessorThere: The StatefulSet is not composed until its predecessor is gone, the Object files-abc",
+			want:     "FALSE/PredecessorThere: The StatefulSet is not composed until its predecessor is gone, the Object files-abc (which another resource owns: delete that one, or the Object)",
 		},
 		"Own": {
 			reason:       "Crossplane may not see yet what it made. What runs is kept as if it did.",

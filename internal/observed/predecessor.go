@@ -79,7 +79,7 @@ type Predecessors struct {
 	// Fetched says whether it is known which there are.
 	Fetched bool
 
-	// Names of the Objects.
+	// Names of the Objects, and what to do about those that do not go by themselves.
 	Names []string
 }
 
@@ -101,7 +101,13 @@ func WithPredecessor(xr *structpb.Struct, running Resources, required map[string
 		o := item.GetResource()
 
 		if typed.Get(o, "metadata", "deletionTimestamp") != nil || ownerOf(o) != typed.Get(xr, "metadata", "uid").GetStringValue() {
-			p.Names = append(p.Names, typed.Get(o, "metadata", "name").GetStringValue())
+			name := typed.Get(o, "metadata", "name").GetStringValue()
+			if typed.Get(o, "metadata", "deletionTimestamp") == nil {
+				name += " (which another resource owns: delete that one, or the Object)"
+			}
+
+			p.Names = append(p.Names, name)
+
 			continue
 		}
 

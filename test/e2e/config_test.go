@@ -4,13 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	toolswatch "k8s.io/client-go/tools/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
@@ -126,38 +133,126 @@ func (s *server) pause(t *testing.T, kind string, paused bool) {
 	t.Fatalf("no Object of a %s", kind)
 }
 
-// watchPods until the test ends: no pod ever starts on another config.yaml than its
-// digest covers.
+// watchPods until the test ends: no pod is ever created while the ConfigMap holds
+// another config.yaml than its digest covers. The order of the two is etcd's: that of
+// their resource versions.
 func (s *server) watchPods(t *testing.T) {
 	t.Helper()
 
-	w, err := cluster.Watch(t.Context(), &corev1.PodList{}, client.InNamespace(s.namespace))
-	if err != nil {
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+
+	before := &corev1.ConfigMapList{}
+	if err := cluster.List(ctx, before, client.InNamespace(s.namespace), client.MatchingFields{"metadata.name": s.name + "-config"}); err != nil {
 		t.Fatal(err)
 	}
 
-	done := make(chan struct{})
+	var configs, pods []version
+
+	for _, cm := range before.Items {
+		configs = append(configs, version{0, cm.Data["config.yaml"]})
+	}
+
+	done := make(chan struct{}, 2)
 
 	go func() {
-		defer close(done)
-
-		for event := range w.ResultChan() {
-			pod, ok := event.Object.(*corev1.Pod)
-			if !ok || event.Type != watch.Added {
-				continue
+		configs = append(configs, s.record(ctx, t, before.ResourceVersion, "configmaps", s.name+"-config", func(e watch.Event) (string, bool) {
+			cm, ok := e.Object.(*corev1.ConfigMap)
+			if !ok || e.Type == watch.Deleted {
+				return "", false
 			}
 
-			config, err := s.configYAML(t.Context())
-			if err != nil {
-				t.Errorf("pod %s starts, and config.yaml cannot be read: %v", pod.UID, err)
-			} else if covered := pod.Annotations[v1alpha1.AnnotationConfig]; covered != config {
-				t.Errorf("pod %s starts on\n%s\nand its digest covers\n%s", pod.UID, config, covered)
+			return cm.Data["config.yaml"], true
+		})...)
+		done <- struct{}{}
+	}()
+
+	go func() {
+		pods = s.record(ctx, t, before.ResourceVersion, "pods", s.name+"-0", func(e watch.Event) (string, bool) {
+			pod, ok := e.Object.(*corev1.Pod)
+			if !ok || e.Type != watch.Added {
+				return "", false
 			}
-		}
+
+			return pod.Annotations[v1alpha1.AnnotationConfig], true
+		})
+		done <- struct{}{}
 	}()
 
 	t.Cleanup(func() {
-		w.Stop()
+		time.Sleep(time.Second) // What just happened arrives.
+		stop()
 		<-done
+		<-done
+
+		t.Logf("saw %d versions of config.yaml and %d pods", len(configs), len(pods))
+
+		for _, pod := range pods {
+			var held string
+
+			for _, c := range configs {
+				if c.resource < pod.resource {
+					held = c.config
+				}
+			}
+
+			if held != pod.config {
+				t.Errorf("at resource version %d a pod is created while the ConfigMap holds\n%s\nand its digest covers\n%s", pod.resource, held, pod.config)
+			}
+		}
 	})
+}
+
+// version of a config.yaml, held or covered.
+type version struct {
+	resource uint64
+	config   string
+}
+
+// record what happens to one object after a resource version, across restarts of the API
+// server.
+func (s *server) record(ctx context.Context, t *testing.T, after, resource, name string, config func(watch.Event) (string, bool)) []version {
+	t.Helper()
+
+	lw := cache.NewListWatchFromClient(cluster.Clientset.CoreV1().RESTClient(), resource, s.namespace, fields.OneTermEqualSelector("metadata.name", name))
+
+	w, err := toolswatch.NewRetryWatcherWithContext(ctx, after, lw)
+	if err != nil {
+		t.Error(err)
+
+		return nil
+	}
+	defer w.Stop()
+
+	var seen []version
+
+	for {
+		select {
+		case <-ctx.Done():
+			return seen
+		case event, open := <-w.ResultChan():
+			if !open {
+				if ctx.Err() == nil {
+					t.Errorf("the watch of %s ended", resource)
+				}
+
+				return seen
+			}
+
+			o, err := meta.Accessor(event.Object)
+			if err != nil {
+				t.Errorf("watching %s: %v", resource, apierrors.FromObject(event.Object))
+
+				return seen
+			}
+
+			if c, ok := config(event); ok {
+				number, err := strconv.ParseUint(o.GetResourceVersion(), 10, 64)
+				if err != nil {
+					t.Error(err)
+				}
+
+				seen = append(seen, version{number, c})
+			}
+		}
+	}
 }

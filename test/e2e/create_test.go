@@ -32,6 +32,11 @@ func TestCreatedServerServesFiles(t *testing.T) {
 	s := servingFiles(t, withContent)
 	s.expectFile(t, "first.txt", "first")
 
+	// Crossplane wrote into the spec four times meanwhile: none of that was a change.
+	if g := s.statefulSet(t).Generation; g != 1 {
+		t.Errorf("the new StatefulSet has generation %d, want 1", g)
+	}
+
 	xr, err := s.get(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -22,7 +22,7 @@ func TestRolloutSurvivesFaults(t *testing.T) {
 	s := servingFiles(t, level("INFO"))
 	s.watchPods(t)
 
-	for i, fault := range []struct {
+	faults := []struct {
 		name   string
 		strike func(t *testing.T)
 	}{
@@ -30,8 +30,21 @@ func TestRolloutSurvivesFaults(t *testing.T) {
 		{"Crossplane is killed", func(t *testing.T) { t.Helper(); killPods(t, "crossplane-", "crossplane-rbac", "crossplane-contrib") }},
 		{"the provider is killed", func(t *testing.T) { t.Helper(); killPods(t, "crossplane-contrib-provider-kubernetes-") }},
 		{"the API server is killed", killAPIServer},
-	} {
-		t.Run(fault.name, func(t *testing.T) {
+	}
+
+	// At once, when Crossplane has just begun; and while the old pod is going.
+	moments := []struct {
+		name string
+		wait func(t *testing.T, pod *corev1.Pod)
+	}{
+		{"at once", func(*testing.T, *corev1.Pod) {}},
+		{"while the pod goes", s.waitGoing},
+	}
+
+	for i := range len(faults) * len(moments) {
+		fault, moment := faults[i/len(moments)], moments[i%len(moments)]
+
+		t.Run(fault.name+" "+moment.name, func(t *testing.T) {
 			pod := s.waitRunning(t)
 			token := s.login(t)
 			name, content := fmt.Sprintf("file-%d.txt", i), fault.name
@@ -41,7 +54,7 @@ func TestRolloutSurvivesFaults(t *testing.T) {
 			want := []string{"DEBUG", "INFO"}[i%2]
 			s.applySecret(t, "jwt", map[string]string{"jwt-secret": jwtKey + "-" + fmt.Sprint(i)})
 			s.apply(t, level(want))
-			time.Sleep(300 * time.Millisecond)
+			moment.wait(t, pod)
 			fault.strike(t)
 
 			eventually(t, "config.yaml arrives", s.configContains("level: "+want))
@@ -67,6 +80,28 @@ func TestRolloutSurvivesFaults(t *testing.T) {
 			s.expectFile(t, "first.txt", "first")
 		})
 	}
+}
+
+// waitGoing until this pod is being deleted.
+func (s *server) waitGoing(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
+
+	eventually(t, "the pod goes", func(ctx context.Context) error {
+		now, err := s.findPod(ctx)
+		if err != nil {
+			return err
+		}
+
+		if now == nil || now.UID != pod.UID {
+			t.Fatal("the pod went before it was seen going")
+		}
+
+		if now.DeletionTimestamp == nil {
+			return errors.New("it does not go")
+		}
+
+		return nil
+	})
 }
 
 // killPods of Crossplane's namespace whose names start with prefix and with none of

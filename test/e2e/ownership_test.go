@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -43,29 +44,54 @@ func (s *server) ownership(t *testing.T) {
 	}
 
 	for _, o := range objects {
-		manifest, _, err := unstructured.NestedMap(o.Object, "spec", "forProvider", "manifest")
-		if err != nil {
-			t.Fatal(err)
-		}
-
-		t.Run(o.GetAnnotations()["crossplane.io/composition-resource-name"], func(t *testing.T) {
-			objectOwnership(t, &o)
-			liveOwnership(t, o.GetName(), &unstructured.Unstructured{Object: manifest})
-		})
+		t.Run(o.GetAnnotations()["crossplane.io/composition-resource-name"], func(t *testing.T) { checkObject(t.Context(), t, &o) })
 	}
 
 	t.Run("DittoServer", s.dittoServerOwnership)
 }
 
+// checkOwnership after whatever a test did to a server, if it runs in the end.
+func (s *server) checkOwnership(t *testing.T) {
+	t.Helper()
+
+	ctx := context.WithoutCancel(t.Context()) // The test is over.
+
+	if s.condition("Ready=True")(ctx) != nil {
+		return
+	}
+
+	objects, err := s.objects(ctx)
+	if err != nil {
+		t.Error(err)
+	}
+
+	for _, o := range objects {
+		checkObject(ctx, t, &o)
+	}
+}
+
+// checkObject that Crossplane applied, and the Kubernetes object that the provider did.
+func checkObject(ctx context.Context, t *testing.T, o *unstructured.Unstructured) {
+	t.Helper()
+
+	manifest, _, err := unstructured.NestedMap(o.Object, "spec", "forProvider", "manifest")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	objectOwnership(t, o)
+	liveOwnership(ctx, t, o.GetName(), &unstructured.Unstructured{Object: manifest})
+}
+
 // liveOwnership of the Kubernetes object that an Object applied: exactly what its
 // manifest says, with values that mean something.
-func liveOwnership(t *testing.T, object string, manifest *unstructured.Unstructured) {
+func liveOwnership(ctx context.Context, t *testing.T, object string, manifest *unstructured.Unstructured) {
 	t.Helper()
 
 	live := &unstructured.Unstructured{}
 	live.SetGroupVersionKind(manifest.GroupVersionKind())
 
-	if err := cluster.Get(t.Context(), client.ObjectKeyFromObject(manifest), live); err != nil {
+	if err := cluster.Get(ctx, client.ObjectKeyFromObject(manifest), live); err != nil {
 		t.Fatal(err)
 	}
 

@@ -84,14 +84,17 @@ func (s *server) cleanup(t *testing.T) {
 
 	ctx := context.Background()
 
-	if err := cluster.Delete(ctx, s.object(), client.PropagationPolicy(metav1.DeletePropagationForeground)); err == nil {
-		for range 300 {
-			if err := cluster.Get(ctx, s.key(s.name), s.object()); apierrors.IsNotFound(err) {
-				break
-			}
+	s.checkOwnership(t)
 
-			time.Sleep(200 * time.Millisecond)
+	err := cluster.Delete(ctx, s.object(), client.PropagationPolicy(metav1.DeletePropagationForeground))
+	for deadline := time.Now().Add(patience); !apierrors.IsNotFound(err); err = cluster.Get(ctx, s.key(s.name), s.object()) {
+		if time.Now().After(deadline) {
+			t.Errorf("the DittoServer in namespace %s is not deleted: %v", s.namespace, err)
+
+			return
 		}
+
+		time.Sleep(200 * time.Millisecond)
 	}
 
 	_ = cluster.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}})
