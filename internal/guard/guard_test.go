@@ -109,7 +109,7 @@ func TestKeepConfig(t *testing.T) {
 				manifest.StatefulSet: typedtest.FromYAML(t, "{spec: {template: {spec: {}}}}"),
 			}
 
-			d := Decide(&spec.Server{}, desired, tc.running, secret.Missing, func(string) string { return "" })
+			d := Decide(&spec.Server{}, desired, tc.running, observed.Predecessors{Fetched: true}, secret.Missing, func(string) string { return "" })
 			if diff := cmp.Diff(tc.want, manifest.Config(d.Manifests[manifest.ConfigMap])); diff != "" {
 				t.Errorf("%s\nDecide(...): -want, +got:\n%s", tc.reason, diff)
 			}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
@@ -230,17 +229,18 @@ func (s *server) record(ctx context.Context, t *testing.T, after, resource, name
 		case <-ctx.Done():
 			return seen
 		case event, open := <-w.ResultChan():
-			if !open {
-				if ctx.Err() == nil {
-					t.Errorf("the watch of %s ended", resource)
-				}
-
+			if ctx.Err() != nil {
 				return seen
+			}
+
+			// An API server that has just started may not know the past any more.
+			if !open || event.Type == watch.Error {
+				return append(seen, s.recordAgain(ctx, t, resource, name, config)...)
 			}
 
 			o, err := meta.Accessor(event.Object)
 			if err != nil {
-				t.Errorf("watching %s: %v", resource, apierrors.FromObject(event.Object))
+				t.Error(err)
 
 				return seen
 			}
@@ -255,4 +255,28 @@ func (s *server) record(ctx context.Context, t *testing.T, after, resource, name
 			}
 		}
 	}
+}
+
+// recordAgain from what there is now.
+func (s *server) recordAgain(ctx context.Context, t *testing.T, resource, name string, config func(watch.Event) (string, bool)) []version {
+	t.Helper()
+
+	now := &corev1.ConfigMapList{}
+
+	for cluster.List(ctx, now, client.InNamespace(s.namespace), client.MatchingFields{"metadata.name": name}) != nil && ctx.Err() == nil {
+		time.Sleep(100 * time.Millisecond)
+	}
+
+	var seen []version
+
+	for _, cm := range now.Items {
+		number, err := strconv.ParseUint(cm.ResourceVersion, 10, 64)
+		if err != nil {
+			t.Error(err)
+		}
+
+		seen = append(seen, version{number, cm.Data["config.yaml"]})
+	}
+
+	return append(seen, s.record(ctx, t, now.ResourceVersion, resource, name, config)...)
 }

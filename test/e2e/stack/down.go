@@ -49,7 +49,7 @@ func supervisorPID(s stack) int {
 // their mounts and network.
 func down(ctx context.Context, s stack) error {
 	if pid := supervisorPID(s); pid != 0 {
-		if err := end(s, pid); err != nil {
+		if err := end(pid); err != nil {
 			return err
 		}
 	}
@@ -90,7 +90,7 @@ func (s stack) claim() error {
 }
 
 // end the supervisor, by force if it does not do so by itself.
-func end(s stack, pid int) error {
+func end(pid int) error {
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		if err := syscall.Kill(pid, signal); errors.Is(err, syscall.ESRCH) {
 			return nil
