@@ -60,7 +60,7 @@ func TestConfigReachesTheConfigMapBeforeThePod(t *testing.T) {
 	// A template that is on its way keeps the configuration it was made for.
 	s.pause(t, "StatefulSet", true)
 	s.apply(t, level("WARN"))
-	eventually(t, "config.yaml moves", s.configContains("level: WARN"))
+	eventually(t, "the template is on its way", s.templateAskedFor("level: WARN"))
 	s.apply(t, level("ERROR"))
 	eventually(t, "the next change waits", s.condition("ConfigRolledOut=False/RolloutInProgress"))
 	throughout(t, patienceForNothing, "the pod stays, and so does config.yaml", func(ctx context.Context) error {
@@ -75,6 +75,26 @@ func TestConfigReachesTheConfigMapBeforeThePod(t *testing.T) {
 
 	if config := s.pod(t).Annotations[v1alpha1.AnnotationConfig]; !strings.Contains(config, "level: ERROR") {
 		t.Errorf("the pod runs on %s", config)
+	}
+}
+
+// templateAskedFor says nothing once the StatefulSet's Object has a pod template that
+// covers a config.yaml with a text.
+func (s *server) templateAskedFor(text string) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		objects, err := s.objects(ctx)
+		if err != nil {
+			return err
+		}
+
+		for _, o := range objects {
+			config, _, _ := unstructured.NestedString(o.Object, "spec", "forProvider", "manifest", "spec", "template", "metadata", "annotations", v1alpha1.AnnotationConfig)
+			if strings.Contains(config, text) {
+				return nil
+			}
+		}
+
+		return fmt.Errorf("no template covers %q", text)
 	}
 }
 
@@ -168,7 +188,8 @@ func (s *server) watchPods(t *testing.T) {
 	go func() {
 		pods = s.record(ctx, t, before.ResourceVersion, "pods", s.name+"-0", func(e watch.Event) (string, bool) {
 			pod, ok := e.Object.(*corev1.Pod)
-			if !ok || e.Type != watch.Added {
+			// One that has a node was created before, and is only told of again.
+			if !ok || e.Type != watch.Added || pod.Spec.NodeName != "" {
 				return "", false
 			}
 
