@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -152,9 +153,11 @@ func (s *server) pause(t *testing.T, kind string, paused bool) {
 	t.Fatalf("no Object of a %s", kind)
 }
 
-// watchPods until the test ends: no pod is ever created while the ConfigMap holds
-// another config.yaml than its digest covers. The order of the two is etcd's: that of
-// their resource versions.
+// watchPods until the test ends: no pod is ever created before the ConfigMap holds the
+// config.yaml that its digest covers. That may be a moment ago: a change that follows
+// another one in the ConfigMap meets the pod of the first, and replaces it. The order of
+// the two is etcd's: that of their resource versions. Each config.yaml of the test must
+// be another one.
 func (s *server) watchPods(t *testing.T) {
 	t.Helper()
 
@@ -207,16 +210,8 @@ func (s *server) watchPods(t *testing.T) {
 		t.Logf("saw %d versions of config.yaml and %d pods", len(configs), len(pods))
 
 		for _, pod := range pods {
-			var held string
-
-			for _, c := range configs {
-				if c.resource < pod.resource {
-					held = c.config
-				}
-			}
-
-			if held != pod.config {
-				t.Errorf("at resource version %d a pod is created while the ConfigMap holds\n%s\nand its digest covers\n%s", pod.resource, held, pod.config)
+			if !slices.ContainsFunc(configs, func(c version) bool { return c.resource < pod.resource && c.config == pod.config }) {
+				t.Errorf("at resource version %d a pod is created whose digest covers what the ConfigMap does not hold yet:\n%s", pod.resource, pod.config)
 			}
 		}
 	})

@@ -51,13 +51,13 @@ func TestRolloutSurvivesFaults(t *testing.T) {
 			s.writeFile(t, name, content)
 
 			// A rotation and a change of configuration, and the fault in the middle.
-			want := []string{"DEBUG", "INFO"}[i%2]
+			timeout := fmt.Sprintf("%ds", 31+i)
 			s.applySecret(t, "jwt", map[string]string{"jwt-secret": jwtKey + "-" + fmt.Sprint(i)})
-			s.apply(t, level(want))
+			s.apply(t, withContent+"shutdownTimeout: "+timeout+"\n")
 			moment.wait(t, pod)
 			fault.strike(t)
 
-			eventually(t, "config.yaml arrives", s.configContains("level: "+want))
+			eventually(t, "config.yaml arrives", s.configContains("shutdown_timeout: "+timeout))
 			s.waitReplaced(t, pod)
 
 			// The server comes to rest with both.
