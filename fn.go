@@ -82,7 +82,7 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 		rsp.Meta.Ttl = durationpb.New(*srv.TTL)
 	}
 
-	seen, err := observed.Objects(req.GetObserved().GetResources())
+	seen, err := observed.Read(req.GetObserved().GetResources())
 	if err != nil {
 		return err
 	}

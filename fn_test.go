@@ -30,7 +30,7 @@ spec: {version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}, admin: {passwo
 func newServer(t *testing.T) *world {
 	t.Helper()
 
-	w := newWorld(t, 1)
+	w := newWorld(t, 1, namespacedObjects)
 	w.setSecret("jwt", secretValues["jwt"][0])
 	w.setSecret("other", secretValues["other"][0])
 	w.setSecret("admin", secretValues["admin"][0])
@@ -246,7 +246,7 @@ func TestStateTable(t *testing.T) {
 				"secret/admin": {ApiVersion: "v1", Kind: "Secret", Match: &fnv1.ResourceSelector_MatchName{MatchName: "admin"}, Namespace: new("storage")},
 			}
 			if !tc.running {
-				want["object/statefulset"] = predecessor
+				want["running/statefulset"] = predecessor
 			}
 
 			if diff := cmp.Diff(want, rsp.GetRequirements().GetResources(), protocmp.Transform()); diff != "" {
@@ -428,7 +428,7 @@ func TestFatal(t *testing.T) {
 				typed.Set(req.Observed.Composite.Resource, structpb.NewBoolValue(true), "spec", "securityContext", "privileged")
 				req.Input = mustStruct(t, map[string]any{"compose": "Terraform"})
 			},
-			want: `invalid DittoServer: input.compose: Unsupported value: "Terraform": supported values: "Object"; ` +
+			want: `invalid DittoServer: input.compose: Unsupported value: "Terraform": supported values: "Object", "Native"; ` +
 				"spec.nfsPort: Invalid value: 0: must be between 1 and 65535, inclusive; " +
 				`spec.securityContext: Forbidden: the platform's policy asks for the Pod Security Standard restricted: privileged (container "dittofs" must not set securityContext.privileged=true); ` +
 				`spec.securityContext: Forbidden: the platform's policy asks for the Pod Security Standard restricted: allowPrivilegeEscalation != false (container "dittofs" must set securityContext.allowPrivilegeEscalation=false)`,
@@ -459,7 +459,19 @@ func TestFatal(t *testing.T) {
 			change: func(req *fnv1.RunFunctionRequest) {
 				req.Observed.Resources["statefulset"] = &fnv1.Resource{Resource: mustStruct(t, map[string]any{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": map[string]any{"name": "files"}})}
 			},
-			want: "cannot read the composed resource statefulset: it is StatefulSet files, not an Object with a manifest",
+			want: "cannot read the composed resource statefulset: StatefulSet files lacks what this function writes, such as the pod template",
+		},
+		"UnreadableKind": {
+			reason: "Neither an Object nor what it would apply.",
+			change: func(req *fnv1.RunFunctionRequest) {
+				req.Observed.Resources["statefulset"] = &fnv1.Resource{Resource: mustStruct(t, map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": "files"}})}
+			},
+			want: "cannot read the composed resource statefulset: it is apps/v1 Deployment files, neither apps/v1 StatefulSet nor an Object of provider-kubernetes",
+		},
+		"OtherCompose": {
+			reason: "A server cannot change how it is composed: its Objects would be deleted, and what they applied with them.",
+			change: func(req *fnv1.RunFunctionRequest) { req.Input = typedtest.FromYAML(t, "{compose: Native}") },
+			want:   "composed resource configmap is a Object.kubernetes.m.crossplane.io and would become a ConfigMap.core: change it back; to migrate, delete the DittoServer, which keeps its volume claims, and create it anew",
 		},
 		"OtherKind": {
 			reason: "Objects of the other scope would be new ones beside those that run.",
@@ -574,7 +586,7 @@ func TestPanic(t *testing.T) {
 		t.Errorf("f.protect(...): -want, +got:\n%s", diff)
 	}
 
-	newWorld(t, 1).checkConditions(rsp)
+	newWorld(t, 1, namespacedObjects).checkConditions(rsp)
 }
 
 // Earlier functions' desired state, status and context pass through.

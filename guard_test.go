@@ -428,13 +428,13 @@ func TestPredecessor(t *testing.T) {
 			reason:   "Its successor would be applied to the Object that is being deleted, and never come to be.",
 			metadata: `name: files-abc, deletionTimestamp: "2026-01-01T00:00:00Z", ` + owner("own"),
 			fetched:  true,
-			want:     "FALSE/PredecessorThere: The StatefulSet is not composed until its predecessor is gone, the Object files-abc",
+			want:     "FALSE/PredecessorThere: The StatefulSet is not composed until its predecessor is gone: Object files-abc",
 		},
 		"Foreign": {
 			reason:   "Two Objects would fight over one StatefulSet.",
 			metadata: `name: files-abc, ` + owner("other"),
 			fetched:  true,
-			want:     "FALSE/PredecessorThere: The StatefulSet is not composed until its predecessor is gone, the Object files-abc (which another resource owns: delete that one, or the Object)",
+			want:     "FALSE/PredecessorThere: The StatefulSet is not composed until its predecessor is gone: Object files-abc (which is not this DittoServer's: remove it, or give the DittoServer another name)",
 		},
 		"Own": {
 			reason:       "Crossplane may not see yet what it made. What runs is kept as if it did.",
@@ -461,10 +461,10 @@ func TestPredecessor(t *testing.T) {
 
 			switch {
 			case !tc.fetched:
-				delete(req.GetRequiredResources(), "object/statefulset")
+				delete(req.GetRequiredResources(), "running/statefulset")
 			case tc.metadata != "":
 				typed.Set(object, structpb.NewStructValue(typedtest.FromYAML(t, "{"+tc.metadata+"}")), "metadata")
-				req.RequiredResources["object/statefulset"] = &fnv1.Resources{Items: []*fnv1.Resource{{Resource: object}}}
+				req.RequiredResources["running/statefulset"] = &fnv1.Resources{Items: []*fnv1.Resource{{Resource: object}}}
 			}
 
 			rsp, err := w.fn.RunFunction(t.Context(), req)
@@ -485,7 +485,7 @@ func TestPredecessor(t *testing.T) {
 				t.Errorf("%s\nf.RunFunction(...): want image %s, got: %s", tc.reason, tc.wantImage, got)
 			}
 
-			if diff := cmp.Diff(predecessor, rsp.GetRequirements().GetResources()["object/statefulset"], protocmp.Transform()); diff != "" {
+			if diff := cmp.Diff(predecessor, rsp.GetRequirements().GetResources()["running/statefulset"], protocmp.Transform()); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): requirements: -want, +got:\n%s", tc.reason, diff)
 			}
 		})

@@ -31,13 +31,47 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
 )
 
+// A flavour is a way in and a way out: how users ask for a server, and how it is
+// composed.
+type flavour struct {
+	name string
+
+	// xr is the composite resource but its spec, and machinery the field of the spec
+	// that Crossplane writes into.
+	xr        string
+	machinery string
+
+	// input of the function.
+	input string
+
+	// native flavours compose without a provider.
+	native bool
+}
+
+// Flavours.
+const namespacedXR = `{apiVersion: dittofs.io/v1alpha1, kind: DittoServer, metadata: {name: files, namespace: storage, uid: own}}`
+
+var (
+	namespacedObjects = flavour{name: "namespaced", xr: namespacedXR, machinery: "crossplane"}
+
+	claimedObjects = flavour{
+		name: "claimed",
+		xr: `{apiVersion: dittofs.io/v1alpha1, kind: XDittoServer, metadata: {name: files-x7k2p, uid: own},
+spec: {claimRef: {apiVersion: dittofs.io/v1alpha1, kind: DittoServer, namespace: storage, name: files}}}`,
+		machinery: "compositionRevisionRef",
+	}
+
+	namespacedNative = flavour{name: "native", xr: namespacedXR, machinery: "crossplane", input: "{compose: Native}", native: true}
+)
+
 // A world is a control plane around one DittoServer: what the user wrote, what
 // Crossplane and provider-kubernetes made of it, and the pod that runs. It does
 // what they were seen doing, in any order and by halves.
 type world struct {
-	t    *testing.T
-	fn   *Function
-	rand *rand.Rand
+	t       *testing.T
+	fn      *Function
+	rand    *rand.Rand
+	flavour flavour
 
 	// xr is the composite resource as it is stored.
 	xr    *structpb.Struct
@@ -46,10 +80,11 @@ type world struct {
 	// secrets by name.
 	secrets map[string]*structpb.Struct
 
-	// objects are the composed Objects by the name of their composed resource.
+	// objects are the composed resources by their name: Objects, or what is live.
 	objects map[string]*structpb.Struct
 
-	// leaving are Objects that are being deleted, and that Crossplane has forgotten.
+	// leaving are composed resources that are being deleted, and that Crossplane has
+	// forgotten.
 	leaving map[string]*structpb.Struct
 
 	// live Kubernetes objects by the name of their composed resource.
@@ -57,6 +92,12 @@ type world struct {
 
 	// refused is set while the API server refuses every StatefulSet.
 	refused bool
+
+	// failure is what Crossplane could not apply when it last tried.
+	failure string
+
+	// meddled is set while the pod template has what somebody else wrote into it.
+	meddled bool
 
 	// changes counts what users did; matched is the count when the pod template last
 	// was what the function answered.
@@ -71,11 +112,12 @@ type world struct {
 	calls int
 }
 
-func newWorld(t *testing.T, seed uint64) *world {
+func newWorld(t *testing.T, seed uint64, f flavour) *world {
 	t.Helper()
 
-	return &world{
+	w := &world{
 		t:       t,
+		flavour: f,
 		fn:      newFunction(),
 		rand:    rand.New(rand.NewPCG(seed, seed)),
 		secrets: map[string]*structpb.Struct{},
@@ -85,6 +127,21 @@ func newWorld(t *testing.T, seed uint64) *world {
 		covers:  map[string]string{},
 		matched: -1,
 	}
+
+	if f.input != "" {
+		w.input = typedtest.FromYAML(t, f.input)
+	}
+
+	return w
+}
+
+// asked returns what a composed resource asks for.
+func asked(composed *structpb.Struct) *structpb.Struct {
+	if typed.Get(composed, "kind").GetStringValue() != "Object" {
+		return composed
+	}
+
+	return typed.Get(composed, "spec", "forProvider", "manifest").GetStructValue()
 }
 
 func newFunction() *Function {
@@ -109,9 +166,9 @@ func (w *world) create(xr string) {
 
 // edit the user's spec, as kubectl apply would: Crossplane's own fields stay.
 func (w *world) edit(spec *structpb.Struct) {
-	if c := typed.Get(w.xr, "spec", "crossplane"); c != nil {
-		spec = proto.CloneOf(spec)
-		typed.Set(spec, c, "crossplane")
+	spec = proto.CloneOf(spec)
+	for _, f := range []string{"claimRef", w.flavour.machinery} {
+		typed.Set(spec, typed.Get(w.xr, "spec", f), f)
 	}
 
 	typed.Set(w.xr, structpb.NewStructValue(spec), "spec")
@@ -157,6 +214,10 @@ func (w *world) request(required map[string]*fnv1.ResourceSelector) *fnv1.RunFun
 
 		rs := &fnv1.Resources{}
 		if s, ok := w.secrets[sel.GetMatchName()]; ok && sel.GetKind() == "Secret" && sel.GetNamespace() == "storage" {
+			rs.Items = append(rs.Items, &fnv1.Resource{Resource: s})
+		}
+
+		if s := w.live["statefulset"]; s != nil && sel.GetKind() == "StatefulSet" && sel.GetMatchName() == "files" && sel.GetNamespace() == "storage" {
 			rs.Items = append(rs.Items, &fnv1.Resource{Resource: s})
 		}
 
@@ -259,12 +320,12 @@ func (w *world) checkHold(rsp *fnv1.RunFunctionResponse) {
 	reason, _, _ := strings.Cut(strings.TrimPrefix(condition(rsp, "ConfigRolledOut"), "FALSE/"), ":")
 	holds := []guard.Reason{guard.SecretsNotFetched, guard.SecretsNotResolved, guard.StorageMissing, guard.ApprovalRequired, guard.RolloutInProgress}
 
-	sts := typed.Get(rsp.GetDesired().GetResources()["statefulset"].GetResource(), "spec", "forProvider", "manifest").GetStructValue()
+	sts := asked(rsp.GetDesired().GetResources()["statefulset"].GetResource())
 	if sts == nil || !slices.Contains(holds, guard.Reason(reason)) {
 		return
 	}
 
-	config := configOf(rsp.GetDesired().GetResources()["configmap"].GetResource(), "spec", "forProvider", "manifest")
+	config := configOf(asked(rsp.GetDesired().GetResources()["configmap"].GetResource()))
 	if typed.Get(sts, "spec", "template", "metadata", "annotations", "dittofs.io/config").GetStringValue() != config {
 		w.failf("a server that may not move gets another configuration than its pod template covers")
 	}
@@ -273,9 +334,18 @@ func (w *world) checkHold(rsp *fnv1.RunFunctionResponse) {
 // checkTemplate checks that a pod template moves only for a reason, and only to a
 // digest over all of its inputs, which are in place.
 func (w *world) checkTemplate(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) {
-	was := typed.Get(req.GetObserved().GetResources()["statefulset"].GetResource(), "spec", "forProvider", "manifest", "spec", "template")
+	before := asked(req.GetObserved().GetResources()["statefulset"].GetResource())
+	after := asked(rsp.GetDesired().GetResources()["statefulset"].GetResource())
 
-	is := typed.Get(rsp.GetDesired().GetResources()["statefulset"].GetResource(), "spec", "forProvider", "manifest", "spec", "template")
+	if w.flavour.native {
+		w.checkDefaults(after)
+
+		if after != nil {
+			after = w.serverSideApply(after, before)
+		}
+	}
+
+	was, is := typed.Get(before, "spec", "template"), typed.Get(after, "spec", "template")
 	if is == nil || proto.Equal(was, is) {
 		return
 	}
@@ -285,7 +355,7 @@ func (w *world) checkTemplate(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctio
 	}
 
 	digest := typed.Get(is.GetStructValue(), "metadata", "annotations", "dittofs.io/config-hash").GetStringValue()
-	config := configOf(rsp.GetDesired().GetResources()["configmap"].GetResource(), "spec", "forProvider", "manifest")
+	config := configOf(asked(rsp.GetDesired().GetResources()["configmap"].GetResource()))
 
 	if want := w.digest(config); digest != want {
 		w.failf("the digest is %s and should be %s", digest, want)
@@ -298,7 +368,12 @@ func (w *world) checkTemplate(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctio
 	}
 
 	cm := req.GetObserved().GetResources()["configmap"].GetResource()
-	if asked, live := configOf(cm, "spec", "forProvider", "manifest"), configOf(cm, "status", "atProvider", "manifest"); asked != config || live != config {
+	live := cm
+	if !w.flavour.native {
+		live = typed.Get(cm, "status", "atProvider", "manifest").GetStructValue()
+	}
+
+	if configOf(asked(cm)) != config || configOf(live) != config {
 		if digest != typed.Get(was.GetStructValue(), "metadata", "annotations", "dittofs.io/config-hash").GetStringValue() {
 			w.failf("the pod template moves before the ConfigMap holds its configuration")
 		}
@@ -343,7 +418,7 @@ func (w *world) digest(config string) string {
 	}
 
 	user := spec.AsMap()
-	for _, f := range []string{"crossplane", "claimRef", "replicas", "rollout"} {
+	for _, f := range []string{"crossplane", "claimRef", "compositionRevisionRef", "replicas", "rollout"} {
 		delete(user, f)
 	}
 
@@ -416,6 +491,7 @@ func (w *world) checkSecretBytes(rsp *fnv1.RunFunctionResponse) {
 // reconcile is what Crossplane does. Of what it should apply it applies the first
 // n, in random order, and then fails.
 func (w *world) reconcile(n int) *fnv1.RunFunctionResponse {
+	w.failure = ""
 	rsp := w.call()
 
 	if report.IsFatal(rsp) {
@@ -446,6 +522,11 @@ func (w *world) reconcile(n int) *fnv1.RunFunctionResponse {
 
 	for _, name := range names {
 		desired := proto.CloneOf(rsp.GetDesired().GetResources()[name].GetResource())
+
+		if w.flavour.native {
+			w.applyNative(name, desired)
+			continue
+		}
 
 		o, ok := w.objects[name]
 		if !ok {
@@ -495,14 +576,19 @@ func (w *world) checkIdempotent(rsp *fnv1.RunFunctionResponse) {
 		return
 	}
 
+	// Of what Crossplane itself applied it knows more at once.
+	if w.flavour.native {
+		return
+	}
+
 	want := proto.CloneOf(rsp)
 	want.Results = nil
 
 	again := w.call()
 
 	// The StatefulSet's Object is required only until Crossplane observes it.
-	delete(want.GetRequirements().GetResources(), "object/statefulset")
-	delete(again.GetRequirements().GetResources(), "object/statefulset")
+	delete(want.GetRequirements().GetResources(), "running/statefulset")
+	delete(again.GetRequirements().GetResources(), "running/statefulset")
 
 	if !bytes.Equal(wire(want), wire(again)) {
 		w.failf("the response fed back gives another response: -first, +second:\n%s", cmp.Diff(want, again, protocmp.Transform()))
@@ -512,8 +598,8 @@ func (w *world) checkIdempotent(rsp *fnv1.RunFunctionResponse) {
 // matchedIfRolledOut notes that the pod template is what the user asks for.
 func (w *world) matchedIfRolledOut(rsp *fnv1.RunFunctionResponse) {
 	for _, c := range rsp.GetConditions() {
-		if c.GetType() == "ConfigRolledOut" && c.GetStatus() == fnv1.Status_STATUS_CONDITION_TRUE {
-			w.matched = w.changes
+		if c.GetType() == "ConfigRolledOut" && c.GetStatus() == fnv1.Status_STATUS_CONDITION_TRUE && w.failure == "" {
+			w.matched, w.meddled = w.changes, false
 		}
 	}
 }
@@ -532,6 +618,12 @@ func (w *world) setConditions(rsp *fnv1.RunFunctionResponse) {
 		})))
 	}
 
+	if w.failure != "" {
+		list = append(list, structpb.NewStructValue(mustStruct(w.t, map[string]any{
+			"type": "Synced", "status": "False", "reason": "ReconcileError", "message": w.failure,
+		})))
+	}
+
 	typed.Set(w.xr, structpb.NewListValue(&structpb.ListValue{Values: list}), "status", "conditions")
 }
 
@@ -539,7 +631,7 @@ func (w *world) setConditions(rsp *fnv1.RunFunctionResponse) {
 // object, and apply what differs. It may die before it can tell.
 func (w *world) provide(name string, dies ...bool) {
 	if w.leaving[name] != nil {
-		w.didf("provide %s: deleted", name)
+		w.didf("%s: deleted", name)
 		delete(w.leaving, name)
 		delete(w.live, name)
 
@@ -547,11 +639,11 @@ func (w *world) provide(name string, dies ...bool) {
 	}
 
 	o, ok := w.objects[name]
-	if !ok {
+	if !ok || w.flavour.native {
 		return
 	}
 
-	asked := typed.Get(o, "spec", "forProvider", "manifest").GetStructValue()
+	asked := asked(o)
 	live := w.live[name]
 
 	if name == "statefulset" && w.refused && !appliedTo(asked, live) {
@@ -851,14 +943,16 @@ func (w *world) step() {
 		w.changes++
 	case n < 95:
 		// Crossplane writes into spec.
-		w.didf("Crossplane writes spec.crossplane")
-		typed.Set(w.xr, structpb.NewStringValue(strconv.Itoa(w.rand.Int())), "spec", "crossplane", "compositionRevisionRef", "name")
+		w.didf("Crossplane writes spec.%s", w.flavour.machinery)
+		typed.Set(w.xr, structpb.NewStringValue(strconv.Itoa(w.rand.Int())), "spec", w.flavour.machinery, "name")
 		w.bump()
 	case n < 98:
 		w.approve()
-	default:
+	case n < 99:
 		w.refused = !w.refused
 		w.didf("the API server refuses StatefulSets: %t", w.refused)
+	default:
+		w.meddle()
 	}
 }
 
@@ -904,28 +998,27 @@ func TestHistories(t *testing.T) {
 
 	steps, calls := 0, 0
 
-	for _, seed := range seeds {
-		t.Run(fmt.Sprintf("SEED=%d", seed), func(t *testing.T) {
-			w := newWorld(t, seed)
-			w.setSecret("jwt", secretValues["jwt"][0])
-			w.create(`
-apiVersion: dittofs.io/v1alpha1
-kind: DittoServer
-metadata: {name: files, namespace: storage}
-spec: ` + specs[w.rand.IntN(5)])
+	for _, f := range []flavour{namespacedObjects, claimedObjects, namespacedNative} {
+		for _, seed := range seeds {
+			t.Run(fmt.Sprintf("%s/SEED=%d", f.name, seed), func(t *testing.T) {
+				w := newWorld(t, seed, f)
+				w.setSecret("jwt", secretValues["jwt"][0])
+				w.create(f.xr)
+				w.edit(typedtest.FromYAML(t, specs[w.rand.IntN(5)]))
 
-			for range 60 {
-				w.step()
-				steps++
-			}
+				for range 60 {
+					w.step()
+					steps++
+				}
 
-			// In the end everything comes to rest.
-			w.refused = false
-			w.settle()
+				// In the end everything comes to rest.
+				w.refused = false
+				w.settle()
 
-			calls += w.calls
-		})
+				calls += w.calls
+			})
+		}
 	}
 
-	t.Logf("%d histories, %d steps, %d calls", len(seeds), steps, calls)
+	t.Logf("%d histories of each flavour, %d steps, %d calls", len(seeds), steps, calls)
 }

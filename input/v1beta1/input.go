@@ -22,6 +22,9 @@ type Compose string
 const (
 	// ComposeObject composes provider-kubernetes Objects.
 	ComposeObject Compose = "Object"
+
+	// ComposeNative composes the Kubernetes objects themselves.
+	ComposeNative Compose = "Native"
 )
 
 // A Generation says what the rollout digest takes for the generation of a
@@ -64,14 +67,16 @@ type Input struct {
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	// Compose says how Kubernetes objects are composed: Object, as
-	// provider-kubernetes Objects. Default: Object. Any other value is an error.
-	// +kubebuilder:validation:Enum=Object
+	// provider-kubernetes Objects; or Native, as they are, which needs a ClusterRole
+	// that lets Crossplane work with StatefulSets. Default: Object. Any other value is
+	// an error, and so is one that differs from how a server runs.
+	// +kubebuilder:validation:Enum=Object;Native
 	// +optional
 	Compose Compose `json:"compose,omitempty"`
 
 	// ProviderConfigRef names the ProviderConfig of the Objects. Default:
 	// ClusterProviderConfig default for a namespaced composite resource, default
-	// for a cluster-scoped one.
+	// for a cluster-scoped one. An error where there are no Objects.
 	// +optional
 	ProviderConfigRef ProviderConfigRef `json:"providerConfigRef,omitzero"`
 
@@ -146,7 +151,7 @@ func (in *Input) Default() {
 	if in.Compose == "" {
 		in.Compose = ComposeObject
 	}
-	if in.ProviderConfigRef.Name == "" {
+	if in.ProviderConfigRef.Name == "" && in.Compose != ComposeNative {
 		in.ProviderConfigRef.Name = "default"
 	}
 	if in.ConfigHash.Generation == "" {

@@ -4,7 +4,6 @@ package compose
 
 import (
 	"fmt"
-	"strings"
 
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -96,39 +95,4 @@ func readinessOf(m *structpb.Struct) readiness {
 	default:
 		return readiness{Policy: policySuccessfulCreate}
 	}
-}
-
-// migrate tells how to move a server on purpose.
-const migrate = "change it back; to migrate, delete the DittoServer, which keeps its volume claims, and create it anew"
-
-// moved returns an error if a composed resource would be another one than the one
-// that runs. A second, empty server would come up beside the running one.
-func moved(n manifest.Name, desired *structpb.Struct, running *observed.Resource) error {
-	if running == nil {
-		return nil
-	}
-
-	if want, got := groupKind(desired), groupKind(running.Composed); want != got {
-		return fmt.Errorf("composed resource %s is a %s and would become a %s: %s", n, got, want, migrate)
-	}
-
-	for _, path := range [][]string{
-		{"spec", "providerConfigRef", "kind"},
-		{"spec", "providerConfigRef", "name"},
-		{"spec", "forProvider", "manifest", "kind"},
-		{"spec", "forProvider", "manifest", "metadata", "namespace"},
-		{"spec", "forProvider", "manifest", "metadata", "name"},
-	} {
-		if want, got := typed.Get(desired, path...).GetStringValue(), typed.Get(running.Composed, path...).GetStringValue(); want != got {
-			return fmt.Errorf("composed resource %s has the %s %q and would get %q: %s", n, strings.Join(path, "."), got, want, migrate)
-		}
-	}
-
-	return nil
-}
-
-// groupKind of a resource. Its API version may change.
-func groupKind(r *structpb.Struct) string {
-	group, _, _ := strings.Cut(typed.Get(r, "apiVersion").GetStringValue(), "/")
-	return typed.Get(r, "kind").GetStringValue() + "." + group
 }

@@ -103,6 +103,11 @@ func (d *Decision) freezeServices(running observed.Resources) {
 			continue
 		}
 
+		// One that nobody asked for is a webhook's, and stays without being asked for.
+		if want == nil && typed.Get(running.Asked(n), "spec", "loadBalancerClass") == nil {
+			continue
+		}
+
 		d.Frozen = append(d.Frozen, fmt.Sprintf("load balancer class of %s is %q instead of %q (give the Service the type ClusterIP until the condition Applied is True, and then LoadBalancer again)", n, got.GetStringValue(), want.GetStringValue()))
 		d.set(n, got, "spec", "loadBalancerClass")
 	}

@@ -9,7 +9,6 @@ package guard
 import (
 	"maps"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
@@ -53,7 +52,7 @@ const (
 	// with other volume claims.
 	Recreating Reason = "Recreating"
 
-	// PredecessorThere means that the Object of an earlier StatefulSet must be gone
+	// PredecessorThere means that an earlier StatefulSet, or its Object, must be gone
 	// before there can be another one.
 	PredecessorThere Reason = "PredecessorThere"
 )
@@ -74,8 +73,8 @@ type Decision struct {
 	// go ahead, if Rollout is ApprovalRequired.
 	Approval string
 
-	// Predecessors are the Objects that must be gone, if Rollout is PredecessorThere.
-	// There are none while they are not known.
+	// Predecessors are what must be gone, if Rollout is PredecessorThere. There are none
+	// while they are not known.
 	Predecessors []string
 
 	// Frozen tells which settings keep what runs, since Kubernetes cannot change
@@ -95,8 +94,8 @@ func (d *Decision) WillMove() bool {
 // First: may this server move at all? If not, config.yaml and the pod template
 // stay together as they run, or a pod that restarts by itself would take half of
 // the change. If so, config.yaml moves, and the template follows once the
-// observed ConfigMap holds it. predecessors are the Objects that are where the StatefulSet's
-// would be, if none is observed. hash returns the rollout digest over a config.yaml.
+// observed ConfigMap holds it. predecessors are where the StatefulSet would be, if none
+// is observed. hash returns the rollout digest over a config.yaml.
 func Decide(s *spec.Server, desired manifest.Manifests, running observed.Resources, predecessors observed.Predecessors, secrets secret.State, hash func(config string) string) Decision {
 	d := Decision{Manifests: maps.Clone(desired), Rollout: RolledOut}
 
@@ -178,9 +177,10 @@ func runningConfig(running observed.Resources) string {
 	return manifest.Config(running.Asked(manifest.ConfigMap))
 }
 
-// sameTemplate says whether two StatefulSets have the same pod template.
+// sameTemplate says whether two StatefulSets were asked to have the same pod template.
+// The API server may spell it otherwise.
 func sameTemplate(a, b *structpb.Struct) bool {
-	return proto.Equal(typed.Get(a, "spec", "template"), typed.Get(b, "spec", "template"))
+	return manifest.TemplateHash(a) == manifest.TemplateHash(b)
 }
 
 // holdsConfig says whether an observed ConfigMap holds config.yaml, both as asked

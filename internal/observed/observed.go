@@ -27,7 +27,7 @@ type Resource struct {
 	Composed *structpb.Struct
 
 	// Asked is the manifest that was last asked for, without what the API server
-	// adds.
+	// adds. It keeps nothing that the guards do not look at.
 	Asked *structpb.Struct
 
 	// Live is the Kubernetes object as it is, or nil if there is none yet, or it is
@@ -69,9 +69,9 @@ func (r Resources) Live(n manifest.Name) *structpb.Struct {
 	return nil
 }
 
-// Objects reads the resources that are composed as provider-kubernetes Objects.
-// A resource that is none is an error: what runs cannot be guessed.
-func Objects(resources map[string]*fnv1.Resource) (Resources, error) {
+// Read reads the observed resources, composed as provider-kubernetes Objects or
+// natively. One that is neither is an error: what runs cannot be guessed.
+func Read(resources map[string]*fnv1.Resource) (Resources, error) {
 	out := Resources{}
 
 	for _, n := range manifest.Names() {
@@ -80,7 +80,7 @@ func Objects(resources map[string]*fnv1.Resource) (Resources, error) {
 			continue
 		}
 
-		o, err := object(n, r.GetResource())
+		o, err := read(n, r.GetResource())
 		if err != nil {
 			return nil, err
 		}
@@ -91,15 +91,43 @@ func Objects(resources map[string]*fnv1.Resource) (Resources, error) {
 	return out, nil
 }
 
+// kinds of the Kubernetes objects by the name of their composed resource.
+//
+//nolint:gochecknoglobals // A table.
+var kinds = map[manifest.Name]string{
+	manifest.ConfigMap:       "v1 ConfigMap",
+	manifest.StatefulSet:     "apps/v1 StatefulSet",
+	manifest.ServiceHeadless: "v1 Service",
+	manifest.ServiceFile:     "v1 Service",
+	manifest.ServiceAPI:      "v1 Service",
+	manifest.ServiceMetrics:  "v1 Service",
+}
+
+func read(n manifest.Name, composed *structpb.Struct) (*Resource, error) {
+	switch kind := kindOf(composed); kind {
+	case kinds[n]:
+		return native(n, composed)
+	case ObjectNamespaced + " Object", ObjectClusterScoped + " Object":
+		return object(n, composed)
+	default:
+		return nil, fmt.Errorf("cannot read the composed resource %s: it is %s %s, neither %s nor an Object of provider-kubernetes", n, kind, nameOf(composed), kinds[n])
+	}
+}
+
+func kindOf(resource *structpb.Struct) string {
+	return typed.Get(resource, "apiVersion").GetStringValue() + " " + typed.Get(resource, "kind").GetStringValue()
+}
+
+func nameOf(resource *structpb.Struct) string {
+	return typed.Get(resource, "metadata", "name").GetStringValue()
+}
+
+// object reads an Object of provider-kubernetes.
 func object(n manifest.Name, o *structpb.Struct) (*Resource, error) {
 	asked := typed.Get(o, "spec", "forProvider", "manifest").GetStructValue()
 
-	if kind := typed.Get(o, "kind").GetStringValue(); kind != "Object" || asked == nil {
-		return nil, fmt.Errorf("cannot read the composed resource %s: it is %s %s, not an Object with a manifest", n, kind, typed.Get(o, "metadata", "name").GetStringValue())
-	}
-
 	if !isWhole(n, asked) {
-		return nil, fmt.Errorf("cannot read the composed resource %s: the manifest of Object %s lacks what this function writes, such as the pod template or the configuration", n, typed.Get(o, "metadata", "name").GetStringValue())
+		return nil, fmt.Errorf("cannot read the composed resource %s: the manifest of Object %s lacks what this function writes, such as the pod template or the configuration", n, nameOf(o))
 	}
 
 	return &Resource{

@@ -3,6 +3,7 @@ package observed
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -16,8 +17,11 @@ import (
 // Crossplane forgets a composed resource once it asked for its deletion, and gives
 // its successor the same name. One that is composed too early is applied to the
 // Object that is being deleted: the provider then can neither change the StatefulSet,
-// whose volume claims are immutable, nor delete it, and never gets further. So where
-// Crossplane observes no StatefulSet, its Object is required by its labels.
+// whose volume claims are immutable, nor delete it, and never gets further. A
+// StatefulSet that is composed natively cannot be changed in that moment either, and
+// one that somebody else made must not be taken over. So where Crossplane observes no
+// StatefulSet, what may be in its place is required: the Object by its labels, the
+// StatefulSet by its name.
 
 // API versions of Objects. A namespaced composite resource can only own the first.
 const (
@@ -40,8 +44,13 @@ func StatefulSetLabels(s *spec.Server) map[string]string {
 }
 
 // IsFoundAgain says whether the Object of a running StatefulSet has its labels already.
-// One that an earlier version of this function composed gets them first.
+// One that an earlier version of this function composed gets them first. What is
+// composed natively has a name that is known.
 func IsFoundAgain(s *spec.Server, running *Resource) bool {
+	if s.IsNative() {
+		return true
+	}
+
 	for k, v := range StatefulSetLabels(s) {
 		if typed.Get(running.Composed, "metadata", "labels", k).GetStringValue() != v {
 			return false
@@ -51,14 +60,25 @@ func IsFoundAgain(s *spec.Server, running *Resource) bool {
 	return true
 }
 
-// requirement is the name under which the Object of a StatefulSet is required.
-const requirement = "object/statefulset"
+// requirement is the name under which a StatefulSet, or its Object, is required.
+const requirement = "running/statefulset"
 
-// Requirements returns the Object of the server's StatefulSet where Crossplane
-// observes none.
+// Requirements returns what may be in the place of the server's StatefulSet, where
+// Crossplane observes none.
 func Requirements(s *spec.Server, running Resources) map[string]*fnv1.ResourceSelector {
 	if running[manifest.StatefulSet] != nil {
 		return nil
+	}
+
+	if s.IsNative() {
+		apiVersion, kind, _ := strings.Cut(kinds[manifest.StatefulSet], " ")
+
+		return map[string]*fnv1.ResourceSelector{requirement: {
+			ApiVersion: apiVersion,
+			Kind:       kind,
+			Match:      &fnv1.ResourceSelector_MatchName{MatchName: manifest.ObjectName(s.Name, manifest.StatefulSet)},
+			Namespace:  new(s.Namespace),
+		}}
 	}
 
 	selector := &fnv1.ResourceSelector{
@@ -73,22 +93,21 @@ func Requirements(s *spec.Server, running Resources) map[string]*fnv1.ResourceSe
 	return map[string]*fnv1.ResourceSelector{requirement: selector}
 }
 
-// Predecessors are Objects in the place of a StatefulSet that Crossplane does not
-// observe. Nothing can take it until they are gone.
+// Predecessors are in the place of a StatefulSet that Crossplane does not observe.
+// Nothing can take it until they are gone.
 type Predecessors struct {
 	// Fetched says whether it is known which there are.
 	Fetched bool
 
-	// Names of the Objects, and what to do about those that do not go by themselves.
+	// Names with their kinds, and what to do about those that do not go by themselves.
 	Names []string
 }
 
 // AreGone says whether the place is free.
 func (p Predecessors) AreGone() bool { return p.Fetched && len(p.Names) == 0 }
 
-// WithPredecessor returns what runs together with the Object of the StatefulSet that
-// Crossplane does not observe, if it is this composite resource's and stays. Others
-// are predecessors.
+// WithPredecessor returns what runs together with the StatefulSet that Crossplane does
+// not observe, if it is this composite resource's and stays. Others are predecessors.
 func WithPredecessor(xr *structpb.Struct, running Resources, required map[string]*fnv1.Resources) (Resources, Predecessors, error) {
 	if running[manifest.StatefulSet] != nil {
 		return running, Predecessors{Fetched: true}, nil
@@ -101,9 +120,9 @@ func WithPredecessor(xr *structpb.Struct, running Resources, required map[string
 		o := item.GetResource()
 
 		if typed.Get(o, "metadata", "deletionTimestamp") != nil || ownerOf(o) != typed.Get(xr, "metadata", "uid").GetStringValue() {
-			name := typed.Get(o, "metadata", "name").GetStringValue()
+			name := typed.Get(o, "kind").GetStringValue() + " " + nameOf(o)
 			if typed.Get(o, "metadata", "deletionTimestamp") == nil {
-				name += " (which another resource owns: delete that one, or the Object)"
+				name += " (which is not this DittoServer's: remove it, or give the DittoServer another name)"
 			}
 
 			p.Names = append(p.Names, name)
@@ -111,7 +130,7 @@ func WithPredecessor(xr *structpb.Struct, running Resources, required map[string
 			continue
 		}
 
-		r, err := object(manifest.StatefulSet, o)
+		r, err := read(manifest.StatefulSet, o)
 		if err != nil {
 			return nil, p, err
 		}

@@ -176,7 +176,7 @@ func rolloutMessage(d guard.Decision) string {
 			return what + " until Crossplane has looked for its predecessor"
 		}
 
-		return what + " until its predecessor is gone, the Object " + strings.Join(d.Predecessors, ", ")
+		return what + " until its predecessor is gone: " + strings.Join(d.Predecessors, ", ")
 	case guard.RolledOut:
 	}
 

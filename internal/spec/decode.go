@@ -201,6 +201,10 @@ func isGiven(v *structpb.Value) bool {
 	return true
 }
 
+// IsNative says whether the Kubernetes objects themselves are composed, without a
+// provider.
+func (s *Server) IsNative() bool { return s.Input.Compose == v1beta1.ComposeNative }
+
 // Settings returns what config.yaml says of the server.
 func (s *Server) Settings() dittofs.Settings {
 	spec := &s.Spec

@@ -762,7 +762,7 @@ spec:
 				"input.ttl: Invalid value: 1: must be a string",
 				`spec.apiPort: Invalid value: "8080": must be a whole number`,
 				"spec.surprise: Forbidden: unknown field",
-				`input.compose: Unsupported value: "Helm": supported values: "Object"`,
+				`input.compose: Unsupported value: "Helm": supported values: "Object", "Native"`,
 				`metadata.name: Invalid value: "Files": ` + notDNS1035Label,
 				"spec.nfsPort: Invalid value: 70000: " + notPort,
 				"spec.identity.jwt.secretRef.name: Required value: name a Secret in the server's namespace",

@@ -72,21 +72,11 @@ func (s *Server) validateInput(p *field.Path) field.ErrorList {
 		errs = append(errs, oneOf(p.Child("kind"), in.Kind, v1beta1.Kind)...)
 	}
 
-	errs = append(errs, oneOf(p.Child("compose"), in.Compose, v1beta1.ComposeObject)...)
+	errs = append(errs, oneOf(p.Child("compose"), in.Compose, v1beta1.ComposeObject, v1beta1.ComposeNative)...)
 	errs = append(errs, oneOf(p.Child("configHash", "generation"), in.ConfigHash.Generation, v1beta1.GenerationSpec, v1beta1.GenerationMetadata, v1beta1.GenerationNone)...)
 	errs = append(errs, oneOf(p.Child("policy", "podSecurity"), in.Policy.PodSecurity, v1beta1.PodSecurityRestricted, v1beta1.PodSecurityBaseline, v1beta1.PodSecurityPrivileged)...)
 
-	ref := p.Child("providerConfigRef")
-	errs = append(errs, messages(ref.Child("name"), in.ProviderConfigRef.Name, validation.IsDNS1123Subdomain(in.ProviderConfigRef.Name))...)
-
-	switch kind := &in.ProviderConfigRef.Kind; {
-	case s.ClusterScoped && *kind != "":
-		errs = append(errs, field.Forbidden(ref.Child("kind"), "the Objects of a cluster-scoped composite resource name a ProviderConfig without a kind: remove it"))
-	case !s.ClusterScoped && *kind == "":
-		*kind = kindClusterProviderConfig
-	case !s.ClusterScoped:
-		errs = append(errs, oneOf(ref.Child("kind"), *kind, kindClusterProviderConfig, kindProviderConfig)...)
-	}
+	errs = append(errs, s.validateProviderConfigRef(p.Child("providerConfigRef"))...)
 
 	// A namespace that could not be decoded has an error of its own.
 	if !s.ClusterScoped && s.Namespace != "" && in.Namespace != "" && in.Namespace != s.Namespace {
@@ -100,6 +90,31 @@ func (s *Server) validateInput(p *field.Path) field.ErrorList {
 		}
 
 		s.TTL = &ttl
+	}
+
+	return errs
+}
+
+// validateProviderConfigRef fills in the kind that depends on the scope, too.
+func (s *Server) validateProviderConfigRef(p *field.Path) field.ErrorList {
+	ref := &s.Input.ProviderConfigRef
+
+	switch {
+	case s.IsNative() && *ref != v1beta1.ProviderConfigRef{}:
+		return field.ErrorList{field.Forbidden(p, "what is composed natively needs no provider: remove it")}
+	case s.IsNative():
+		return nil
+	}
+
+	errs := messages(p.Child("name"), ref.Name, validation.IsDNS1123Subdomain(ref.Name))
+
+	switch {
+	case s.ClusterScoped && ref.Kind != "":
+		errs = append(errs, field.Forbidden(p.Child("kind"), "the Objects of a cluster-scoped composite resource name a ProviderConfig without a kind: remove it"))
+	case !s.ClusterScoped && ref.Kind == "":
+		ref.Kind = kindClusterProviderConfig
+	case !s.ClusterScoped:
+		errs = append(errs, oneOf(p.Child("kind"), ref.Kind, kindClusterProviderConfig, kindProviderConfig)...)
 	}
 
 	return errs

@@ -27,9 +27,9 @@ func TestValidateInput(t *testing.T) {
 			want:   []string{`input.kind: Unsupported value: "Resources": supported values: "Input"`},
 		},
 		"Compose": {
-			reason: "There is one way to compose",
-			input:  "compose: Native",
-			want:   []string{`input.compose: Unsupported value: "Native": supported values: "Object"`},
+			reason: "An unknown way to compose should be refused",
+			input:  "compose: Helm",
+			want:   []string{`input.compose: Unsupported value: "Helm": supported values: "Object", "Native"`},
 		},
 		"Generation": {
 			reason: "An unknown generation should be refused",
@@ -66,6 +66,16 @@ func TestValidateInput(t *testing.T) {
 			xr:     clusterScoped,
 			input:  "{namespace: storage, providerConfigRef: {name: remote}}",
 		},
+		"ProviderConfigOfNative": {
+			reason: "What is composed natively has no provider, whose name would be ignored",
+			input:  "{compose: Native, providerConfigRef: {name: remote}}",
+			want:   []string{"input.providerConfigRef: Forbidden: what is composed natively needs no provider: remove it"},
+		},
+		"NativeOfClusterScoped": {
+			reason: "A claim may be composed natively",
+			xr:     clusterScoped,
+			input:  "{namespace: storage, compose: Native}",
+		},
 		"AnotherNamespace": {
 			reason: "A namespaced composite resource cannot reach into another namespace",
 			input:  "namespace: kube-system",
@@ -73,9 +83,9 @@ func TestValidateInput(t *testing.T) {
 		},
 		"TTLAndMore": {
 			reason: "A bad TTL should not hide other errors",
-			input:  "{ttl: soon, compose: Native, namespace: kube-system}",
+			input:  "{ttl: soon, compose: Helm, namespace: kube-system}",
 			want: []string{
-				`input.compose: Unsupported value: "Native": supported values: "Object"`,
+				`input.compose: Unsupported value: "Helm": supported values: "Object", "Native"`,
 				`input.namespace: Invalid value: "kube-system": a namespaced composite resource composes into its own namespace: remove it`,
 				`input.ttl: Invalid value: "soon": must be a Go duration of zero or more, such as 1m`,
 			},
@@ -86,7 +96,7 @@ func TestValidateInput(t *testing.T) {
 		"{configHash: {generation: %s}}":        {"Spec", "Metadata", "None"},
 		"{policy: {podSecurity: %s}}":           {"restricted", "baseline", "privileged"},
 		"{providerConfigRef: {kind: %s}}":       {"ClusterProviderConfig", "ProviderConfig"},
-		"{compose: %s}":                         {"Object"},
+		"{compose: %s}":                         {"Object", "Native"},
 		"{kind: %s}":                            {"Input"},
 		"{apiVersion: %s}":                      {"dittoserver.fn.crossplane.io/v1beta1"},
 		"{ttl: %s}":                             {"0s", "1m", "1h30m", "500ms"},

@@ -1,0 +1,165 @@
+package observed
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/types/known/structpb"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+	"sigs.k8s.io/structured-merge-diff/v6/value"
+
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/typed"
+)
+
+// What was asked for of a Kubernetes object that Crossplane applied itself is what
+// Crossplane owns of it. The API server's defaults, and what controllers and people
+// added, belong to nobody or to them: sent back, they would become ours, and never
+// follow their owners again.
+// https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
+
+// managerPrefix begins the name of the field manager that Crossplane applies composed
+// resources as.
+const managerPrefix = "apiextensions.crossplane.io/composed"
+
+// native reads a Kubernetes object that is composed as it is.
+func native(n manifest.Name, live *structpb.Struct) (*Resource, error) {
+	asked := ownedByCrossplane(live)
+
+	if n == manifest.StatefulSet {
+		if !isWhole(n, live) {
+			return nil, fmt.Errorf("cannot read the composed resource %s: StatefulSet %s lacks what this function writes, such as the pod template", n, nameOf(live))
+		}
+
+		asked = askedStatefulSet(live, asked)
+	}
+
+	return &Resource{Composed: live, Asked: asked, Live: live, Current: true}, nil
+}
+
+// askedStatefulSet completes what Crossplane owns of a StatefulSet with what somebody
+// else may have taken over, so that a guard can keep all of what runs.
+func askedStatefulSet(live, owned *structpb.Struct) *structpb.Struct {
+	asked := owned
+	for _, f := range []string{"replicas", "serviceName", "selector", "podManagementPolicy"} {
+		asked = typed.With(asked, typed.Get(live, "spec", f), "spec", f)
+	}
+
+	asked = typed.With(asked, withoutDefaults(typed.Get(live, "spec", "volumeClaimTemplates")), "spec", "volumeClaimTemplates")
+
+	// Kept only in part, a pod template would be another one. The digest that it carries
+	// of itself tells.
+	if h := manifest.TemplateHash(asked); h == "" || manifest.TemplateHash(manifest.Seal(asked)) != h {
+		asked = typed.With(asked, typed.Get(live, "spec", "template"), "spec", "template")
+	}
+
+	return asked
+}
+
+// withoutDefaults returns volume claim templates without what the API server adds. A
+// list that is owned as a whole is owned with its defaults.
+func withoutDefaults(claims *structpb.Value) *structpb.Value {
+	if claims.GetListValue() == nil {
+		return claims
+	}
+
+	out := &structpb.ListValue{}
+
+	for _, v := range claims.GetListValue().GetValues() {
+		c := v.GetStructValue()
+		for _, path := range [][]string{{"apiVersion"}, {"kind"}, {"status"}, {"metadata", "creationTimestamp"}} {
+			c = typed.With(c, nil, path...)
+		}
+
+		if typed.Get(c, "spec", "volumeMode").GetStringValue() == "Filesystem" {
+			c = typed.With(c, nil, "spec", "volumeMode")
+		}
+
+		out.Values = append(out.Values, structpb.NewStructValue(c))
+	}
+
+	return structpb.NewListValue(out)
+}
+
+// ownedByCrossplane returns the fields of a live object that Crossplane applied.
+func ownedByCrossplane(live *structpb.Struct) *structpb.Struct {
+	for _, v := range typed.Get(live, "metadata", "managedFields").GetListValue().GetValues() {
+		entry := v.GetStructValue()
+		if strings.HasPrefix(typed.Get(entry, "manager").GetStringValue(), managerPrefix) &&
+			typed.Get(entry, "operation").GetStringValue() == "Apply" && typed.Get(entry, "subresource").GetStringValue() == "" {
+			return owned(structpb.NewStructValue(live), typed.Get(entry, "fieldsV1").GetStructValue()).GetStructValue()
+		}
+	}
+
+	return &structpb.Struct{}
+}
+
+// owned returns the part of a value that a field set in the format FieldsV1 names. A
+// field without fields below it is owned whole.
+func owned(v *structpb.Value, fields *structpb.Struct) *structpb.Value {
+	if len(fields.GetFields()) == 0 {
+		return v
+	}
+
+	elements := make(map[string]fieldpath.PathElement, len(fields.GetFields()))
+	for name := range fields.GetFields() {
+		// The set itself, ".", is none, and neither is what a newer API server may write.
+		if e, err := fieldpath.DeserializePathElement(name); err == nil && name != "." {
+			elements[name] = e
+		}
+	}
+
+	if l := v.GetListValue(); l != nil {
+		return ownedItems(l, fields, elements)
+	}
+
+	out := &structpb.Struct{Fields: map[string]*structpb.Value{}}
+
+	for name, e := range elements {
+		if e.FieldName == nil {
+			continue
+		}
+
+		if field, ok := v.GetStructValue().GetFields()[*e.FieldName]; ok {
+			out.Fields[*e.FieldName] = owned(field, fields.GetFields()[name].GetStructValue())
+		}
+	}
+
+	return structpb.NewStructValue(out)
+}
+
+// ownedItems returns the items of a list that are owned, in their order.
+func ownedItems(l *structpb.ListValue, fields *structpb.Struct, elements map[string]fieldpath.PathElement) *structpb.Value {
+	out := &structpb.ListValue{}
+
+	for i, item := range l.GetValues() {
+		for name, e := range elements {
+			if is(item, i, e) {
+				out.Values = append(out.Values, owned(item, fields.GetFields()[name].GetStructValue()))
+				break
+			}
+		}
+	}
+
+	return structpb.NewListValue(out)
+}
+
+// is says whether an element of a field path stands for an item of a list: by its keys,
+// its value or its index.
+func is(item *structpb.Value, index int, e fieldpath.PathElement) bool {
+	equals := func(v *structpb.Value, want value.Value) bool {
+		return v != nil && value.Equals(value.NewValueInterface(v.AsInterface()), want)
+	}
+
+	switch {
+	case e.Key != nil:
+		return !slices.ContainsFunc(*e.Key, func(key value.Field) bool {
+			return !equals(item.GetStructValue().GetFields()[key.Name], key.Value)
+		})
+	case e.Value != nil:
+		return equals(item, *e.Value)
+	default:
+		return e.Index != nil && *e.Index == index
+	}
+}
