@@ -812,6 +812,15 @@ func (w *world) settle() *fnv1.RunFunctionResponse {
 	return nil
 }
 
+// checkRest checks that nothing waits in the end for what passes by itself.
+func (w *world) checkRest(rsp *fnv1.RunFunctionResponse) {
+	for _, r := range []guard.Reason{guard.SecretsNotFetched, guard.RolloutInProgress, guard.ConfigMapNotReady, guard.Recreating, guard.PredecessorThere} {
+		if c := condition(rsp, "ConfigRolledOut"); strings.HasPrefix(c, "FALSE/"+string(r)+":") {
+			w.failf("the world is at rest and waits: %s", c)
+		}
+	}
+}
+
 // appliedTo says whether a live object is what was asked for.
 func appliedTo(asked, live *structpb.Struct) bool {
 	return live != nil && contains(structpb.NewStructValue(live), structpb.NewStructValue(asked)) &&
@@ -1013,7 +1022,7 @@ func TestHistories(t *testing.T) {
 
 				// In the end everything comes to rest.
 				w.refused = false
-				w.settle()
+				w.checkRest(w.settle())
 
 				calls += w.calls
 			})

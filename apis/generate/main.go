@@ -77,7 +77,7 @@ func namespaced(crd *unstructured.Unstructured) (*unstructured.Unstructured, err
 	names, _, _ := unstructured.NestedMap(crd.Object, "spec", "names")
 	delete(names, "listKind")
 
-	return xrdOf(crd, "apiextensions.crossplane.io/v2", "Namespaced", names, versions), nil
+	return xrdOf(crd, crd.GetName(), "apiextensions.crossplane.io/v2", "Namespaced", names, versions), nil
 }
 
 // claimSuffix is what Crossplane appends to a claim's name for that of its composite
@@ -98,10 +98,9 @@ func claims(crd *unstructured.Unstructured) (*unstructured.Unstructured, error) 
 	plural, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "plural")
 	singular, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "singular")
 
-	xrd := xrdOf(crd, "apiextensions.crossplane.io/v1", "LegacyCluster", map[string]any{
+	xrd := xrdOf(crd, "x"+crd.GetName(), "apiextensions.crossplane.io/v1", "LegacyCluster", map[string]any{
 		"kind": "X" + kind, "plural": "x" + plural, "singular": "x" + singular,
 	}, versions)
-	xrd.SetName("x" + crd.GetName())
 
 	err = unstructured.SetNestedMap(xrd.Object, map[string]any{
 		"kind": kind, "plural": plural, "singular": singular,
@@ -110,7 +109,9 @@ func claims(crd *unstructured.Unstructured) (*unstructured.Unstructured, error) 
 	return xrd, err
 }
 
-func xrdOf(crd *unstructured.Unstructured, apiVersion, scope string, names map[string]any, versions []any) *unstructured.Unstructured {
+// xrdOf returns an XRD. Its Composition has the same name, and is the one of those who
+// name none: of several, Crossplane would take any.
+func xrdOf(crd *unstructured.Unstructured, name, apiVersion, scope string, names map[string]any, versions []any) *unstructured.Unstructured {
 	group, _, _ := unstructured.NestedString(crd.Object, "spec", "group")
 
 	xrd := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
@@ -118,10 +119,12 @@ func xrdOf(crd *unstructured.Unstructured, apiVersion, scope string, names map[s
 		"group":    group,
 		"names":    names,
 		"versions": versions,
+
+		"defaultCompositionRef": map[string]any{"name": name},
 	}}}
 	xrd.SetAPIVersion(apiVersion)
 	xrd.SetKind("CompositeResourceDefinition")
-	xrd.SetName(crd.GetName())
+	xrd.SetName(name)
 
 	return xrd
 }

@@ -41,12 +41,15 @@ const (
 	claims     = "claims"
 )
 
+// native is the folder below example/ of what is composed without a provider.
+const native = "native"
+
 // examples are the files below example/, without their extension, that are rendered,
 // and the flavour of the API that each is written for.
 func examples() map[string]string {
 	return map[string]string{
 		"xr": namespaced, "minimal": namespaced, "full": namespaced, "postgres": namespaced, "metrics-smb": namespaced, "stopped": namespaced,
-		"claims/xr": claims,
+		"claims/xr": claims, native + "/xr": namespaced,
 	}
 }
 
@@ -71,6 +74,10 @@ func TestGolden(t *testing.T) {
 			c := *c
 			c.XR = filepath.Join(root, "example", name+".yaml")
 			c.Composition = configuration(flavour, "composition.yaml")
+			if filepath.Dir(name) == native {
+				c.Composition = filepath.Join(root, "example", native, "composition.yaml")
+			}
+
 			c.Functions = filepath.Join(root, "example/functions.yaml")
 			c.Secrets = filepath.Join(root, "example/secrets.yaml")
 
