@@ -180,7 +180,7 @@ XPKG := $(OUTPUT)/xpkg
 GOARCH := $(shell go env GOARCH)
 
 .PHONY: xpkg
-xpkg: image $(CROSSPLANE_CLI) ## Build the function's and the Configuration's packages into _output/xpkg
+xpkg: image $(CROSSPLANE_CLI) ## Build the function's and the Configurations' packages into _output/xpkg
 	@mkdir -p $(XPKG)
 	@GOARCH=$(GOARCH) $(GO_BUILD) -o $(XPKG)/function .
 	@$(OUTPUT)/image --output=$(XPKG)/runtime.tar --platform=linux/$(GOARCH) \
@@ -189,6 +189,8 @@ xpkg: image $(CROSSPLANE_CLI) ## Build the function's and the Configuration's pa
 		--package-file=$(XPKG)/function-dittoserver.xpkg
 	@$(CROSSPLANE_CLI) xpkg build --package-root=configuration/namespaced \
 		--package-file=$(XPKG)/configuration-dittoserver.xpkg
+	@$(CROSSPLANE_CLI) xpkg build --package-root=configuration/claims \
+		--package-file=$(XPKG)/configuration-dittoserver-claims.xpkg
 
 .PHONY: image
 image:
@@ -241,7 +243,7 @@ $(POSTGRES): $(DEBIAN) test/e2e/postgres.sh
 DEBIAN_LIBRARIES := $(DEBIAN)/usr/lib/$(shell uname -m)-linux-gnu
 # What stack and the tests run, by name.
 STACK_ENV = PATH=$(CURDIR)/$(OUTPUT):$(KUBERNETES_TOOLS):$(COREDNS_TOOLS):$(HELM_TOOLS):$(OCI_TOOLS):$(CROSSPLANE_TOOLS):$(DEBIAN)/usr/bin:$(DEBIAN)/usr/sbin:$$PATH \
-	DEBIAN_LIBRARIES=$(DEBIAN_LIBRARIES):$(DEBIAN_LIBRARIES)/samba STACK=$(STACK) STACK_NODE=$(if $(filter none,$(NODE)),false,true)
+	DEBIAN_LIBRARIES=$(DEBIAN_LIBRARIES):$(DEBIAN_LIBRARIES)/samba STACK=$(STACK) STACK_NODE=$(if $(filter none,$(NODE)),false,true) STACK_FLAVOUR=$(FLAVOUR)
 
 .PHONY: stack
 stack: image
@@ -252,16 +254,20 @@ stack: image
 NODE ?=
 STACK ?= $(CACHE)/stack$(if $(NODE),-$(NODE))
 
+# namespaced, native or claims. The tests of native DittoServers add what they need to a
+# stack of namespaced ones.
+FLAVOUR ?= namespaced
+
 CONTROL_PLANE := $(addprefix $(KUBERNETES_TOOLS)/,kube-apiserver kube-controller-manager kubectl)
 
 .PHONY: up
-up: check-crossplane xpkg stack $(CONTROL_PLANE) $(if $(NODE),,$(KUBERNETES) $(COREDNS) $(POSTGRES)) $(HELM) $(CRANE) $(STACK_CORE) $(PROVIDER_XPKG) $(DFS) $(DEBIAN) ## Bring up a local Kubernetes with CROSSPLANE (v2.4.0), the function and DittoServers. Needs root, or NODE=none
+up: check-crossplane xpkg stack $(CONTROL_PLANE) $(if $(NODE),,$(KUBERNETES) $(COREDNS) $(POSTGRES)) $(HELM) $(CRANE) $(STACK_CORE) $(PROVIDER_XPKG) $(DFS) $(DEBIAN) ## Bring up a local Kubernetes with CROSSPLANE (v2.4.0), the function and DittoServers of a FLAVOUR (namespaced, claims). Needs root, or NODE=none
 	@$(STACK_ENV) stack up \
 		--crossplane-version=$(CROSSPLANE) --crossplane-core=$(STACK_CORE) \
 		--crossplane-module=$(call module_dir,$(CROSSPLANE_MODULE),github.com/crossplane/crossplane/v2) \
 		--provider=$(PROVIDER_XPKG) --provider-binary=$(PROVIDER) --provider-version=$(call module_version,provider-kubernetes,github.com/crossplane-contrib/provider-kubernetes) \
 		--dfs=$(DFS) --dfs-version=$(patsubst v%,%,$(DFS_VERSION)) --cni-plugins=$(DEBIAN)/usr/lib/cni \
-		--postgres=$(POSTGRES) --packages=$(XPKG) --packages-version=$(VERSION) --examples=example/install
+		--postgres=$(POSTGRES) --packages=$(XPKG) --packages-version=$(VERSION) --examples=example/install --flavour=$(FLAVOUR:native=namespaced)
 
 .PHONY: check-crossplane
 check-crossplane:
@@ -273,7 +279,7 @@ down: stack ## Stop it, and remove what it left
 
 .PHONY: e2e
 RUN ?= .
-e2e: up ## Run the end-to-end tests, or those whose names match RUN, on it. Needs root, or NODE=none
+e2e: up ## Run the end-to-end tests of a FLAVOUR (namespaced, native, claims), or those whose names match RUN, on it. Needs root, or NODE=none
 	@cd test/e2e && $(STACK_ENV) KUBECONFIG=$(STACK)/kubeconfig \
 		go test -count=1 -timeout 60m -parallel 8 -v -run '$(RUN)' .
 

@@ -102,9 +102,13 @@ func claims(crd *unstructured.Unstructured) (*unstructured.Unstructured, error) 
 		"kind": "X" + kind, "plural": "x" + plural, "singular": "x" + singular,
 	}, versions)
 
-	err = unstructured.SetNestedMap(xrd.Object, map[string]any{
-		"kind": kind, "plural": plural, "singular": singular,
-	}, "spec", "claimNames")
+	// A claim is there until all of it is gone: one of the same name that follows at once
+	// would meet what the first still deletes.
+	err = errors.Join(
+		unstructured.SetNestedField(xrd.Object, "Foreground", "spec", "defaultCompositeDeletePolicy"),
+		unstructured.SetNestedMap(xrd.Object, map[string]any{
+			"kind": kind, "plural": plural, "singular": singular,
+		}, "spec", "claimNames"))
 
 	return xrd, err
 }

@@ -35,6 +35,7 @@ func (s *server) logsDebug(t *testing.T) bool {
 
 func TestConfigReachesTheConfigMapBeforeThePod(t *testing.T) {
 	t.Parallel()
+	needsObjects(t)
 
 	s := newServer(t, level("INFO"))
 	pod := s.waitRunning(t)
@@ -79,11 +80,34 @@ func TestConfigReachesTheConfigMapBeforeThePod(t *testing.T) {
 	}
 }
 
+// Changes that follow each other closely end with the last one, each pod on what its
+// digest covers.
+func TestChangedConfigReplacesThePod(t *testing.T) {
+	t.Parallel()
+
+	s := newServer(t, level("INFO"))
+	pod := s.waitRunning(t)
+	s.watchPods(t)
+
+	for _, l := range []string{"WARN", "ERROR", "DEBUG"} {
+		s.apply(t, level(l))
+		eventually(t, "config.yaml has level "+l, s.configContains("level: "+l))
+	}
+
+	s.waitReplaced(t, pod)
+	s.waitRunning(t)
+	eventually(t, "configuration has level DEBUG", s.hasLevel("DEBUG"))
+
+	if s.waitRunning(t); !s.logsDebug(t) {
+		t.Error("the server does not log DEBUG")
+	}
+}
+
 // templateAskedFor says nothing once the StatefulSet's Object has a pod template that
 // covers a config.yaml with a text.
 func (s *server) templateAskedFor(text string) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
-		objects, err := s.objects(ctx)
+		objects, err := s.composed(ctx)
 		if err != nil {
 			return err
 		}
@@ -134,13 +158,13 @@ func (s *server) waitReplaced(t *testing.T, pod *corev1.Pod) {
 func (s *server) pause(t *testing.T, kind string, paused bool) {
 	t.Helper()
 
-	objects, err := s.objects(t.Context())
+	objects, err := s.composed(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	for _, o := range objects {
-		if k, _, _ := unstructured.NestedString(o.Object, "spec", "forProvider", "manifest", "kind"); k == kind {
+		if manifest, _ := applied(&o); manifest.GetKind() == kind {
 			patch := fmt.Sprintf(`{"metadata":{"annotations":{"crossplane.io/paused":"%t"}}}`, paused)
 			if err := cluster.Patch(t.Context(), &o, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
 				t.Fatal(err)

@@ -185,6 +185,8 @@ func killAPIServer(t *testing.T) {
 
 // Not parallel: without a provider no server of the cluster changes.
 func TestConfigWaitsForAStoppedProvider(t *testing.T) {
+	needsObjects(t)
+
 	s := newServer(t, level("INFO"))
 	pod := s.waitRunning(t)
 	s.watchPods(t)

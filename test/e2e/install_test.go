@@ -14,10 +14,9 @@ import (
 
 // Where Crossplane runs, and the names that users get by following example/install.
 const (
-	crossplaneNamespace  = "crossplane-system"
-	configurationPackage = "dittofs-configuration-dittoserver"
-	functionPackage      = "dittofs-function-dittoserver"
-	providerPackage      = "crossplane-contrib-provider-kubernetes"
+	crossplaneNamespace = "crossplane-system"
+	functionPackage     = "dittofs-function-dittoserver"
+	providerPackage     = "crossplane-contrib-provider-kubernetes"
 )
 
 // Labels that Crossplane puts on what it runs for a Function.
@@ -33,15 +32,15 @@ func TestPackagesAreInstalledAndHealthy(t *testing.T) {
 		t.Skip("without a node Crossplane runs no package")
 	}
 
-	for kind, name := range map[string]string{"Configuration": configurationPackage, "Function": functionPackage, "Provider": providerPackage} {
+	for kind, name := range map[string]string{"Configuration": tested.configuration, "Function": functionPackage, "Provider": providerPackage} {
 		for _, condition := range []string{"Installed", "Healthy"} {
 			eventually(t, kind+" is "+condition, hasCondition("pkg.crossplane.io/v1", kind, name, condition))
 		}
 	}
 
-	eventually(t, "the XRD is Established", hasCondition("apiextensions.crossplane.io/v2", "CompositeResourceDefinition", "dittoservers.dittofs.io", "Established"))
+	eventually(t, "the XRD is Established", hasCondition(tested.xrdVersion, "CompositeResourceDefinition", tested.xrd, "Established"))
 
-	installed := clusterObject(t, "apiextensions.crossplane.io/v1", "Composition", composition)
+	installed := clusterObject(t, "apiextensions.crossplane.io/v1", "Composition", tested.composition)
 	if steps, _, _ := unstructured.NestedSlice(installed.Object, "spec", "pipeline"); len(steps) != 1 {
 		t.Errorf("the Composition has %d steps, want the function alone", len(steps))
 	}

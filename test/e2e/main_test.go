@@ -41,6 +41,11 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 
+	if err := chooseFlavour(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "cannot prepare the flavour under test:", err)
+		os.Exit(1)
+	}
+
 	often := &unstructured.Unstructured{}
 	often.SetName(oftenCalled)
 

@@ -36,8 +36,8 @@ func TestMetricsAreScrapedWhileTheyAreEnabled(t *testing.T) {
 	s.expectFile(t, "first.txt", "first")
 }
 
-// noMetricsService says nothing if neither the Service for metrics is there nor an
-// Object that would create it anew.
+// noMetricsService says nothing if neither the Service for metrics is there nor a
+// composed resource that would create it anew.
 func (s *server) noMetricsService(ctx context.Context) error {
 	err := cluster.Get(ctx, s.key(s.name+"-metrics"), &corev1.Service{})
 	if err == nil {
@@ -48,14 +48,14 @@ func (s *server) noMetricsService(ctx context.Context) error {
 		return err
 	}
 
-	objects, err := s.objects(ctx)
+	objects, err := s.composed(ctx)
 	if err != nil {
 		return err
 	}
 
 	for _, o := range objects {
 		if o.GetAnnotations()["crossplane.io/composition-resource-name"] == "service-metrics" {
-			return fmt.Errorf("its Object %s is there", o.GetName())
+			return fmt.Errorf("the composed resource %s is there", o.GetName())
 		}
 	}
 

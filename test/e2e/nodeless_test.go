@@ -30,9 +30,9 @@ func needsNode(t *testing.T) {
 	}
 }
 
-// composed says nothing once the StatefulSet is there with the digest that the status
+// digest says nothing once the StatefulSet is there with the digest that the status
 // tells, and returns it.
-func (s *server) composed(ctx context.Context) (string, error) {
+func (s *server) digest(ctx context.Context) (string, error) {
 	xr, err := s.get(ctx)
 	if err != nil {
 		return "", err
@@ -60,7 +60,7 @@ func (s *server) waitComposed(t *testing.T, before string) string {
 	eventually(t, "the StatefulSet has a new digest", func(ctx context.Context) error {
 		var err error
 
-		hash, err = s.composed(ctx)
+		hash, err = s.digest(ctx)
 		if err == nil && hash == before {
 			err = errors.New("it has the old one")
 		}
@@ -80,7 +80,7 @@ func TestStatefulSetFollowsTheDittoServer(t *testing.T) {
 
 	same := func(want string) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
-			if got, err := s.composed(ctx); err != nil || got != want {
+			if got, err := s.digest(ctx); err != nil || got != want {
 				return errors.Join(err, fmt.Errorf("the digest is %s, and was %s", got, want))
 			}
 

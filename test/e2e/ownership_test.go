@@ -34,13 +34,13 @@ func TestEveryManagerOwnsOnlyWhatItMeans(t *testing.T) {
 
 // ownership of all that a server is made of.
 func (s *server) ownership(t *testing.T) {
-	objects, err := s.objects(t.Context())
+	objects, err := s.composed(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	if len(objects) != 5 {
-		t.Errorf("got %d Objects, want ConfigMap, StatefulSet and three Services", len(objects))
+		t.Errorf("got %d composed resources, want ConfigMap, StatefulSet and three Services", len(objects))
 	}
 
 	for _, o := range objects {
@@ -60,7 +60,7 @@ func (s *server) checkOwnership(t *testing.T) {
 		return
 	}
 
-	objects, err := s.objects(ctx)
+	objects, err := s.composed(ctx)
 	if err != nil {
 		t.Error(err)
 	}
@@ -74,13 +74,56 @@ func (s *server) checkOwnership(t *testing.T) {
 func checkObject(ctx context.Context, t *testing.T, o *unstructured.Unstructured) {
 	t.Helper()
 
-	manifest, _, err := unstructured.NestedMap(o.Object, "spec", "forProvider", "manifest")
+	if tested.native() {
+		nativeOwnership(t, o)
+
+		return
+	}
+
+	manifest, err := applied(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	objectOwnership(t, o)
-	liveOwnership(ctx, t, o.GetName(), &unstructured.Unstructured{Object: manifest})
+	liveOwnership(ctx, t, o.GetName(), manifest)
+}
+
+// defaulted are fields that the function never sets, and the API server or a controller
+// does.
+var defaulted = []string{
+	"revisionHistoryLimit", "updateStrategy", "dnsPolicy", "restartPolicy", "schedulerName", "terminationMessagePath",
+	"terminationMessagePolicy", "imagePullPolicy", "defaultMode", "successThreshold", "allocateLoadBalancerNodePorts",
+	"externalTrafficPolicy", "internalTrafficPolicy", "ipFamilies", "ipFamilyPolicy", "sessionAffinity", "clusterIPs", "nodePort", "status",
+}
+
+// nativeOwnership of a Kubernetes object that Crossplane applied: no default became its
+// own, though the function reads what it asked for from the live object.
+func nativeOwnership(t *testing.T, o *unstructured.Unstructured) {
+	t.Helper()
+
+	owned := ownedBy(t, o, "apiextensions.crossplane.io/composed/")
+	if len(owned) != 1 {
+		t.Errorf("%s %s: Crossplane's managers are not one: %v", o.GetKind(), o.GetName(), managers(owned))
+	}
+
+	for _, set := range owned {
+		if set.Size() < 5 {
+			t.Errorf("%s %s: Crossplane owns next to nothing: %s", o.GetKind(), o.GetName(), set)
+		}
+
+		set.Iterate(func(p fieldpath.Path) {
+			for _, element := range p {
+				if element.FieldName != nil && slices.Contains(defaulted, *element.FieldName) {
+					t.Errorf("%s %s: Crossplane owns %s", o.GetKind(), o.GetName(), p)
+				}
+			}
+
+			if v, ok := lookup(o.Object, p); !ok || !meant(v, p) {
+				t.Errorf("%s %s: Crossplane owns %s with the zero value %v", o.GetKind(), o.GetName(), p, v)
+			}
+		})
+	}
 }
 
 // liveOwnership of the Kubernetes object that an Object applied: exactly what its
@@ -119,8 +162,14 @@ func objectOwnership(t *testing.T, o *unstructured.Unstructured) {
 	want := []string{
 		`.metadata.annotations.crossplane.io/composition-resource-name`, `.metadata.generateName`,
 		`.metadata.labels.crossplane.io/composite`, `.metadata.ownerReferences`, `.spec.forProvider.manifest`,
-		`.spec.providerConfigRef.kind`, `.spec.providerConfigRef.name`, `.spec.readiness.policy`, `.spec.watch`,
+		`.spec.providerConfigRef.name`, `.spec.readiness.policy`, `.spec.watch`,
 	}
+	if tested.claims {
+		want = append(want, `.metadata.labels.crossplane.io/claim-name`, `.metadata.labels.crossplane.io/claim-namespace`)
+	} else {
+		want = append(want, `.spec.providerConfigRef.kind`)
+	}
+
 	if _, ok, _ := unstructured.NestedString(o.Object, "spec", "readiness", "celQuery"); ok {
 		want = append(want, `.spec.readiness.celQuery`)
 	}
@@ -170,11 +219,20 @@ func (s *server) dittoServerOwnership(t *testing.T) {
 		}
 
 		spec.Leaves().Iterate(func(p fieldpath.Path) {
-			if !strings.HasPrefix(p.String(), ".crossplane") {
+			if !crossplanesOwn(p) {
 				t.Errorf("%s owns .spec%s", manager, p)
 			}
 		})
 	}
+}
+
+// crossplanesOwn says whether a field of a DittoServer's spec is Crossplane's.
+func crossplanesOwn(p fieldpath.Path) bool {
+	if tested.claims {
+		return strings.HasPrefix(p.String(), ".composition") || strings.HasPrefix(p.String(), ".resourceRef") || strings.HasPrefix(p.String(), ".compositeDeletePolicy")
+	}
+
+	return strings.HasPrefix(p.String(), ".crossplane")
 }
 
 // ownedBy managers whose name begins like this. What a manager owns by updating and by

@@ -39,13 +39,17 @@ func createComposition(ctx context.Context, c *unstructured.Unstructured, input 
 	c.SetKind("Composition")
 
 	installed := c.DeepCopy()
-	if err := cluster.Get(ctx, types.NamespacedName{Name: composition}, installed); err != nil {
+	if err := cluster.Get(ctx, types.NamespacedName{Name: tested.composition}, installed); err != nil {
 		return err
 	}
 
 	fields := map[string]any{}
 	if err := yaml.Unmarshal([]byte(input), &fields); err != nil {
 		return err
+	}
+
+	if tested.native() {
+		fields["compose"] = "Native"
 	}
 
 	fields["apiVersion"], fields["kind"] = "dittoserver.fn.crossplane.io/v1beta1", "Input"
@@ -67,7 +71,7 @@ func createComposition(ctx context.Context, c *unstructured.Unstructured, input 
 
 // nothingComposed says nothing as long as the function composed nothing.
 func (s *server) nothingComposed(ctx context.Context) error {
-	objects, err := s.objects(ctx)
+	objects, err := s.composed(ctx)
 	if err != nil {
 		return err
 	}
@@ -82,17 +86,28 @@ func (s *server) nothingComposed(ctx context.Context) error {
 	}
 
 	if len(objects)+len(sets.Items)+len(services.Items)+len(pods.Items) > 0 {
-		return fmt.Errorf("there are %d Objects, %d StatefulSets, %d Services, %d pods", len(objects), len(sets.Items), len(services.Items), len(pods.Items))
+		return fmt.Errorf("there are %d composed resources, %d StatefulSets, %d Services, %d pods", len(objects), len(sets.Items), len(services.Items), len(pods.Items))
 	}
 
 	return nil
+}
+
+// refused says nothing once the spec is refused for each of these reasons. A claim is
+// synced all the same, with its composite resource.
+func (s *server) refused(reasons ...string) func(ctx context.Context) error {
+	invalid := s.says("SpecValid=False/Invalid", reasons...)
+	if tested.claims {
+		return invalid
+	}
+
+	return all(invalid, s.says("Synced=False/ReconcileError", reasons...))
 }
 
 // expectRefused is the spec, for each of these reasons, and nothing is composed.
 func (s *server) expectRefused(t *testing.T, reasons ...string) {
 	t.Helper()
 
-	refused := all(s.says("SpecValid=False/Invalid", reasons...), s.says("Synced=False/ReconcileError", reasons...))
+	refused := s.refused(reasons...)
 
 	eventually(t, "the spec is refused", refused)
 	s.throughoutCalls(t, "nothing is composed", s.nothingComposed)

@@ -127,12 +127,12 @@ func (s *server) newRevision(t *testing.T, name, input string) {
 
 // revision of the Composition that the DittoServer names, and its own generation.
 func (s *server) revision(ctx context.Context) (generation int64, revision string, err error) {
-	u := s.object()
-	if err := cluster.Get(ctx, s.key(s.name), u); err != nil {
+	u, err := s.composite(ctx)
+	if err != nil {
 		return 0, "", err
 	}
 
-	revision, _, err = unstructured.NestedString(u.Object, "spec", "crossplane", "compositionRevisionRef", "name")
+	revision, _, err = unstructured.NestedString(u.Object, tested.crossplane("compositionRevisionRef", "name")...)
 
 	return u.GetGeneration(), revision, err
 }
@@ -189,33 +189,37 @@ func (s *server) sameVersions(before map[string]string) func(ctx context.Context
 	}
 }
 
-// versions of everything that a DittoServer is: itself, the Objects, and what they
-// apply. Each write moves one, be it of metadata, spec or status.
+// versions of everything that a DittoServer is: itself, what is composed, and what
+// that applies. Each write moves one, be it of metadata, spec or status.
 func (s *server) versions(ctx context.Context) (map[string]string, error) {
 	xr := s.object()
 	if err := cluster.Get(ctx, s.key(s.name), xr); err != nil {
 		return nil, err
 	}
 
-	objects, err := s.objects(ctx)
+	composite, err := s.composite(ctx)
 	if err != nil {
 		return nil, err
 	}
 
-	everything := []unstructured.Unstructured{*xr}
+	objects, err := s.composed(ctx)
+	if err != nil {
+		return nil, err
+	}
+
+	everything := []unstructured.Unstructured{*xr, *composite}
 
 	for _, o := range objects {
-		manifest, _, err := unstructured.NestedMap(o.Object, "spec", "forProvider", "manifest")
+		live, err := applied(&o)
 		if err != nil {
 			return nil, err
 		}
 
-		live := unstructured.Unstructured{Object: manifest}
-		if err := cluster.Get(ctx, client.ObjectKeyFromObject(&live), &live); err != nil {
+		if err := cluster.Get(ctx, client.ObjectKeyFromObject(live), live); err != nil {
 			return nil, err
 		}
 
-		everything = append(everything, o, live)
+		everything = append(everything, o, *live)
 	}
 
 	versions := map[string]string{}

@@ -146,8 +146,13 @@ func (s *server) specSeen(ctx context.Context) error {
 		return err
 	}
 
-	if seen := xr.Status.ObservedGeneration; seen == nil || *seen != xr.Generation {
-		return fmt.Errorf("the function has not seen generation %d of the spec", xr.Generation)
+	composite, err := s.composite(ctx)
+	if err != nil {
+		return err
+	}
+
+	if seen := xr.Status.ObservedGeneration; seen == nil || *seen != composite.GetGeneration() {
+		return fmt.Errorf("the function has not seen generation %d of the spec", composite.GetGeneration())
 	}
 
 	return nil
@@ -159,7 +164,7 @@ func TestRotatedJWTSecretReplacesThePod(t *testing.T) {
 	t.Parallel()
 
 	// The function is called as it is for any user's DittoServer.
-	s := servingFiles(t, withContent+"crossplane: {compositionRef: {name: "+composition+"}}\n")
+	s := servingFiles(t, withContent+"crossplane: {compositionRef: {name: "+tested.composition+"}}\n")
 
 	before := s.waitRunning(t)
 	token := s.login(t)

@@ -26,9 +26,6 @@ import (
 // user is the field manager of what a test applies as a user.
 const user = client.FieldOwner("e2e")
 
-// composition is the one that the Configuration package installs.
-const composition = "dittoservers.dittofs.io"
-
 // Passwords and keys of the servers under test. They guard nothing.
 const (
 	jwtKey        = "example-example-example-example-example"
@@ -146,7 +143,7 @@ func (s *server) tryApply(ctx context.Context, spec string) error {
 	}
 
 	u := s.object()
-	u.Object["spec"] = fields
+	u.Object["spec"] = tested.spec(fields)
 
 	return cluster.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), user, client.ForceOwnership)
 }
@@ -400,15 +397,4 @@ func (s *server) log(t *testing.T) string {
 	}
 
 	return string(content)
-}
-
-// objects are the provider-kubernetes Objects of the server.
-func (s *server) objects(ctx context.Context) ([]unstructured.Unstructured, error) {
-	list := &unstructured.UnstructuredList{}
-	list.SetAPIVersion("kubernetes.m.crossplane.io/v1alpha1")
-	list.SetKind("ObjectList")
-
-	err := cluster.List(ctx, list, client.InNamespace(s.namespace))
-
-	return list.Items, err
 }

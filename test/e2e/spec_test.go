@@ -11,17 +11,17 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// generations of what the server consists of: its Objects and its StatefulSet. They
+// generations of what the server consists of: what is composed and its StatefulSet. They
 // move with every change of what is asked for.
 func (s *server) generations(ctx context.Context) (map[string]int64, error) {
-	objects, err := s.objects(ctx)
+	objects, err := s.composed(ctx)
 	if err != nil {
 		return nil, err
 	}
 
 	found := map[string]int64{}
 	for _, o := range objects {
-		found["Object "+o.GetName()] = o.GetGeneration()
+		found[o.GetKind()+" "+o.GetName()] = o.GetGeneration()
 	}
 
 	set := &appsv1.StatefulSet{}
@@ -69,8 +69,7 @@ func TestInvalidSpecLeavesTheServerRunning(t *testing.T) {
 	s.throughoutCalls(t, "the server is untouched", all(s.samePod(pod), s.sameGenerations(before)))
 
 	wrong := []string{"spec.shutdownTimeout: Invalid value", "spec.cache.size: Invalid value", "spec.database.sqlite.path: Invalid value"}
-	eventually(t, "every error is reported", all(
-		s.says("SpecValid=False/Invalid", wrong...), s.says("Synced=False/ReconcileError", wrong...)))
+	eventually(t, "every error is reported", s.refused(wrong...))
 
 	s.apply(t, withContent+"shutdownTimeout: 20s\n")
 	eventually(t, "the corrected spec is valid", all(s.condition("SpecValid=True"), s.condition("Synced=True")))

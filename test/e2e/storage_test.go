@@ -14,7 +14,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -165,10 +164,10 @@ func (s *server) waitStopped(t *testing.T) {
 	})
 }
 
-// objectsSettled says nothing if each kind of Object is there as often as it should,
+// objectsSettled says nothing if each kind of composed resource is there as often as it should,
 // and none is being deleted.
 func (s *server) objectsSettled(ctx context.Context) error {
-	objects, err := s.objects(ctx)
+	objects, err := s.composed(ctx)
 	if err != nil {
 		return err
 	}
@@ -177,21 +176,21 @@ func (s *server) objectsSettled(ctx context.Context) error {
 
 	for _, o := range objects {
 		if o.GetDeletionTimestamp() != nil {
-			return fmt.Errorf("the Object %s is being deleted", o.GetName())
+			return fmt.Errorf("%s is being deleted", o.GetName())
 		}
 
-		kind, _, err := unstructured.NestedString(o.Object, "spec", "forProvider", "manifest", "kind")
+		manifest, err := applied(&o)
 		if err != nil {
 			return err
 		}
 
-		got = append(got, kind)
+		got = append(got, manifest.GetKind())
 	}
 
 	slices.Sort(got)
 
 	if want := []string{"ConfigMap", "Service", "Service", "Service", "StatefulSet"}; !slices.Equal(got, want) {
-		return fmt.Errorf("there are Objects of %v, want %v", got, want)
+		return fmt.Errorf("there are composed resources of %v, want %v", got, want)
 	}
 
 	return nil
@@ -365,13 +364,13 @@ func TestServerCreatedAnewFindsTheFilesOfADeletedOne(t *testing.T) {
 func (s *server) expectNothingComposed(t *testing.T) {
 	t.Helper()
 
-	objects, err := s.objects(t.Context())
+	objects, err := s.composed(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	for _, o := range objects {
-		t.Errorf("Object %s is left", o.GetName())
+		t.Errorf("%s %s is left", o.GetKind(), o.GetName())
 	}
 
 	sets, services, configMaps := &appsv1.StatefulSetList{}, &corev1.ServiceList{}, &corev1.ConfigMapList{}

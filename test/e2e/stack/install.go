@@ -73,13 +73,18 @@ func (i *installer) provider(ctx context.Context) error {
 }
 
 func (i *installer) configuration(ctx context.Context) error {
-	for _, name := range []string{"function-dittoserver", "configuration-dittoserver"} {
+	configuration := "configuration"
+	if i.Flavour == "claims" {
+		configuration = "configuration-claims"
+	}
+
+	for _, name := range []string{"function-dittoserver", strings.Replace(configuration, "configuration", "configuration-dittoserver", 1)} {
 		if err := i.push(ctx, filepath.Join(i.Packages, name+".xpkg"), "dittofs/"+name+":"+i.PackagesVersion); err != nil {
 			return err
 		}
 	}
 
-	if err := i.applyExample(ctx, "configuration.yaml"); err != nil {
+	if err := i.applyExample(ctx, configuration+".yaml"); err != nil {
 		return err
 	}
 
@@ -148,8 +153,9 @@ func (i *installer) applyExample(ctx context.Context, name string) error {
 		switch {
 		case strings.Contains(line, "/provider-kubernetes:"):
 			lines[n] = before + "package: xpkg.crossplane.io/crossplane-contrib/provider-kubernetes:" + i.ProviderVersion
-		case strings.Contains(line, "/configuration-dittoserver:"):
-			lines[n] = before + "package: xpkg.crossplane.io/dittofs/configuration-dittoserver:" + i.PackagesVersion
+		case strings.Contains(line, "/configuration-dittoserver"):
+			name, _, _ := strings.Cut(line[strings.LastIndex(line, "/")+1:], ":")
+			lines[n] = before + "package: xpkg.crossplane.io/dittofs/" + name + ":" + i.PackagesVersion
 		}
 	}
 

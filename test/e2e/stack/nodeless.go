@@ -208,6 +208,18 @@ spec:
       namespace: %[1]s
       name: provider-kubernetes
       key: kubeconfig
+---
+apiVersion: kubernetes.crossplane.io/v1alpha1
+kind: ProviderConfig
+metadata:
+  name: default
+spec:
+  credentials:
+    source: Secret
+    secretRef:
+      namespace: %[1]s
+      name: provider-kubernetes
+      key: kubeconfig
 `, crossplaneNamespace, base64.StdEncoding.EncodeToString(content))); err != nil {
 		return err
 	}

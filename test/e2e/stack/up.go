@@ -30,6 +30,7 @@ type upCommand struct {
 	Packages          string `help:"Folder of the packages to install." required:"" type:"existingdir"`
 	PackagesVersion   string `help:"Version of those packages." required:""`
 	Examples          string `help:"Folder of the manifests that install them." required:"" type:"existingdir"`
+	Flavour           string `help:"The DittoServer's flavour: namespaced or claims." default:"namespaced" enum:"namespaced,claims"`
 }
 
 // A step of bringing the stack up.
@@ -49,8 +50,8 @@ func (c *upCommand) Run(s stack) error {
 
 	steps := i.installSteps()
 	if running {
-		if version, err := os.ReadFile(s.Path(startedFile)); err != nil || string(version) != c.CrossplaneVersion {
-			return errors.Join(err, fmt.Errorf("a stack with Crossplane %s is up: make down first", version))
+		if what, err := os.ReadFile(s.Path(startedFile)); err != nil || string(what) != c.what() {
+			return errors.Join(err, fmt.Errorf("a stack with %s is up: make down first", what))
 		}
 	} else {
 		steps = append(i.startSteps(), steps...)
@@ -105,11 +106,16 @@ type installer struct {
 	stack
 }
 
-// startedFile holds the version of Crossplane once the processes run.
+// startedFile tells what cannot change, once the processes run.
 const startedFile = "started"
 
 func (i *installer) started(context.Context) error {
-	return i.Write([]byte(i.CrossplaneVersion), startedFile)
+	return i.Write([]byte(i.what()), startedFile)
+}
+
+// what the stack is from its start: a cluster has one flavour.
+func (c *upCommand) what() string {
+	return fmt.Sprintf("Crossplane %s and %s DittoServers", c.CrossplaneVersion, c.Flavour)
 }
 
 // startSteps start the processes.
