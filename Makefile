@@ -16,6 +16,10 @@ OUTPUT := _output
 export CGO_ENABLED ?= 0
 GO_BUILD = go build -trimpath -ldflags='-s -w $(LDFLAGS)'
 
+# The function's own version is that of its package, and nothing else tells of where it
+# was built: the same commit gives the same bytes.
+FUNCTION_BUILD = go build -trimpath -buildvcs=false -ldflags='-s -w -X main.version=$(VERSION)'
+
 # Version of the packages: that of the commit's tag, else one that sorts by time.
 # What was changed since tells in a suffix.
 COMMIT = $(shell git describe --tags --exact-match 2>/dev/null || TZ=UTC git log -1 --abbrev=12 --date=format-local:%Y%m%d%H%M%S --format=v0.0.0-%cd-%h)
@@ -89,7 +93,7 @@ render: build $(CROSSPLANE_CLI) $(CORE) ## Render XR (example/xr.yaml) with SECR
 .PHONY: build
 build: ## Build the function, and what renders with it
 	@echo "Building the function" >&2
-	@$(GO_BUILD) -o $(OUTPUT)/function .
+	@$(FUNCTION_BUILD) -o $(OUTPUT)/function .
 	@$(GO_BUILD) -o $(OUTPUT)/render ./test/render
 
 ##@ Checks
@@ -178,19 +182,45 @@ generated: $(CONTROLLER_GEN) ## Check that generated files are up to date
 
 XPKG := $(OUTPUT)/xpkg
 GOARCH := $(shell go env GOARCH)
+ARCHITECTURES ?= amd64 arm64
+
+FUNCTION_XPKGS := $(ARCHITECTURES:%=$(XPKG)/function-dittoserver-%.xpkg)
+CONFIGURATION_XPKGS := $(XPKG)/configuration-dittoserver.xpkg $(XPKG)/configuration-dittoserver-claims.xpkg
 
 .PHONY: xpkg
-xpkg: image $(CROSSPLANE_CLI) ## Build the function's and the Configurations' packages into _output/xpkg
+xpkg: $(FUNCTION_XPKGS) $(CONFIGURATION_XPKGS) ## Build the function's (for each of ARCHITECTURES) and the Configurations' packages into _output/xpkg
+
+$(FUNCTION_XPKGS) $(XPKG)/function-dittoserver-$(GOARCH).xpkg: $(XPKG)/function-dittoserver-%.xpkg: FORCE image $(CROSSPLANE_CLI)
+	@mkdir -p $(XPKG)/$*
+	@GOARCH=$* $(FUNCTION_BUILD) -o $(XPKG)/$*/function .
+	@$(OUTPUT)/image --output=$(XPKG)/$*/runtime.tar --platform=linux/$* \
+		--add=$(XPKG)/$*/function=/function --entrypoint=/function --user=65532:65532 --port=9443/tcp
+	@$(CROSSPLANE_CLI) xpkg build --package-root=package --embed-runtime-image-tarball=$(XPKG)/$*/runtime.tar --package-file=$@
+
+$(XPKG)/configuration-dittoserver.xpkg: FORCE $(CROSSPLANE_CLI)
 	@mkdir -p $(XPKG)
-	@GOARCH=$(GOARCH) $(GO_BUILD) -o $(XPKG)/function .
-	@$(OUTPUT)/image --output=$(XPKG)/runtime.tar --platform=linux/$(GOARCH) \
-		--add=$(XPKG)/function=/function --entrypoint=/function --user=65532:65532 --port=9443/tcp
-	@$(CROSSPLANE_CLI) xpkg build --package-root=package --embed-runtime-image-tarball=$(XPKG)/runtime.tar \
-		--package-file=$(XPKG)/function-dittoserver.xpkg
-	@$(CROSSPLANE_CLI) xpkg build --package-root=configuration/namespaced \
-		--package-file=$(XPKG)/configuration-dittoserver.xpkg
-	@$(CROSSPLANE_CLI) xpkg build --package-root=configuration/claims \
-		--package-file=$(XPKG)/configuration-dittoserver-claims.xpkg
+	@$(CROSSPLANE_CLI) xpkg build --package-root=configuration/namespaced --package-file=$@
+
+$(XPKG)/configuration-dittoserver-claims.xpkg: FORCE $(CROSSPLANE_CLI)
+	@mkdir -p $(XPKG)
+	@$(CROSSPLANE_CLI) xpkg build --package-root=configuration/claims --package-file=$@
+
+# What is built by a tool that knows itself what is stale.
+.PHONY: FORCE
+FORCE:
+
+comma := ,
+empty :=
+space := $(empty) $(empty)
+
+.PHONY: xpkg-push
+REGISTRY ?=
+xpkg-push: xpkg ## Push the packages to REGISTRY (host/organization), as VERSION
+	@test -n "$(REGISTRY)" || { echo "name the registry: make xpkg-push REGISTRY=registry.example.org/dittofs" >&2; exit 1; }
+	$(CROSSPLANE_CLI) xpkg push --package-files=$(subst $(space),$(comma),$(FUNCTION_XPKGS)) $(REGISTRY)/function-dittoserver:$(VERSION)
+	@for c in $(CONFIGURATION_XPKGS:$(XPKG)/%.xpkg=%); do \
+		echo "$(CROSSPLANE_CLI) xpkg push --package-files=$(XPKG)/$$c.xpkg $(REGISTRY)/$$c:$(VERSION)"; \
+		$(CROSSPLANE_CLI) xpkg push --package-files=$(XPKG)/$$c.xpkg $(REGISTRY)/$$c:$(VERSION) || exit 1; done
 
 .PHONY: image
 image:
@@ -261,7 +291,7 @@ FLAVOUR ?= namespaced
 CONTROL_PLANE := $(addprefix $(KUBERNETES_TOOLS)/,kube-apiserver kube-controller-manager kubectl)
 
 .PHONY: up
-up: check-crossplane xpkg stack $(CONTROL_PLANE) $(if $(NODE),,$(KUBERNETES) $(COREDNS) $(POSTGRES)) $(HELM) $(CRANE) $(STACK_CORE) $(PROVIDER_XPKG) $(DFS) $(DEBIAN) ## Bring up a local Kubernetes with CROSSPLANE (v2.4.0), the function and DittoServers of a FLAVOUR (namespaced, claims). Needs root, or NODE=none
+up: check-crossplane $(XPKG)/function-dittoserver-$(GOARCH).xpkg $(CONFIGURATION_XPKGS) stack $(CONTROL_PLANE) $(if $(NODE),,$(KUBERNETES) $(COREDNS) $(POSTGRES)) $(HELM) $(CRANE) $(STACK_CORE) $(PROVIDER_XPKG) $(DFS) $(DEBIAN) ## Bring up a local Kubernetes with CROSSPLANE (v2.4.0), the function and DittoServers of a FLAVOUR (namespaced, claims). Needs root, or NODE=none
 	@$(STACK_ENV) stack up \
 		--crossplane-version=$(CROSSPLANE) --crossplane-core=$(STACK_CORE) \
 		--crossplane-module=$(call module_dir,$(CROSSPLANE_MODULE),github.com/crossplane/crossplane/v2) \

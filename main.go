@@ -19,7 +19,8 @@ import (
 
 // CLI of this Function.
 type CLI struct {
-	Debug bool `help:"Emit debug logs in addition to info logs." short:"d"`
+	Version kong.VersionFlag `help:"Print the version, and exit."`
+	Debug   bool             `help:"Emit debug logs in addition to info logs." short:"d"`
 
 	Network            string        `default:"tcp"     help:"Network on which to listen for gRPC connections."`
 	Address            string        `default:":9443"   help:"Address at which to listen for gRPC connections."`
@@ -52,7 +53,12 @@ func (c *CLI) Run() error {
 		function.WithMetricsRegistry(registry))
 }
 
+// version of this build, which "make" sets.
+//
+//nolint:gochecknoglobals // The linker sets it.
+var version = "unknown"
+
 func main() {
-	ctx := kong.Parse(&CLI{}, kong.Description("A Crossplane composition function for DittoFS servers."))
+	ctx := kong.Parse(&CLI{}, kong.Description("A Crossplane composition function for DittoFS servers."), kong.Vars{"version": version})
 	ctx.FatalIfErrorf(ctx.Run())
 }

@@ -25,7 +25,8 @@ const managerPrefix = "apiextensions.crossplane.io/composed"
 
 // native reads a Kubernetes object that is composed as it is.
 func native(n manifest.Name, live *structpb.Struct) (*Resource, error) {
-	asked := ownedByCrossplane(live)
+	// A name is given, not owned.
+	asked := typed.With(ownedByCrossplane(live), typed.Get(live, "metadata", "name"), "metadata", "name")
 
 	if n == manifest.StatefulSet {
 		if !isWhole(n, live) {

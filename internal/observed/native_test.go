@@ -83,6 +83,7 @@ spec:
 func TestNativeStatefulSet(t *testing.T) {
 	// What was asked for, and what the API server made of it.
 	asked := manifest.Seal(typedtest.FromYAML(t, `
+metadata: {name: files}
 spec:
   replicas: 1
   serviceName: files-headless

@@ -92,7 +92,7 @@ func checkObject(ctx context.Context, t *testing.T, o *unstructured.Unstructured
 // defaulted are fields that the function never sets, and the API server or a controller
 // does.
 var defaulted = []string{
-	"revisionHistoryLimit", "updateStrategy", "dnsPolicy", "restartPolicy", "schedulerName", "terminationMessagePath",
+	"revisionHistoryLimit", "rollingUpdate", "dnsPolicy", "restartPolicy", "schedulerName", "terminationMessagePath",
 	"terminationMessagePolicy", "imagePullPolicy", "defaultMode", "successThreshold", "allocateLoadBalancerNodePorts",
 	"externalTrafficPolicy", "internalTrafficPolicy", "ipFamilies", "ipFamilyPolicy", "sessionAffinity", "clusterIPs", "nodePort", "status",
 }

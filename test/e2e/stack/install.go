@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -72,19 +73,26 @@ func (i *installer) provider(ctx context.Context) error {
 	return i.applyExample(ctx, "provider-config.yaml")
 }
 
-func (i *installer) configuration(ctx context.Context) error {
-	configuration := "configuration"
+// configurationPackage of the flavour.
+func (i *installer) configurationPackage() string {
 	if i.Flavour == "claims" {
-		configuration = "configuration-claims"
+		return "configuration-dittoserver-claims"
 	}
 
-	for _, name := range []string{"function-dittoserver", strings.Replace(configuration, "configuration", "configuration-dittoserver", 1)} {
-		if err := i.push(ctx, filepath.Join(i.Packages, name+".xpkg"), "dittofs/"+name+":"+i.PackagesVersion); err != nil {
+	return "configuration-dittoserver"
+}
+
+func (i *installer) configuration(ctx context.Context) error {
+	for file, name := range map[string]string{
+		"function-dittoserver-" + runtime.GOARCH: "function-dittoserver",
+		i.configurationPackage():                 i.configurationPackage(),
+	} {
+		if err := i.push(ctx, filepath.Join(i.Packages, file+".xpkg"), "dittofs/"+name+":"+i.PackagesVersion); err != nil {
 			return err
 		}
 	}
 
-	if err := i.applyExample(ctx, configuration+".yaml"); err != nil {
+	if err := i.applyExample(ctx, strings.Replace(i.configurationPackage(), "-dittoserver", "", 1)+".yaml"); err != nil {
 		return err
 	}
 

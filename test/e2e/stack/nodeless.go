@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -35,9 +36,9 @@ func (i *installer) startNodeless(ctx context.Context) error {
 
 	// What runs stays as it is while it is being built anew.
 	for from, to := range map[string]string{
-		i.CrossplaneCore:                      "crossplane-core",
-		i.ProviderBinary:                      "provider",
-		filepath.Join(i.Packages, "function"): "function",
+		i.CrossplaneCore: "crossplane-core",
+		i.ProviderBinary: "provider",
+		filepath.Join(i.Packages, runtime.GOARCH, "function"): "function",
 	} {
 		if err := i.copyBinary(from, to); err != nil {
 			return err
@@ -230,7 +231,7 @@ spec:
 
 // connectFunction runs the function as it is now, and tells Crossplane where it listens.
 func (i *installer) connectFunction(ctx context.Context) error {
-	if err := i.copyBinary(filepath.Join(i.Packages, "function"), "function"); err != nil {
+	if err := i.copyBinary(filepath.Join(i.Packages, runtime.GOARCH, "function"), "function"); err != nil {
 		return err
 	}
 
