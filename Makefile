@@ -190,7 +190,7 @@ CONFIGURATION_XPKGS := $(XPKG)/configuration-dittoserver.xpkg $(XPKG)/configurat
 .PHONY: xpkg
 xpkg: $(FUNCTION_XPKGS) $(CONFIGURATION_XPKGS) ## Build the function's (for each of ARCHITECTURES) and the Configurations' packages into _output/xpkg
 
-$(FUNCTION_XPKGS) $(XPKG)/function-dittoserver-$(GOARCH).xpkg: $(XPKG)/function-dittoserver-%.xpkg: FORCE image $(CROSSPLANE_CLI)
+$(sort $(FUNCTION_XPKGS) $(XPKG)/function-dittoserver-$(GOARCH).xpkg): $(XPKG)/function-dittoserver-%.xpkg: FORCE image $(CROSSPLANE_CLI)
 	@mkdir -p $(XPKG)/$*
 	@GOARCH=$* $(FUNCTION_BUILD) -o $(XPKG)/$*/function .
 	@$(OUTPUT)/image --output=$(XPKG)/$*/runtime.tar --platform=linux/$* \
