@@ -36,6 +36,8 @@ COREDNS_TOOLS := $(call tools,coredns)
 HELM_TOOLS := $(call tools,helm)
 OCI_TOOLS := $(call tools,oci)
 PROVIDER_TOOLS := $(call tools,provider-kubernetes)
+SBOM_TOOLS := $(call tools,sbom)
+VULN_TOOLS := $(call tools,vuln)
 
 CROSSPLANE_CLI := $(CROSSPLANE_TOOLS)/crossplane
 CORE := $(CROSSPLANE_TOOLS)/core
@@ -46,6 +48,8 @@ COREDNS := $(COREDNS_TOOLS)/coredns
 HELM := $(HELM_TOOLS)/helm
 CRANE := $(OCI_TOOLS)/crane
 PROVIDER := $(PROVIDER_TOOLS)/provider
+CYCLONEDX := $(SBOM_TOOLS)/cyclonedx-gomod
+GOVULNCHECK := $(VULN_TOOLS)/govulncheck
 
 $(CROSSPLANE_CLI): PACKAGE := github.com/crossplane/cli/v2/cmd/crossplane
 $(CROSSPLANE_CLI): MODULE := crossplane
@@ -65,12 +69,16 @@ $(HELM): PACKAGE := helm.sh/helm/v3/cmd/helm
 $(HELM): MODULE := helm
 $(CRANE): PACKAGE := github.com/google/go-containerregistry/cmd/crane
 $(CRANE): MODULE := oci
+$(CYCLONEDX): PACKAGE := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+$(CYCLONEDX): MODULE := sbom
+$(GOVULNCHECK): PACKAGE := golang.org/x/vuln/cmd/govulncheck
+$(GOVULNCHECK): MODULE := vuln
 $(PROVIDER): PACKAGE := github.com/crossplane-contrib/provider-kubernetes/cmd/provider
 $(PROVIDER): MODULE := provider-kubernetes
 # As a process it shares its port with others: it takes one that is free.
 $(PROVIDER): LDFLAGS = -X sigs.k8s.io/controller-runtime/pkg/metrics/server.DefaultBindAddress=127.0.0.1:0
 
-$(CROSSPLANE_CLI) $(CORE) $(CONTROLLER_GEN) $(GOLANGCI_LINT) $(KUBERNETES) $(COREDNS) $(HELM) $(CRANE) $(PROVIDER):
+$(CROSSPLANE_CLI) $(CORE) $(CONTROLLER_GEN) $(GOLANGCI_LINT) $(KUBERNETES) $(COREDNS) $(HELM) $(CRANE) $(PROVIDER) $(CYCLONEDX) $(GOVULNCHECK):
 	@echo "Building $(@F) (once)" >&2
 	@cd test/tools/$(MODULE) && $(GO_BUILD) -o $@ $(PACKAGE)
 
@@ -225,6 +233,16 @@ xpkg-push: xpkg ## Push the packages to REGISTRY (host/organization), as VERSION
 .PHONY: image
 image:
 	@cd test/tools/oci && $(GO_BUILD) -o $(CURDIR)/$(OUTPUT)/image ./image
+
+# Of what the linker put into the binaries, not of what go.mod might bring.
+.PHONY: sbom
+sbom: $(FUNCTION_XPKGS) $(CYCLONEDX) ## Write a bill of materials (CycloneDX) of each architecture's binary beside the packages
+	@for arch in $(ARCHITECTURES); do \
+		$(CYCLONEDX) bin -json -std -noserial -version $(VERSION) -output $(XPKG)/function-dittoserver-$$arch.cdx.json $(XPKG)/$$arch/function || exit 1; done
+
+.PHONY: vulncheck
+vulncheck: $(GOVULNCHECK) ## Look for known vulnerabilities in what the function calls. Needs the vulnerability database, VULNDB (https://vuln.go.dev)
+	$(GOVULNCHECK) $(if $(VULNDB),-db $(VULNDB)) .
 
 ##@ The real thing
 

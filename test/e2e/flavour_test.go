@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"reflect"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -121,7 +123,8 @@ func (f flavour) crossplane(field ...string) []string {
 	return append([]string{"spec", "crossplane"}, field...)
 }
 
-// composite resource of the server: the DittoServer, or that of its claim.
+// composite resource of the server: the DittoServer, or that of its claim once it has
+// the claim's spec.
 func (s *server) composite(ctx context.Context) (*unstructured.Unstructured, error) {
 	u := s.object()
 	if err := cluster.Get(ctx, s.key(s.name), u); err != nil || !tested.claims {
@@ -136,9 +139,28 @@ func (s *server) composite(ctx context.Context) (*unstructured.Unstructured, err
 	xr := &unstructured.Unstructured{}
 	xr.SetAPIVersion(v1alpha1.Group + "/" + v1alpha1.Version)
 	xr.SetKind("XDittoServer")
-	err = cluster.Get(ctx, client.ObjectKey{Name: name}, xr)
 
-	return xr, err
+	if err := cluster.Get(ctx, client.ObjectKey{Name: name}, xr); err != nil {
+		return nil, err
+	}
+
+	asked, _, _ := unstructured.NestedMap(u.Object, "spec")
+	for field, value := range asked {
+		if has, _, _ := unstructured.NestedFieldNoCopy(xr.Object, "spec", field); !isCrossplanes(field) && !reflect.DeepEqual(has, value) {
+			return nil, fmt.Errorf("the composite resource has not got the claim's %s yet", field)
+		}
+	}
+
+	return xr, nil
+}
+
+// isCrossplanes says whether a field of a DittoServer's spec is Crossplane's own.
+func isCrossplanes(field string) bool {
+	if tested.claims {
+		return strings.HasPrefix(field, "composition") || field == "resourceRef" || field == "compositeDeletePolicy"
+	}
+
+	return field == "crossplane"
 }
 
 // composed resources of the server: Objects, or the Kubernetes objects themselves.

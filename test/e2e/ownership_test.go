@@ -219,20 +219,11 @@ func (s *server) dittoServerOwnership(t *testing.T) {
 		}
 
 		spec.Leaves().Iterate(func(p fieldpath.Path) {
-			if !crossplanesOwn(p) {
+			if !isCrossplanes(*p[0].FieldName) {
 				t.Errorf("%s owns .spec%s", manager, p)
 			}
 		})
 	}
-}
-
-// crossplanesOwn says whether a field of a DittoServer's spec is Crossplane's.
-func crossplanesOwn(p fieldpath.Path) bool {
-	if tested.claims {
-		return strings.HasPrefix(p.String(), ".composition") || strings.HasPrefix(p.String(), ".resourceRef") || strings.HasPrefix(p.String(), ".compositeDeletePolicy")
-	}
-
-	return strings.HasPrefix(p.String(), ".crossplane")
 }
 
 // ownedBy managers whose name begins like this. What a manager owns by updating and by
