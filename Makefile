@@ -234,6 +234,10 @@ xpkg-push: xpkg ## Push the packages to REGISTRY (host/organization), as VERSION
 image:
 	@cd test/tools/oci && $(GO_BUILD) -o $(CURDIR)/$(OUTPUT)/image ./image
 
+.PHONY: digest
+digest: $(CRANE)
+	@$(CRANE) digest $(REGISTRY)/$(PACKAGE):$(VERSION)
+
 # Of what the linker put into the binaries, not of what go.mod might bring.
 .PHONY: sbom
 sbom: $(FUNCTION_XPKGS) $(CYCLONEDX) ## Write a bill of materials (CycloneDX) of each architecture's binary beside the packages

@@ -48,21 +48,23 @@ type flavour struct {
 	native bool
 }
 
-// Flavours.
-const namespacedXR = `{apiVersion: dittofs.io/v1alpha1, kind: DittoServer, metadata: {name: files, namespace: storage, uid: own}}`
+// Ways in.
+const (
+	namespacedXR = `{apiVersion: dittofs.io/v1alpha1, kind: DittoServer, metadata: {name: files, namespace: storage, uid: own}}`
 
-var (
-	namespacedObjects = flavour{name: "namespaced", xr: namespacedXR, machinery: "crossplane"}
-
-	claimedObjects = flavour{
-		name: "claimed",
-		xr: `{apiVersion: dittofs.io/v1alpha1, kind: XDittoServer, metadata: {name: files-x7k2p, uid: own},
-spec: {claimRef: {apiVersion: dittofs.io/v1alpha1, kind: DittoServer, namespace: storage, name: files}}}`,
-		machinery: "compositionRevisionRef",
-	}
-
-	namespacedNative = flavour{name: "native", xr: namespacedXR, machinery: "crossplane", input: "{compose: Native}", native: true}
+	claimedXR = `{apiVersion: dittofs.io/v1alpha1, kind: XDittoServer, metadata: {name: files-x7k2p, uid: own},
+spec: {claimRef: {apiVersion: dittofs.io/v1alpha1, kind: DittoServer, namespace: storage, name: files}}}`
 )
+
+var namespacedObjects = flavour{name: "namespaced", xr: namespacedXR, machinery: "crossplane"}
+
+// flavours are all that there are.
+var flavours = []flavour{
+	namespacedObjects,
+	{name: "claimed", xr: claimedXR, machinery: "compositionRevisionRef"},
+	{name: "native", xr: namespacedXR, machinery: "crossplane", input: "{compose: Native}", native: true},
+	{name: "claimed-native", xr: claimedXR, machinery: "compositionRevisionRef", input: "{compose: Native}", native: true},
+}
 
 // A world is a control plane around one DittoServer: what the user wrote, what
 // Crossplane and provider-kubernetes made of it, and the pod that runs. It does
@@ -1007,7 +1009,7 @@ func TestHistories(t *testing.T) {
 
 	steps, calls := 0, 0
 
-	for _, f := range []flavour{namespacedObjects, claimedObjects, namespacedNative} {
+	for _, f := range flavours {
 		for _, seed := range seeds {
 			t.Run(fmt.Sprintf("%s/SEED=%d", f.name, seed), func(t *testing.T) {
 				w := newWorld(t, seed, f)
