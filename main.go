@@ -53,9 +53,7 @@ func (c *CLI) Run() error {
 		function.WithMetricsRegistry(registry))
 }
 
-// version of this build, which "make" sets.
-//
-//nolint:gochecknoglobals // The linker sets it.
+// version of this build. The linker sets it.
 var version = "unknown"
 
 func main() {

@@ -2,9 +2,18 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
+	"testing"
 
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/structpb"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -321,4 +330,85 @@ func (w *world) meddle() {
 	w.live["statefulset"], w.objects["statefulset"] = next, next
 	w.meddled = true
 	w.changes++
+}
+
+// TestNativeExamples holds each example natively: of what the API server stored, exactly
+// what was asked for is asked for again.
+func TestNativeExamples(t *testing.T) {
+	files, err := filepath.Glob("example/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var secrets []*structpb.Struct
+
+	examples := map[string]*structpb.Struct{}
+
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		for doc := range strings.SplitSeq(string(b), "\n---\n") {
+			switch o := typedtest.FromYAML(t, doc); typed.Get(o, "kind").GetStringValue() {
+			case "Secret":
+				secrets = append(secrets, o)
+			case "DittoServer":
+				examples[filepath.Base(file)] = o
+			}
+		}
+	}
+
+	if len(examples) < 5 || len(secrets) < 2 {
+		t.Fatalf("there are %d examples and %d Secrets", len(examples), len(secrets))
+	}
+
+	for name, xr := range examples {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 1, flavours[2])
+			w.xr = xr
+			typed.Set(w.xr, structpb.NewStringValue("own"), "metadata", "uid")
+
+			for _, s := range secrets {
+				w.secrets[typed.Get(s, "metadata", "name").GetStringValue()] = s
+			}
+
+			before := w.stable(t).GetDesired().GetResources()
+			w.covers[manifest.ConfigHash(before["statefulset"].GetResource())] = configOf(before["configmap"].GetResource())
+
+			for _, name := range slices.Sorted(maps.Keys(before)) {
+				w.applyNative(name, before[name].GetResource())
+			}
+
+			w.secrets = nil
+			rsp := w.stable(t)
+
+			if got := condition(rsp, "ConfigRolledOut"); !strings.HasPrefix(got, "FALSE/SecretsNotResolved") {
+				t.Errorf("without Secrets: want a hold, got: %s", got)
+			}
+
+			for name, r := range rsp.GetDesired().GetResources() {
+				if diff := cmp.Diff(before[name].GetResource(), r.GetResource(), protocmp.Transform()); diff != "" {
+					t.Errorf("%s: -asked, +asked again:\n%s", name, diff)
+				}
+			}
+		})
+	}
+}
+
+// stable is the response once the requirements are.
+func (w *world) stable(t *testing.T) *fnv1.RunFunctionResponse {
+	t.Helper()
+
+	rsp := &fnv1.RunFunctionResponse{}
+
+	for range 3 {
+		var err error
+		if rsp, err = w.fn.RunFunction(t.Context(), w.request(rsp.GetRequirements().GetResources())); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	return rsp
 }
