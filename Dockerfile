@@ -14,10 +14,11 @@ RUN --mount=type=bind,target=/src \
 
 ARG TARGETOS
 ARG TARGETARCH
+ARG VERSION=unknown
 RUN --mount=type=bind,target=/src \
     --mount=type=cache,target=/go/pkg/mod \
     --mount=type=cache,target=/root/.cache/go-build \
-    GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -trimpath -ldflags='-s -w' -o /function .
+    GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -trimpath -buildvcs=false -ldflags="-s -w -X main.version=${VERSION}" -o /function .
 
 # Nothing but the binary: no shell, no package manager, no root.
 FROM gcr.io/distroless/static-debian12:nonroot
