@@ -197,6 +197,14 @@ func (w *world) setDefaults(o *structpb.Struct) {
 			for _, p := range items(c.GetStructValue(), "ports") {
 				w.fill(p.GetStructValue(), portDefaults)
 			}
+
+			for _, e := range items(c.GetStructValue(), "env") {
+				for ref, defaults := range map[string]string{"fieldRef": `{apiVersion: v1}`, "resourceFieldRef": `{divisor: "0"}`} {
+					if from := typed.Get(e.GetStructValue(), "valueFrom", ref).GetStructValue(); from != nil {
+						w.fill(from, defaults)
+					}
+				}
+			}
 		}
 
 		for _, v := range items(o, "spec", "template", "spec", "volumes") {
@@ -304,22 +312,35 @@ func (w *world) meddle() {
 		return
 	}
 
-	before, after := w.unstructured(live), w.unstructured(live)
-
 	if w.rand.IntN(2) == 0 {
 		w.didf("a person restarts the StatefulSet")
-		w.set(after, "2026-01-01T00:00:00Z", "spec", "template", "metadata", "annotations", "kubectl.kubernetes.io/restartedAt")
+		w.updateStatefulSet(func(u *unstructured.Unstructured) {
+			w.set(u, "2026-01-01T00:00:00Z", "spec", "template", "metadata", "annotations", "kubectl.kubernetes.io/restartedAt")
+		})
 	} else {
 		w.didf("a person sets the StatefulSet's image")
+		w.setImage("registry.example.org/dittofs:v0.29.0")
+	}
+}
 
-		containers, _, err := unstructured.NestedSlice(after.Object, "spec", "template", "spec", "containers")
+// setImage of the live StatefulSet, as kubectl set image does.
+func (w *world) setImage(image string) {
+	w.updateStatefulSet(func(u *unstructured.Unstructured) {
+		containers, _, err := unstructured.NestedSlice(u.Object, "spec", "template", "spec", "containers")
 		if err != nil || len(containers) != 1 || containers[0].(map[string]any)["name"] != manifest.Container {
 			w.failf("the pod has other containers: %v: %v", containers, err)
 		}
 
-		containers[0].(map[string]any)["image"] = "registry.example.org/dittofs:v0.29.0"
-		w.set(after, containers, "spec", "template", "spec", "containers")
-	}
+		containers[0].(map[string]any)["image"] = image
+		w.set(u, containers, "spec", "template", "spec", "containers")
+	})
+}
+
+// updateStatefulSet as a person, who owns the change.
+func (w *world) updateStatefulSet(change func(u *unstructured.Unstructured)) {
+	live := w.live["statefulset"]
+	before, after := w.unstructured(live), w.unstructured(live)
+	change(after)
 
 	o, err := w.fieldManager(after.GroupVersionKind()).Update(before, after, personsManager)
 	if err != nil {
@@ -394,6 +415,71 @@ func TestNativeExamples(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// newNative returns a world with a native DittoServer at rest, and its Secrets.
+func newNative(t *testing.T, spec string) *world {
+	t.Helper()
+
+	w := newWorld(t, 1, flavours[2])
+	w.setSecret("jwt", secretValues["jwt"][0])
+	w.create(w.flavour.xr)
+	w.edit(typedtest.FromYAML(t, spec))
+	w.settle()
+
+	return w
+}
+
+// A server that somebody upgraded by hand must not go down again to the version of the
+// spec without a person.
+func TestNativeUpgradeByHand(t *testing.T) {
+	for _, rollout := range []string{"Automatic", "Manual"} {
+		w := newNative(t, `{version: 0.29.0, rollout: `+rollout+`, identity: {jwt: {secretRef: {name: jwt}}}}`)
+		w.setImage("marmos91c/dittofs:v0.30.0")
+
+		if got := condition(w.settle(), "ConfigRolledOut"); !strings.HasPrefix(got, "FALSE/ApprovalRequired") {
+			t.Errorf("%s: want a hold, got: %s", rollout, got)
+		}
+
+		if got := manifest.RunningImage(w.live["statefulset"]); got != "marmos91c/dittofs:v0.30.0" {
+			t.Errorf("%s: the newer server goes down to %s", rollout, got)
+		}
+
+		w.edit(typedtest.FromYAML(t, `{version: 0.30.0, rollout: `+rollout+`, identity: {jwt: {secretRef: {name: jwt}}}}`))
+
+		if rollout == "Manual" {
+			w.settle()
+			_, value, _ := strings.Cut(messageOf(w.xr, "ConfigRolledOut"), "dittofs.io/approve=")
+			w.annotate("dittofs.io/approve", value)
+		}
+
+		if got := condition(w.settle(), "ConfigRolledOut"); !strings.HasPrefix(got, "TRUE/") {
+			t.Errorf("%s: want no hold once the spec follows, got: %s", rollout, got)
+		}
+	}
+}
+
+// A webhook that has images come from a mirror changes what Crossplane owns. The image
+// that was asked for stays the one that is asked for: nothing restarts, and the platform's
+// policy is about that one.
+func TestNativeImageOfWebhook(t *testing.T) {
+	w := newNative(t, `{identity: {jwt: {secretRef: {name: jwt}}}}`)
+	w.input = typedtest.FromYAML(t, "{compose: Native, policy: {images: [marmos91c/dittofs]}}")
+
+	asked := manifest.RunningImage(w.live["statefulset"])
+	container := typed.Get(w.live["statefulset"], "spec", "template", "spec", "containers").GetListValue().GetValues()[0].GetStructValue()
+	typed.Set(container, structpb.NewStringValue("mirror.example.org/"+asked), "image")
+
+	hash := manifest.TemplateHash(w.live["statefulset"])
+	sts := w.stable(t).GetDesired().GetResources()["statefulset"].GetResource()
+
+	if got := manifest.RunningImage(sts); got != asked {
+		t.Errorf("want the image %s again, got: %s", asked, got)
+	}
+
+	if got := manifest.TemplateHash(sts); got != hash {
+		t.Errorf("want the pod template %s again, got: %s", hash, got)
 	}
 }
 

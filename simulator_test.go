@@ -897,6 +897,7 @@ var specs = []string{
 	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, service: {file: {loadBalancerClass: example.org/a}}}`,
 	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, nfsPort: 70000, colour: blue}`,
 	`{version: 0.29.0, identity: {}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 10.00001Gi}, extraEnv: [{name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}, {name: CPU, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}]}`,
 	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, securityContext: {privileged: true}}`,
 }
 

@@ -17,12 +17,11 @@ import (
 // for which approval. Going back to what runs never does.
 func (d *Decision) needsApproval(s *spec.Server, desired *structpb.Struct, o *observed.Resource) bool {
 	running := o.Asked
-	if sameTemplate(desired, running) {
-		return false
-	}
 
+	// Somebody may have raised the version of a native StatefulSet by hand: what was asked
+	// for would lower it.
 	dangers := dangersOf(desired, running)
-	if s.Spec.Rollout == v1alpha1.RolloutManual {
+	if s.Spec.Rollout == v1alpha1.RolloutManual && !sameTemplate(desired, running) {
 		dangers = append(dangers, "spec.rollout is Manual")
 	}
 

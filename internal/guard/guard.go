@@ -153,7 +153,7 @@ func Decide(s *spec.Server, desired manifest.Manifests, running observed.Resourc
 		if d.Rollout == RolloutInProgress && isReplaceable(running) {
 			d.coverConfig(runningConfig(running), hash)
 		} else {
-			d.keepTemplate(sts)
+			d.keepTemplate(running)
 		}
 
 		return d
@@ -161,7 +161,7 @@ func Decide(s *spec.Server, desired manifest.Manifests, running observed.Resourc
 
 	if !sameTemplate(desired[manifest.StatefulSet], sts) && !holdsConfig(running[manifest.ConfigMap], config) {
 		d.Rollout = ConfigMapNotReady
-		d.keepTemplate(sts)
+		d.keepTemplate(running)
 	}
 
 	return d
@@ -224,10 +224,10 @@ func (d *Decision) keepConfig(config string) {
 }
 
 // keepTemplate keeps the whole pod template as it runs, and the note of its image.
-func (d *Decision) keepTemplate(running *structpb.Struct) {
-	d.set(manifest.StatefulSet, typed.Get(running, "spec", "template"), "spec", "template")
+func (d *Decision) keepTemplate(running observed.Resources) {
+	d.set(manifest.StatefulSet, typed.Get(running.Asked(manifest.StatefulSet), "spec", "template"), "spec", "template")
 
-	if image := manifest.RunningImage(running); image != "" {
+	if image := manifest.AskedImage(running); image != "" {
 		d.set(manifest.ConfigMap, structpb.NewStringValue(image), "metadata", "annotations", v1alpha1.AnnotationImage)
 	}
 }

@@ -147,6 +147,13 @@ func Seal(statefulSet *structpb.Struct) *structpb.Struct {
 	return typed.With(bare, structpb.NewStringValue(hashOf(typed.Get(bare, "spec", "template"))), path...)
 }
 
+// IsSealed says whether a StatefulSet's pod template is the one that the digest which it
+// carries is of.
+func IsSealed(statefulSet *structpb.Struct) bool {
+	h := TemplateHash(statefulSet)
+	return h != "" && TemplateHash(Seal(statefulSet)) == h
+}
+
 // ChangeHash returns a digest of the change from a running StatefulSet's pod
 // template to a desired one's. The generation of the live StatefulSet makes it
 // another change when it comes a second time.
@@ -260,15 +267,25 @@ func Image(s *spec.Server, running Running) string {
 		return s.Release.Image()
 	}
 
-	if image := RunningImage(running.Asked(StatefulSet)); image != "" {
-		return image
-	}
-
-	if image := typed.Get(running.Asked(ConfigMap), "metadata", "annotations", v1alpha1.AnnotationImage).GetStringValue(); image != "" {
+	if image := AskedImage(running); image != "" {
 		return image
 	}
 
 	return dittofs.Repository + ":" + dittofs.NewestVersion
+}
+
+// AskedImage returns the image that was last asked for of a server, or "" if there was
+// none. A pod template that somebody changed, such as a webhook that names a mirror,
+// tells of another one.
+func AskedImage(running Running) string {
+	sts := running.Asked(StatefulSet)
+	noted := typed.Get(running.Asked(ConfigMap), "metadata", "annotations", v1alpha1.AnnotationImage).GetStringValue()
+
+	if image := RunningImage(sts); image != "" && (noted == "" || IsSealed(sts)) {
+		return image
+	}
+
+	return noted
 }
 
 func configMap(s *spec.Server, in Inputs) *corev1.ConfigMap {

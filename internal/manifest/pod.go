@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -77,8 +78,10 @@ func PodTemplate(s *spec.Server, in Inputs) (*corev1.PodTemplateSpec, error) {
 			AutomountServiceAccountToken: new(false),
 			// A Service named dittofs-metrics would otherwise set DITTOFS_METRICS_PORT,
 			// which the server takes for its configuration.
-			EnableServiceLinks:            new(false),
-			ServiceAccountName:            s.Spec.ServiceAccountName,
+			EnableServiceLinks: new(false),
+			// Written even if it is the default: the API server keeps a copy of the name in a
+			// deprecated field, and takes it from there if it is left out later.
+			ServiceAccountName:            cmp.Or(s.Spec.ServiceAccountName, "default"),
 			ImagePullSecrets:              s.Spec.ImagePullSecrets,
 			TerminationGracePeriodSeconds: gracePeriod(s),
 			SecurityContext:               podSecurity,

@@ -60,6 +60,9 @@ func volumeClaims(s *spec.Server) ([]corev1.PersistentVolumeClaim, error) {
 			return nil, fmt.Errorf("cannot parse the size of volume %s: %w", v.Name, err)
 		}
 
+		// The API server knows no fractions of a byte below a thousandth.
+		size.RoundUp(0)
+
 		claims = append(claims, corev1.PersistentVolumeClaim{
 			// Kubernetes labels the claims with the StatefulSet's selector.
 			ObjectMeta: metav1.ObjectMeta{Name: v.Name},

@@ -2,9 +2,11 @@ package observed
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 	"sigs.k8s.io/structured-merge-diff/v6/value"
@@ -49,13 +51,38 @@ func askedStatefulSet(live, owned *structpb.Struct) *structpb.Struct {
 
 	asked = typed.With(asked, withoutDefaults(typed.Get(live, "spec", "volumeClaimTemplates")), "spec", "volumeClaimTemplates")
 
-	// Kept only in part, a pod template would be another one. The digest that it carries
-	// of itself tells.
-	if h := manifest.TemplateHash(asked); h == "" || manifest.TemplateHash(manifest.Seal(asked)) != h {
-		asked = typed.With(asked, typed.Get(live, "spec", "template"), "spec", "template")
+	if manifest.IsSealed(asked) {
+		return asked
 	}
 
-	return asked
+	// References in the environment are owned as a whole, with their defaults.
+	if bare := withoutEnvDefaults(asked); manifest.IsSealed(bare) {
+		return bare
+	}
+
+	// Kept only in part, a pod template would be another one.
+	return typed.With(asked, typed.Get(live, "spec", "template"), "spec", "template")
+}
+
+// withoutEnvDefaults returns a StatefulSet without what the API server adds to references
+// in the environment of its containers.
+func withoutEnvDefaults(statefulSet *structpb.Struct) *structpb.Struct {
+	bare := proto.CloneOf(statefulSet)
+
+	for _, c := range typed.Get(bare, "spec", "template", "spec", "containers").GetListValue().GetValues() {
+		for _, e := range typed.Get(c.GetStructValue(), "env").GetListValue().GetValues() {
+			from := typed.Get(e.GetStructValue(), "valueFrom").GetStructValue()
+			if typed.Get(from, "fieldRef", "apiVersion").GetStringValue() == "v1" {
+				typed.Set(from, nil, "fieldRef", "apiVersion")
+			}
+
+			if typed.Get(from, "resourceFieldRef", "divisor").GetStringValue() == "0" {
+				typed.Set(from, nil, "resourceFieldRef", "divisor")
+			}
+		}
+	}
+
+	return bare
 }
 
 // withoutDefaults returns volume claim templates without what the API server adds. A
@@ -83,17 +110,38 @@ func withoutDefaults(claims *structpb.Value) *structpb.Value {
 	return structpb.NewListValue(out)
 }
 
-// ownedByCrossplane returns the fields of a live object that Crossplane applied.
+// ownedByCrossplane returns the fields of a live object that Crossplane applied. Its
+// manager has another name for each composite resource that had the object.
 func ownedByCrossplane(live *structpb.Struct) *structpb.Struct {
+	fields := &structpb.Struct{}
+
 	for _, v := range typed.Get(live, "metadata", "managedFields").GetListValue().GetValues() {
 		entry := v.GetStructValue()
 		if strings.HasPrefix(typed.Get(entry, "manager").GetStringValue(), managerPrefix) &&
 			typed.Get(entry, "operation").GetStringValue() == "Apply" && typed.Get(entry, "subresource").GetStringValue() == "" {
-			return owned(structpb.NewStructValue(live), typed.Get(entry, "fieldsV1").GetStructValue()).GetStructValue()
+			fields = union(fields, typed.Get(entry, "fieldsV1").GetStructValue())
 		}
 	}
 
-	return &structpb.Struct{}
+	if len(fields.GetFields()) == 0 {
+		return fields
+	}
+
+	return owned(structpb.NewStructValue(live), fields).GetStructValue()
+}
+
+// union of two field sets in the format FieldsV1.
+func union(a, b *structpb.Struct) *structpb.Struct {
+	out := &structpb.Struct{Fields: maps.Clone(a.GetFields())}
+	if out.Fields == nil {
+		out.Fields = map[string]*structpb.Value{}
+	}
+
+	for name, below := range b.GetFields() {
+		out.Fields[name] = structpb.NewStructValue(union(out.GetFields()[name].GetStructValue(), below.GetStructValue()))
+	}
+
+	return out
 }
 
 // owned returns the part of a value that a field set in the format FieldsV1 names. A

@@ -60,6 +60,12 @@ spec:
 {manager: apiextensions.crossplane.io/composed/1, operation: Apply, subresource: status, fieldsV1: {"f:spec": {"f:replicas": {}}}}]`,
 			`{}`,
 		},
+		"Two": {
+			"Crossplane has another name for each composite resource that the object had.",
+			`[{manager: apiextensions.crossplane.io/composed/1, operation: Apply, fieldsV1: {"f:metadata": {"f:name": {}}, "f:spec": {"f:ports": {"k:{\"port\":2049}": {"f:port": {}}}}}},
+{manager: apiextensions.crossplane.io/composed/2, operation: Apply, fieldsV1: {"f:spec": {"f:replicas": {}, "f:ports": {"k:{\"port\":2049}": {"f:name": {}}}}}}]`,
+			`{metadata: {name: files}, spec: {replicas: 1, ports: [{name: nfs, port: 2049}]}}`,
+		},
 		"None": {"An object without managers belongs to nobody.", `[]`, `{}`},
 		"Unknown": {
 			"What a newer API server may write is left alone.",

@@ -36,7 +36,7 @@ func Check(s *spec.Server, in manifest.Inputs) field.ErrorList {
 
 	errs := checkImages(root.Child("image"), p.Images, pod)
 
-	if name := pod.Spec.ServiceAccountName; name != "" && len(p.ServiceAccountNames) > 0 && !slices.Contains(p.ServiceAccountNames, name) {
+	if name := s.Spec.ServiceAccountName; name != "" && len(p.ServiceAccountNames) > 0 && !slices.Contains(p.ServiceAccountNames, name) {
 		errs = append(errs, field.Forbidden(root.Child("serviceAccountName"), fmt.Sprintf("the platform's policy does not allow %q, only %q", name, p.ServiceAccountNames)))
 	}
 
