@@ -227,3 +227,20 @@ func TestWarnings(t *testing.T) {
 		})
 	}
 }
+
+// The API server stores whole thousandths of a byte only. A size that it changes would be
+// another one each time, and a volume claim cannot change.
+func TestSizesAreWholeBytes(t *testing.T) {
+	for size, want := range map[string]string{"1.0001Gi": "1073849199", "1Gi": "1Gi", "1024Mi": "1Gi", "1.5Gi": "1536Mi", "1G": "1G"} {
+		m, err := Build(server(t, "{version: 0.29.0, storage: {metadataSize: "+size+"}}"), Inputs{})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		for _, c := range Claims(m[StatefulSet]) {
+			if got := c.Spec.Resources.Requests.Storage().String(); c.Name == "metadata" && got != want {
+				t.Errorf("%s: want a claim of %s, got %s", size, want, got)
+			}
+		}
+	}
+}
