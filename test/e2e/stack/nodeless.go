@@ -190,38 +190,36 @@ spec:
 		return err
 	}
 
-	if err := i.apply(ctx, fmt.Sprintf(`apiVersion: v1
+	manifests := &strings.Builder{}
+	fmt.Fprintf(manifests, `apiVersion: v1
 kind: Secret
 metadata:
-  namespace: %[1]s
+  namespace: %s
   name: provider-kubernetes
 data:
-  kubeconfig: %[2]s
----
-apiVersion: kubernetes.m.crossplane.io/v1alpha1
-kind: ClusterProviderConfig
+  kubeconfig: %s
+`, crossplaneNamespace, base64.StdEncoding.EncodeToString(content))
+
+	for kind, apiVersion := range map[string]string{
+		"ClusterProviderConfig": "kubernetes.m.crossplane.io/v1alpha1",
+		"ProviderConfig":        "kubernetes.crossplane.io/v1alpha1",
+	} {
+		fmt.Fprintf(manifests, `---
+apiVersion: %s
+kind: %s
 metadata:
   name: default
 spec:
   credentials:
     source: Secret
     secretRef:
-      namespace: %[1]s
+      namespace: %s
       name: provider-kubernetes
       key: kubeconfig
----
-apiVersion: kubernetes.crossplane.io/v1alpha1
-kind: ProviderConfig
-metadata:
-  name: default
-spec:
-  credentials:
-    source: Secret
-    secretRef:
-      namespace: %[1]s
-      name: provider-kubernetes
-      key: kubeconfig
-`, crossplaneNamespace, base64.StdEncoding.EncodeToString(content))); err != nil {
+`, apiVersion, kind, crossplaneNamespace)
+	}
+
+	if err := i.apply(ctx, manifests.String()); err != nil {
 		return err
 	}
 
