@@ -281,7 +281,7 @@ func AskedImage(running Running) string {
 	sts := running.Asked(StatefulSet)
 	noted := typed.Get(running.Asked(ConfigMap), "metadata", "annotations", v1alpha1.AnnotationImage).GetStringValue()
 
-	if image := RunningImage(sts); image != "" && (noted == "" || IsSealed(sts)) {
+	if image := RunningImage(sts); image != "" && (noted == "" || noted == image || IsSealed(sts)) {
 		return image
 	}
 

@@ -97,10 +97,7 @@ func TestStatefulSetFollowsTheDittoServer(t *testing.T) {
 	s.applySecret(t, "jwt", map[string]string{"jwt-secret": jwtKey + "-rotated"})
 	rotated := s.waitComposed(t, changed)
 
-	if err := cluster.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "jwt"}}); err != nil {
-		t.Fatal(err)
-	}
-
+	s.deleteSecret(t, "jwt")
 	eventually(t, "the Secret is missed", s.condition("SecretsResolved=False/Missing"))
 
 	set := s.statefulSet(t)
