@@ -1,0 +1,99 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Not parallel: every server is composed by the function that changes.
+func TestUpgradeOfTheFunctionRestartsNothing(t *testing.T) {
+	if nodeless() {
+		t.Skip("without a node Crossplane runs no package")
+	}
+
+	installed, _, _ := unstructured.NestedString(clusterObject(t, "pkg.crossplane.io/v1", "Function", functionPackage).Object, "spec", "package")
+	other := anotherPackage(t, installed)
+
+	s := servingFiles(t, withComposition(oftenCalled))
+	s.watchPods(t)
+	pod := s.waitRunning(t)
+	s.settled(t)
+	before := s.statefulSet(t).ResourceVersion
+
+	// And back, as after an upgrade that was a mistake.
+	for _, version := range []string{other, installed} {
+		upgradeFunction(t, version)
+
+		// A call in between may fail, which the DittoServer's condition Synced tells.
+		throughout(t, patienceForNothing, "the StatefulSet is left alone", func(ctx context.Context) error {
+			if now := s.statefulSet(t).ResourceVersion; now != before {
+				return fmt.Errorf("it went from version %s to %s", before, now)
+			}
+
+			return s.samePod(pod)(ctx)
+		})
+		eventually(t, "Synced", s.condition("Synced=True"))
+		s.expectFile(t, "first.txt", "first")
+	}
+
+	// What answers still composes.
+	s.apply(t, withComposition(oftenCalled)+"\nshutdownTimeout: 31s\n")
+	eventually(t, "config.yaml arrives", s.configContains("shutdown_timeout: 31s"))
+	s.waitReplaced(t, pod)
+}
+
+// anotherPackage has the layers of this one, and another digest.
+func anotherPackage(t *testing.T, installed string) string {
+	t.Helper()
+
+	config := clusterObject(t, "pkg.crossplane.io/v1beta1", "ImageConfig", "stack")
+	registry, _, _ := unstructured.NestedString(config.Object, "spec", "rewriteImage", "prefix")
+	_, name, _ := strings.Cut(installed, "/")
+
+	mutate := exec.CommandContext(t.Context(), "crane", "mutate", "--insecure", "--label=org.opencontainers.image.ref.name=other",
+		"--tag="+registry+name+"-other", registry+name)
+	if out, err := mutate.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+
+	return installed + "-other"
+}
+
+// upgradeFunction to a package, until a pod of its revision is the only one that runs.
+func upgradeFunction(t *testing.T, version string) {
+	t.Helper()
+
+	before, _, _ := unstructured.NestedString(clusterObject(t, "pkg.crossplane.io/v1", "Function", functionPackage).Object, "status", "currentRevision")
+	patch := fmt.Sprintf(`{"spec":{"package":%q}}`, version)
+
+	function := &unstructured.Unstructured{}
+	function.SetAPIVersion("pkg.crossplane.io/v1")
+	function.SetKind("Function")
+	function.SetName(functionPackage)
+
+	if err := cluster.Patch(t.Context(), function, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
+		t.Fatal(err)
+	}
+
+	begin := time.Now()
+
+	eventually(t, "the function is "+version, func(ctx context.Context) error {
+		now := clusterObject(t, "pkg.crossplane.io/v1", "Function", functionPackage)
+		if revision, _, _ := unstructured.NestedString(now.Object, "status", "currentRevision"); revision == before {
+			return errors.New("its revision is the one before")
+		}
+
+		return hasCondition("pkg.crossplane.io/v1", "Function", functionPackage, "Healthy")(ctx)
+	})
+
+	functionRunsAsDeployment(t)
+	t.Logf("upgraded after %.1f s", time.Since(begin).Seconds())
+}
