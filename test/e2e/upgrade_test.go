@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -34,8 +35,13 @@ func TestUpgradeOfTheFunctionRestartsNothing(t *testing.T) {
 
 		// A call in between may fail, which the DittoServer's condition Synced tells.
 		throughout(t, patienceForNothing, "the StatefulSet is left alone", func(ctx context.Context) error {
-			if now := s.statefulSet(t).ResourceVersion; now != before {
-				return fmt.Errorf("it went from version %s to %s", before, now)
+			set := &appsv1.StatefulSet{}
+			if err := cluster.Get(ctx, s.key(s.name), set); err != nil {
+				return err
+			}
+
+			if set.ResourceVersion != before {
+				return fmt.Errorf("it went from version %s to %s", before, set.ResourceVersion)
 			}
 
 			return s.samePod(pod)(ctx)
@@ -86,8 +92,11 @@ func upgradeFunction(t *testing.T, version string) {
 	begin := time.Now()
 
 	eventually(t, "the function is "+version, func(ctx context.Context) error {
-		now := clusterObject(t, "pkg.crossplane.io/v1", "Function", functionPackage)
-		if revision, _, _ := unstructured.NestedString(now.Object, "status", "currentRevision"); revision == before {
+		if err := cluster.Get(ctx, client.ObjectKeyFromObject(function), function); err != nil {
+			return err
+		}
+
+		if revision, _, _ := unstructured.NestedString(function.Object, "status", "currentRevision"); revision == before {
 			return errors.New("its revision is the one before")
 		}
 
