@@ -828,7 +828,7 @@ func TestIdempotent(t *testing.T) {
 	w.settle()
 
 	first, second := w.settle(), w.settle()
-	if diff := cmp.Diff(wire(first), wire(second)); diff != "" {
+	if diff := cmp.Diff(encoded(first), encoded(second)); diff != "" {
 		t.Errorf("f.RunFunction(...): -first, +second:\n%s", cmp.Diff(first, second, protocmp.Transform()))
 	}
 }

@@ -16,11 +16,11 @@ import (
 func FuzzRunFunction(f *testing.F) {
 	t := &testing.T{}
 	w := newServer(t)
-	f.Add(wire(w.request(nil)))
+	f.Add(encoded(w.request(nil)))
 
 	w.settle()
-	f.Add(wire(w.request(nil)))
-	f.Add(wire(w.request(map[string]*fnv1.ResourceSelector{
+	f.Add(encoded(w.request(nil)))
+	f.Add(encoded(w.request(map[string]*fnv1.ResourceSelector{
 		"secret/jwt":   {Match: &fnv1.ResourceSelector_MatchName{MatchName: "jwt"}, Namespace: new("storage")},
 		"secret/admin": {Match: &fnv1.ResourceSelector_MatchName{MatchName: "admin"}, Namespace: new("storage")},
 	})))
@@ -28,7 +28,7 @@ func FuzzRunFunction(f *testing.F) {
 
 	for _, spec := range specs {
 		w.edit(typedtest.FromYAML(t, spec))
-		f.Add(wire(w.request(nil)))
+		f.Add(encoded(w.request(nil)))
 	}
 
 	// Wrong types everywhere.
@@ -40,11 +40,11 @@ func FuzzRunFunction(f *testing.F) {
 		for _, top := range []string{"spec", "metadata", "status", "apiVersion"} {
 			req := proto.CloneOf(w.request(nil))
 			req.GetObserved().GetComposite().GetResource().Fields[top] = v
-			f.Add(wire(req))
+			f.Add(encoded(req))
 
 			req = proto.CloneOf(w.request(nil))
 			req.GetObserved().GetResources()["statefulset"].GetResource().Fields[top] = v
-			f.Add(wire(req))
+			f.Add(encoded(req))
 		}
 	}
 

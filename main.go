@@ -14,7 +14,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/dittofs/function-dittoserver/internal/metrics"
+	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/serve"
+	"github.com/dittofs/function-dittoserver/internal/wire"
 )
 
 // CLI of this Function.
@@ -44,13 +46,18 @@ func (c *CLI) Run() error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	return serve.Serve(ctx, &Function{log: log, ttl: c.TTL, metrics: metrics.New(registry)},
+	return serve.Serve(ctx, &Function{log: log, ttl: c.TTL, metrics: metrics.New(registry)}, codec(),
 		function.Listen(c.Network, c.Address),
 		function.MTLSCertificates(c.TLSCertsDir),
 		function.Insecure(c.Insecure),
 		function.MaxRecvMessageSize(c.MaxRecvMessageSize*1024*1024),
 		function.WithMetricsServer(c.MetricsAddress),
 		function.WithMetricsRegistry(registry))
+}
+
+// codec of what the function reads.
+func codec() wire.Codec {
+	return wire.Codec{Reads: observed.Reads, ReadsManagers: observed.ReadsManagers}
 }
 
 // version of this build. The linker sets it.

@@ -20,6 +20,7 @@ import (
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -256,10 +257,7 @@ func (w *world) call() *fnv1.RunFunctionResponse {
 	for range 6 {
 		req := w.request(required)
 
-		rsp, err := w.fn.RunFunction(w.t.Context(), req)
-		if err != nil {
-			w.failf("RunFunction(...): %v", err)
-		}
+		rsp := w.overWire(req)
 
 		w.calls++
 		w.check(req, rsp)
@@ -275,6 +273,31 @@ func (w *world) call() *fnv1.RunFunctionResponse {
 	w.failf("the requirements are never stable")
 
 	return nil
+}
+
+// overWire has the function answer to a request as Crossplane encodes it, and returns
+// what Crossplane decodes.
+func (w *world) overWire(req *fnv1.RunFunctionRequest) *fnv1.RunFunctionResponse {
+	in, out := &fnv1.RunFunctionRequest{}, &fnv1.RunFunctionResponse{}
+	if err := codec().Unmarshal(mem.BufferSlice{mem.SliceBuffer(encoded(req))}, in); err != nil {
+		w.failf("codec().Unmarshal(...): %v", err)
+	}
+
+	rsp, err := w.fn.RunFunction(w.t.Context(), in)
+	if err != nil {
+		w.failf("RunFunction(...): %v", err)
+	}
+
+	b, err := codec().Marshal(rsp)
+	if err != nil {
+		w.failf("codec().Marshal(...): %v", err)
+	}
+
+	if err := proto.Unmarshal(b.Materialize(), out); err != nil {
+		w.failf("cannot decode the response: %v", err)
+	}
+
+	return out
 }
 
 // check what must hold of every response, since each may be the final one.
@@ -452,19 +475,20 @@ func (w *world) checkConditions(rsp *fnv1.RunFunctionResponse) {
 }
 
 // checkDeterminism checks, now and then, that the same request gets the same
-// response, and stays the same.
+// response, and stays the same; and that it makes no difference whether it came over the
+// wire.
 func (w *world) checkDeterminism(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) {
 	if w.calls%8 != 0 {
 		return
 	}
 
-	before := wire(req)
+	before := encoded(req)
 
-	if again, _ := w.fn.RunFunction(w.t.Context(), req); !bytes.Equal(wire(again), wire(rsp)) {
+	if again, _ := w.fn.RunFunction(w.t.Context(), req); !bytes.Equal(encoded(again), encoded(rsp)) {
 		w.failf("the same request gets another response: -first, +second:\n%s", cmp.Diff(rsp, again, protocmp.Transform()))
 	}
 
-	if !bytes.Equal(before, wire(req)) {
+	if !bytes.Equal(before, encoded(req)) {
 		w.failf("the function changes its request")
 	}
 }
@@ -472,7 +496,7 @@ func (w *world) checkDeterminism(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunc
 // checkSecretBytes looks for the Secrets' values in a response, plain, in base64
 // and in hexadecimal.
 func (w *world) checkSecretBytes(rsp *fnv1.RunFunctionResponse) {
-	b := wire(rsp)
+	b := encoded(rsp)
 
 	for name, s := range w.secrets {
 		for key, v := range typed.Get(s, "data").GetStructValue().GetFields() {
@@ -592,7 +616,7 @@ func (w *world) checkIdempotent(rsp *fnv1.RunFunctionResponse) {
 	delete(want.GetRequirements().GetResources(), "running/statefulset")
 	delete(again.GetRequirements().GetResources(), "running/statefulset")
 
-	if !bytes.Equal(wire(want), wire(again)) {
+	if !bytes.Equal(encoded(want), encoded(again)) {
 		w.failf("the response fed back gives another response: -first, +second:\n%s", cmp.Diff(want, again, protocmp.Transform()))
 	}
 }
@@ -801,12 +825,12 @@ func (w *world) settle() *fnv1.RunFunctionResponse {
 			w.control()
 		}
 
-		state := wire(w.request(nil))
-		if bytes.Equal(last, append(wire(rsp), state...)) {
+		state := encoded(w.request(nil))
+		if bytes.Equal(last, append(encoded(rsp), state...)) {
 			return rsp
 		}
 
-		last = append(wire(rsp), state...)
+		last = append(encoded(rsp), state...)
 	}
 
 	w.failf("the world never settles")
@@ -857,7 +881,7 @@ func conditionsOf(rsp *fnv1.RunFunctionResponse) string {
 	return strings.Join(s, " ")
 }
 
-func wire(m proto.Message) []byte {
+func encoded(m proto.Message) []byte {
 	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 	if err != nil {
 		panic(err)

@@ -25,10 +25,14 @@ func (d *Decision) needsApproval(s *spec.Server, desired *structpb.Struct, o *ob
 		dangers = append(dangers, "spec.rollout is Manual")
 	}
 
+	if len(dangers) == 0 {
+		return false
+	}
+
 	// The rollout digest covers no image and no names of Secrets, and an approval of
 	// it may be old. This one is of this change, and of no other.
 	approval := manifest.ChangeHash(desired, running, o.Live)
-	if len(dangers) == 0 || s.Annotations[v1alpha1.AnnotationApprove] == approval {
+	if s.Annotations[v1alpha1.AnnotationApprove] == approval {
 		return false
 	}
 

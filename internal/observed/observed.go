@@ -103,6 +103,21 @@ var kinds = map[manifest.Name]string{
 	manifest.ServiceMetrics:  "v1 Service",
 }
 
+// Reads says whether a composed resource of this name is read.
+func Reads(name string) bool { return kinds[manifest.Name(name)] != "" }
+
+// ReadsManagers says whether the managed fields of resources of this kind are read: those
+// of what is composed natively.
+func ReadsManagers(kind string) bool {
+	for _, k := range kinds {
+		if strings.HasSuffix(k, " "+kind) {
+			return true
+		}
+	}
+
+	return false
+}
+
 func read(n manifest.Name, composed *structpb.Struct) (*Resource, error) {
 	switch kind := kindOf(composed); kind {
 	case kinds[n]:

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
@@ -28,8 +29,9 @@ import (
 // to stop. It is below Kubernetes' default grace period of 30 seconds.
 const drainTimeout = 20 * time.Second
 
-// Serve a function until ctx is done, then finish what is in flight.
-func Serve(ctx context.Context, fn fnv1.FunctionRunnerServiceServer, o ...function.ServeOption) error {
+// Serve a function, whose messages go through a codec, until ctx is done. Then finish
+// what is in flight.
+func Serve(ctx context.Context, fn fnv1.FunctionRunnerServiceServer, codec encoding.CodecV2, o ...function.ServeOption) error {
 	so := &function.ServeOptions{
 		Network:         function.DefaultNetwork,
 		Address:         function.DefaultAddress,
@@ -58,6 +60,7 @@ func Serve(ctx context.Context, fn fnv1.FunctionRunnerServiceServer, o ...functi
 	srv := grpc.NewServer(
 		grpc.MaxRecvMsgSize(so.MaxRecvMsgSize),
 		grpc.Creds(so.Credentials),
+		grpc.ForceServerCodecV2(codec),
 		grpc.ChainUnaryInterceptor(append([]grpc.UnaryServerInterceptor{grpcMetrics.UnaryServerInterceptor()}, so.UnaryInterceptors...)...),
 	)
 

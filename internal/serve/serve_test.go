@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/health/grpc_health_v1"
 )
 
@@ -56,7 +57,7 @@ func start(t *testing.T, fn fnv1.FunctionRunnerServiceServer, o ...function.Serv
 
 	done := make(chan error, 1)
 	go func() {
-		done <- Serve(ctx, fn, append([]function.ServeOption{function.Listen("tcp", address), function.Insecure(true)}, o...)...)
+		done <- Serve(ctx, fn, encoding.GetCodecV2("proto"), append([]function.ServeOption{function.Listen("tcp", address), function.Insecure(true)}, o...)...)
 	}()
 
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -197,7 +198,7 @@ func TestErrors(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 
-			err := Serve(ctx, &slow{}, tc.opts...)
+			err := Serve(ctx, &slow{}, encoding.GetCodecV2("proto"), tc.opts...)
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("%s\nServe(...): want %q, got: %v", tc.reason, tc.want, err)
 			}

@@ -1,0 +1,399 @@
+package wire
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"testing"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
+)
+
+// codec of a function that reads a resource named own, and managers of Services.
+var codec = Codec{
+	Reads:         func(name string) bool { return name == "own" },
+	ReadsManagers: func(kind string) bool { return kind == "Service" },
+}
+
+// field of a message, of its number and bytes.
+func field(num protowire.Number, v ...byte) []byte {
+	return protowire.AppendBytes(protowire.AppendTag(nil, num, protowire.BytesType), v)
+}
+
+func join(b ...[]byte) []byte { return slices.Concat(b...) }
+
+// property of a struct, with the encoded value.
+func property(key string, value ...byte) []byte {
+	return field(structFields, join(field(entryKey, []byte(key)...), field(entryValue, value...))...)
+}
+
+// input of a request, with this struct.
+func input(properties ...[]byte) []byte { return field(requestInput, join(properties...)...) }
+
+// requests in all the ways in which protobuf may encode them, and some in which not.
+func requests(tb testing.TB) map[string][]byte {
+	tb.Helper()
+
+	text := field(valueString, 'a')
+	number := append(protowire.AppendTag(nil, valueNumber, protowire.Fixed64Type), 0, 0, 0, 0, 0, 0, 0xf0, 0x3f)
+	varint := func(num protowire.Number, v uint64) []byte {
+		return protowire.AppendVarint(protowire.AppendTag(nil, num, protowire.VarintType), v)
+	}
+	object := func(properties ...[]byte) []byte { return field(valueStruct, join(properties...)...) }
+	list := func(values ...[]byte) []byte {
+		var items []byte
+		for _, v := range values {
+			items = append(items, field(listValues, v...)...)
+		}
+
+		return field(valueList, items...)
+	}
+	deep := text
+
+	for range 200 {
+		deep = object(property("a", list(deep)...))
+	}
+
+	unknown := varint(99, 7)
+	group := join(protowire.AppendTag(nil, 98, protowire.StartGroupType), unknown, protowire.AppendTag(nil, 98, protowire.EndGroupType))
+
+	whole, err := proto.Marshal(request(tb))
+	if err != nil {
+		tb.Fatal(err)
+	}
+
+	return map[string][]byte{
+		"Empty":              nil,
+		"Whole":              whole,
+		"Twice":              join(whole, whole),
+		"Kinds":              input(property("s", text...), property("n", number...), property("b", varint(valueBool, 2)...), property("0", varint(valueNull, 0)...), property("l", list(text, number)...), property("o", object(property("x", text...))...)),
+		"NoKind":             input(property("a")),
+		"OddNull":            input(property("a", varint(valueNull, 5)...)),
+		"EmptyList":          input(property("a", list()...), property("b", object()...)),
+		"ManyFields":         input(slices.Repeat([][]byte{property("a", text...), property("b", number...)}, 30)...),
+		"DuplicateKey":       input(property("a", object(property("x", text...))...), property("a", object(property("y", text...))...)),
+		"KeyAfterValue":      input(field(structFields, join(field(entryValue, text...), field(entryKey, 'a'))...)),
+		"KeyTwice":           input(field(structFields, join(field(entryKey, 'b'), field(entryKey, 'a'), field(entryValue, text...))...)),
+		"NoKey":              input(field(structFields, field(entryValue, text...)...)),
+		"NoValue":            input(field(structFields, field(entryKey, 'a')...)),
+		"ValueTwice":         input(field(structFields, join(field(entryKey, 'a'), field(entryValue, object(property("x", text...))...), field(entryValue, object(property("y", text...))...))...)),
+		"TwoKinds":           input(property("a", join(text, number)...)),
+		"StructsMerge":       input(property("a", join(object(property("x", text...)), object(property("y", text...)))...)),
+		"StructsDoNotMerge":  input(property("a", join(object(property("x", text...)), text, object(property("y", text...)))...)),
+		"ListsMerge":         input(property("a", join(list(text), list(number, text))...)),
+		"StructThenList":     input(property("a", join(object(property("x", text...)), list(text))...)),
+		"Unknown":            join(unknown, group, input(unknown, property("a", join(unknown, text, group)...), field(structFields, join(unknown, field(entryKey, 'a'), group)...))),
+		"WrongTypes":         join(varint(requestObserved, 1), varint(requestInput, 1), input(varint(structFields, 1), property("a", varint(valueString, 1)...), property("b", field(valueNumber, 'x')...), property("c", varint(valueStruct, 1)...), field(structFields, varint(entryKey, 1)...), field(structFields, varint(entryValue, 1)...), property("d", field(valueList, varint(listValues, 1)...)...))),
+		"Deep":               input(property("a", deep...)),
+		"BadKey":             input(property("\xff", text...)),
+		"BadString":          input(property("a", field(valueString, 0xff)...)),
+		"BadStringReplaced":  input(property("a", field(valueString, 0xff)...), property("a", text...)),
+		"BadName":            field(requestObserved, field(stateResources, field(entryKey, 0xff)...)...),
+		"Truncated":          whole[:len(whole)-1],
+		"TruncatedStruct":    input(property("a", text[:len(text)-1]...)),
+		"TruncatedNumber":    input(property("a", number[:5]...)),
+		"TruncatedBool":      input(property("a", protowire.AppendTag(nil, valueBool, protowire.VarintType)...)),
+		"TruncatedNull":      input(property("a", append(protowire.AppendTag(nil, valueNull, protowire.VarintType), 0x80)...)),
+		"TruncatedList":      input(property("a", field(valueList, 0x0a, 5)...)),
+		"TruncatedTag":       input(property("a", 0x80)),
+		"EndGroup":           input(property("a", protowire.AppendTag(nil, 98, protowire.EndGroupType)...)),
+		"FieldNumberZero":    input([]byte{0x02, 0x00}),
+		"StateTwice":         join(field(requestObserved, field(stateComposite, field(resourceResource, property("a", text...)...)...)...), field(requestObserved, field(stateComposite, field(resourceResource, property("b", text...)...)...)...)),
+		"ResourceTwice":      field(requestObserved, field(stateComposite, join(field(resourceResource, property("a", text...)...), field(resourceResource, property("b", text...)...))...)...),
+		"ContextTwice":       join(field(requestContext, property("a", text...)...), field(requestContext, property("b", text...)...)),
+		"CarriedTwice":       field(requestDesired, field(stateResources, join(field(entryKey, 'x'), field(entryValue, field(resourceResource, property("a", text...)...)...), field(entryValue, field(resourceResource, property("b", text...)...)...))...)...),
+		"DuplicateResource":  field(requestObserved, join(field(stateResources, join(field(entryKey, []byte("own")...), field(entryValue, field(resourceResource, property("a", text...)...)...))...), field(stateResources, join(field(entryKey, []byte("own")...), field(entryValue, field(resourceResource, property("b", text...)...)...))...))...),
+		"DuplicateRequired":  slices.Repeat(field(requestRequiredResources, join(field(entryKey, 'x'), field(entryValue, field(resourcesItems, field(resourceResource, property("a", text...)...)...)...))...), 2),
+		"ManagersOfAService": field(requestObserved, field(stateComposite, field(resourceResource, join(property("kind", field(valueString, []byte("Service")...)...), property("metadata", object(property("managedFields", list(text)...))...))...)...)...),
+		"ManagersOfNone":     field(requestObserved, field(stateComposite, field(resourceResource, join(property("managedFields", list(text)...), property("metadata", object(property("managedFields", list(text)...))...))...)...)...),
+		"KindTwice":          field(requestObserved, field(stateComposite, field(resourceResource, join(property("kind", field(valueString, []byte("Pod")...)...), property("metadata", object(property("managedFields", list(text)...))...), property("kind", field(valueString, []byte("Service")...)...))...)...)...),
+	}
+}
+
+// request with a field of every kind, in resources that are read and others.
+func request(tb testing.TB) *fnv1.RunFunctionRequest {
+	tb.Helper()
+
+	resource := func(yaml string) *fnv1.Resource {
+		return &fnv1.Resource{Resource: typedtest.FromYAML(tb, yaml), ConnectionDetails: map[string][]byte{"key": {0xff}}, Ready: fnv1.Ready_READY_TRUE}
+	}
+
+	const (
+		xr      = `{kind: DittoServer, metadata: {name: files, managedFields: [{manager: x}]}, spec: {replicas: 1, smb: {enabled: true}, list: [a, 1.5, null, {b: c}], nothing: {}}}`
+		object  = `{kind: Object, metadata: {name: files, managedFields: [{manager: x}]}, status: {atProvider: {manifest: {metadata: {managedFields: [{manager: y}]}}}}}`
+		service = `{kind: Service, metadata: {name: files, managedFields: [{manager: x, fieldsV1: {"f:spec": {}}}]}}`
+	)
+
+	return &fnv1.RunFunctionRequest{
+		Meta:        &fnv1.RequestMeta{Tag: "tag", Capabilities: []fnv1.Capability{fnv1.Capability_CAPABILITY_CONDITIONS}},
+		Observed:    &fnv1.State{Composite: resource(xr), Resources: map[string]*fnv1.Resource{"own": resource(object), "other": resource(object)}},
+		Desired:     &fnv1.State{Composite: resource(xr), Resources: map[string]*fnv1.Resource{"own": resource(service), "other": resource(object)}},
+		Input:       typedtest.FromYAML(tb, `{policy: {images: [a, b]}}`),
+		Context:     typedtest.FromYAML(tb, `{environment: {a: b}}`),
+		Credentials: map[string]*fnv1.Credentials{"c": {Source: &fnv1.Credentials_CredentialData{CredentialData: &fnv1.CredentialData{Data: map[string][]byte{"k": {1}}}}}},
+		RequiredResources: map[string]*fnv1.Resources{
+			"secrets":  {Items: []*fnv1.Resource{resource(`{kind: Secret, metadata: {managedFields: []}, data: {a: b}}`), {}}},
+			"services": {Items: []*fnv1.Resource{resource(service)}},
+			"none":     {},
+		},
+	}
+}
+
+func TestDecode(t *testing.T) {
+	for name, b := range requests(t) {
+		t.Run(name, func(t *testing.T) { compareDecoded(t, b) })
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, b := range requests(f) {
+		f.Add(b)
+	}
+
+	f.Fuzz(func(t *testing.T, b []byte) { compareDecoded(t, b) })
+}
+
+// compareDecoded with what protobuf makes of the same bytes.
+func compareDecoded(t *testing.T, b []byte) {
+	t.Helper()
+
+	want := &fnv1.RunFunctionRequest{}
+	wantErr := proto.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(b, want)
+
+	for _, c := range []Codec{{Reads: func(string) bool { return true }, ReadsManagers: func(string) bool { return true }}, codec} {
+		got := &fnv1.RunFunctionRequest{}
+		err := c.Unmarshal(mem.BufferSlice{mem.SliceBuffer(slices.Clone(b))}, got)
+
+		if err == nil {
+			// What is carried is none of this function's business, right or wrong.
+			err = uncarry(got)
+		}
+
+		// What is not read may be wrong.
+		if err != nil && wantErr == nil || err == nil && wantErr != nil && c.Reads("other") {
+			t.Errorf("Unmarshal(...): want error: %v, got: %v", wantErr, err)
+		}
+
+		if err != nil || wantErr != nil {
+			continue
+		}
+
+		again, err := proto.Marshal(got)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		got = &fnv1.RunFunctionRequest{}
+		if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(again, got); err != nil {
+			t.Fatal(err)
+		}
+
+		withoutUnread(want, c)
+
+		// Equal is linear in how deeply values are nested.
+		if !proto.Equal(want, got) {
+			diff := cmp.Diff(want, got, protocmp.Transform())
+			t.Errorf("Unmarshal(...): -want, +got:\n%s", diff)
+		}
+	}
+}
+
+// uncarry decodes what was carried.
+func uncarry(req *fnv1.RunFunctionRequest) error {
+	decode := func(m proto.Message) error {
+		b := m.ProtoReflect().GetUnknown()
+		m.ProtoReflect().SetUnknown(nil)
+
+		return proto.Unmarshal(b, m)
+	}
+
+	var errs []error
+
+	if req.GetContext() != nil {
+		errs = append(errs, decode(req.GetContext()))
+	}
+
+	for _, r := range req.GetDesired().GetResources() {
+		errs = append(errs, decode(r))
+	}
+
+	return errors.Join(errs...)
+}
+
+// withoutUnread returns what is left of a request.
+func withoutUnread(req *fnv1.RunFunctionRequest, c Codec) {
+	maps.DeleteFunc(req.GetObserved().GetResources(), func(name string, _ *fnv1.Resource) bool { return !c.Reads(name) })
+
+	decoded := []*fnv1.Resource{req.GetObserved().GetComposite(), req.GetDesired().GetComposite()}
+	decoded = slices.AppendSeq(decoded, maps.Values(req.GetObserved().GetResources()))
+
+	for _, rs := range req.GetRequiredResources() {
+		decoded = append(decoded, rs.GetItems()...)
+	}
+
+	for _, r := range decoded {
+		if s := r.GetResource(); !c.ReadsManagers(s.GetFields()["kind"].GetStringValue()) {
+			prune(structpb.NewStructValue(s), "")
+		}
+	}
+}
+
+// prune metadata.managedFields at any depth of the value of a field of this name.
+func prune(v *structpb.Value, name string) {
+	if s := v.GetStructValue(); s != nil {
+		if name == "metadata" {
+			delete(s.GetFields(), "managedFields")
+		}
+
+		for name, v := range s.GetFields() {
+			prune(v, name)
+		}
+	}
+
+	for _, v := range v.GetListValue().GetValues() {
+		prune(v, "")
+	}
+}
+
+// A response decodes to what it was before it was encoded.
+func FuzzEncode(f *testing.F) {
+	for _, b := range requests(f) {
+		// Both have structs, at other numbers.
+		f.Add(field(responseDesired, b...))
+	}
+
+	state := &fnv1.State{Composite: request(f).GetObserved().GetComposite(), Resources: request(f).GetObserved().GetResources()}
+
+	whole, err := proto.Marshal(&fnv1.RunFunctionResponse{Meta: &fnv1.ResponseMeta{Tag: "tag"}, Desired: state, Context: request(f).GetContext()})
+	if err != nil {
+		f.Fatal(err)
+	}
+
+	f.Add(whole)
+
+	f.Fuzz(func(t *testing.T, b []byte) {
+		want := &fnv1.RunFunctionResponse{}
+		if (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(b, want) != nil {
+			t.Skip()
+		}
+
+		given := proto.CloneOf(want)
+
+		encoded, err := codec.Marshal(given)
+		if err != nil {
+			t.Fatalf("Marshal(...): %v", err)
+		}
+
+		if !proto.Equal(want, given) {
+			diff := cmp.Diff(want, given, protocmp.Transform())
+			t.Errorf("Marshal(...) changes what it encodes: -want, +got:\n%s", diff)
+		}
+
+		got := &fnv1.RunFunctionResponse{}
+		if err := proto.Unmarshal(encoded.Materialize(), got); err != nil {
+			t.Fatal(err)
+		}
+
+		if !proto.Equal(want, got) {
+			diff := cmp.Diff(want, got, protocmp.Transform())
+			t.Errorf("Marshal(...): -want, +got:\n%s", diff)
+		}
+	})
+}
+
+func TestEncodeRefuses(t *testing.T) {
+	text := func(s string) *structpb.Struct {
+		return &structpb.Struct{Fields: map[string]*structpb.Value{"a": structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStringValue(s)}})}}
+	}
+
+	cases := map[string]*fnv1.State{
+		"Value":     {Composite: &fnv1.Resource{Resource: text("\xff")}},
+		"Key":       {Composite: &fnv1.Resource{Resource: &structpb.Struct{Fields: map[string]*structpb.Value{"\xff": nil}}}},
+		"Name":      {Resources: map[string]*fnv1.Resource{"\xff": {}}},
+		"Resources": {Resources: map[string]*fnv1.Resource{"a": {Resource: text("\xff")}}},
+	}
+
+	for name, desired := range cases {
+		t.Run(name, func(t *testing.T) {
+			if _, err := codec.Marshal(&fnv1.RunFunctionResponse{Desired: desired}); err == nil {
+				t.Error("Marshal(...): want an error about a string that is not valid UTF-8")
+			}
+		})
+	}
+}
+
+// Other messages go through gRPC's own codec.
+func TestOtherMessages(t *testing.T) {
+	want := structpb.NewStringValue("a")
+
+	b, err := codec.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	got := &structpb.Value{}
+	if err := codec.Unmarshal(b, got); err != nil || !proto.Equal(want, got) {
+		t.Errorf("Unmarshal(Marshal(%v)): %v, %v", want, got, err)
+	}
+}
+
+// Protobuf goes as deep, and not further.
+func TestDepth(t *testing.T) {
+	for _, depth := range []int{1000, 20000} {
+		v := field(valueString, 'a')
+		for range depth {
+			v = field(valueList, field(listValues, v...)...)
+		}
+
+		compareDecoded(t, input(property("a", v...)))
+	}
+}
+
+// What a call costs beside the function itself: with few resources, and with many of
+// other functions.
+func BenchmarkCodec(b *testing.B) {
+	many := request(b)
+
+	for _, r := range []map[string]*fnv1.Resource{many.GetObserved().GetResources(), many.GetDesired().GetResources()} {
+		for i := range 500 {
+			r[strconv.Itoa(i)] = r["other"]
+		}
+	}
+
+	for name, req := range map[string]*fnv1.RunFunctionRequest{"Few": request(b), "Many": many} {
+		encoded, err := proto.Marshal(req)
+		if err != nil {
+			b.Fatal(err)
+		}
+
+		for name, c := range map[string]encoding.CodecV2{name + "/Protobuf": encoding.GetCodecV2("proto"), name + "/Codec": codec} {
+			b.Run(name, func(b *testing.B) {
+				b.ReportAllocs()
+
+				for b.Loop() {
+					req := &fnv1.RunFunctionRequest{}
+					if err := c.Unmarshal(mem.BufferSlice{mem.SliceBuffer(encoded)}, req); err != nil {
+						b.Fatal(err)
+					}
+
+					rsp, err := c.Marshal(&fnv1.RunFunctionResponse{Desired: req.GetDesired(), Context: req.GetContext()})
+					if err != nil {
+						b.Fatal(err)
+					}
+
+					rsp.Free()
+				}
+			})
+		}
+	}
+}
