@@ -9,7 +9,6 @@ import (
 	"github.com/crossplane/function-sdk-go/errors"
 	"github.com/crossplane/function-sdk-go/logging"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
-	"github.com/crossplane/function-sdk-go/response"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -50,14 +49,14 @@ func (f *Function) protect(req *fnv1.RunFunctionRequest, run func(*fnv1.RunFunct
 		if p := recover(); p != nil {
 			f.log.Info("Recovered from a panic", "panic", p, "stack", string(debug.Stack()))
 
-			rsp = response.To(req, f.ttl)
+			rsp = f.respond(req)
 			report.Fatal(rsp, report.ReasonPanic, errors.New("the function panicked: please report the stack in its log"))
 		}
 
 		f.metrics.Observe(rsp)
 	}()
 
-	rsp = response.To(req, f.ttl)
+	rsp = f.respond(req)
 	rsp.Desired = ownDesired(req)
 
 	if err := run(req, rsp); err != nil {
@@ -70,6 +69,15 @@ func (f *Function) protect(req *fnv1.RunFunctionRequest, run func(*fnv1.RunFunct
 	}
 
 	return rsp
+}
+
+// respond begins a response: with the desired state and the context of earlier functions.
+func (f *Function) respond(req *fnv1.RunFunctionRequest) *fnv1.RunFunctionResponse {
+	return &fnv1.RunFunctionResponse{
+		Meta:    &fnv1.ResponseMeta{Tag: req.GetMeta().GetTag(), Ttl: durationpb.New(f.ttl)},
+		Desired: req.GetDesired(),
+		Context: req.GetContext(),
+	}
 }
 
 // run is all that the function does, step by step.

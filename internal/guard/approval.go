@@ -2,6 +2,7 @@ package guard
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -55,9 +56,11 @@ func dangersOf(desired, running *structpb.Struct) []string {
 		dangers = append(dangers, fmt.Sprintf("the image's version goes down from %s to %s", got, want))
 	}
 
-	want, got := databaseOf(desired), databaseOf(running)
-	if want != got {
-		dangers = append(dangers, fmt.Sprintf("the database changes from %s to %s", got, want))
+	// Read only where it may differ: parsing config.yaml is dear.
+	if manifest.RunningConfig(desired) != manifest.RunningConfig(running) || !slices.Equal(databaseSecrets(desired), databaseSecrets(running)) {
+		if want, got := databaseOf(desired), databaseOf(running); want != got {
+			dangers = append(dangers, fmt.Sprintf("the database changes from %s to %s", got, want))
+		}
 	}
 
 	return dangers
@@ -65,13 +68,21 @@ func dangersOf(desired, running *structpb.Struct) []string {
 
 // databaseOf tells which database a StatefulSet's server uses.
 func databaseOf(statefulSet *structpb.Struct) string {
-	parts := []string{dittofs.DatabaseOf(manifest.RunningConfig(statefulSet))}
+	parts := append([]string{dittofs.DatabaseOf(manifest.RunningConfig(statefulSet))}, databaseSecrets(statefulSet)...)
+
+	return strings.Join(parts, " ")
+}
+
+// databaseSecrets are the Secrets and keys that tell a StatefulSet's server where its
+// database is.
+func databaseSecrets(statefulSet *structpb.Struct) []string {
+	var secrets []string
 
 	for _, env := range []string{dittofs.EnvPostgresHost, dittofs.EnvPostgresDatabase} {
 		if secret := manifest.EnvSecret(statefulSet, env); secret != "" {
-			parts = append(parts, secret)
+			secrets = append(secrets, secret)
 		}
 	}
 
-	return strings.Join(parts, " ")
+	return secrets
 }

@@ -35,11 +35,14 @@ func (d *Decision) freezeStatefulSet(running *structpb.Struct) bool {
 		}
 	}
 
-	server := typed.Get(running, "metadata", "name").GetStringValue()
-	d.Frozen = append(d.Frozen, claimChanges(server, manifest.Claims(desired), manifest.Claims(running))...)
+	const claims = "volumeClaimTemplates"
+	if want, got := typed.Get(desired, "spec", claims), typed.Get(running, "spec", claims); !proto.Equal(want, got) {
+		server := typed.Get(running, "metadata", "name").GetStringValue()
+		d.Frozen = append(d.Frozen, claimChanges(server, manifest.Claims(desired), manifest.Claims(running))...)
 
-	// Also where they are equal but for their spelling: 1024Mi is 1Gi.
-	d.set(manifest.StatefulSet, typed.Get(running, "spec", "volumeClaimTemplates"), "spec", "volumeClaimTemplates")
+		// Also where they are equal but for their spelling: 1024Mi is 1Gi.
+		d.set(manifest.StatefulSet, got, "spec", claims)
+	}
 
 	return len(d.Frozen) > frozen
 }

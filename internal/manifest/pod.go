@@ -20,6 +20,7 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/spec"
+	"github.com/dittofs/function-dittoserver/internal/typed"
 )
 
 // Container is the name of the server's container.
@@ -226,10 +227,12 @@ func Claimed(s *spec.Server, running *structpb.Struct) []dittofs.Volume {
 		return volumes
 	}
 
-	claims := Claims(running)
+	claims := typed.Get(running, "spec", "volumeClaimTemplates").GetListValue().GetValues()
 
 	return slices.DeleteFunc(volumes, func(v dittofs.Volume) bool {
-		return !slices.ContainsFunc(claims, func(c corev1.PersistentVolumeClaim) bool { return c.Name == v.Name })
+		return !slices.ContainsFunc(claims, func(c *structpb.Value) bool {
+			return typed.Get(c.GetStructValue(), "metadata", "name").GetStringValue() == v.Name
+		})
 	})
 }
 

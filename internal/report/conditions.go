@@ -10,7 +10,6 @@ import (
 
 	"github.com/crossplane/function-sdk-go/errors"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
-	"github.com/crossplane/function-sdk-go/response"
 	"google.golang.org/protobuf/types/known/structpb"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -84,7 +83,7 @@ func Invalid(rsp *fnv1.RunFunctionResponse, errs field.ErrorList) {
 	}
 
 	all := message(strings.Join(msgs, "; "))
-	response.ConditionFalse(rsp, SpecValid, ReasonInvalid).WithMessage(all).TargetCompositeAndClaim()
+	set(rsp, SpecValid, isFalse, ReasonInvalid, all)
 	Fatal(rsp, ReasonInvalid, errors.Errorf("invalid DittoServer: %s", all))
 }
 
@@ -98,12 +97,28 @@ func Fatal(rsp *fnv1.RunFunctionResponse, reason string, err error) {
 
 	for _, t := range []string{SpecValid, SecretsResolved, ConfigRolledOut, StorageUpToDate, Applied, Warnings} {
 		if !slices.ContainsFunc(rsp.GetConditions(), func(c *fnv1.Condition) bool { return c.GetType() == t }) {
-			response.ConditionUnknown(rsp, t, ReasonNotChecked).WithMessage(message("Not checked: " + why)).TargetCompositeAndClaim()
+			set(rsp, t, isUnknown, ReasonNotChecked, message("Not checked: "+why))
 		}
 	}
 
-	response.Fatal(rsp, err)
-	rsp.Results[len(rsp.GetResults())-1].Reason = &reason
+	// A fatal result cannot target the claim.
+	rsp.Results = append(rsp.GetResults(), &fnv1.Result{
+		Severity: fnv1.Severity_SEVERITY_FATAL, Reason: &reason, Message: err.Error(), Target: fnv1.Target_TARGET_COMPOSITE.Enum(),
+	})
+}
+
+// Statuses of conditions.
+const (
+	isTrue    = fnv1.Status_STATUS_CONDITION_TRUE
+	isFalse   = fnv1.Status_STATUS_CONDITION_FALSE
+	isUnknown = fnv1.Status_STATUS_CONDITION_UNKNOWN
+)
+
+// set a condition of the composite resource and its claim.
+func set(rsp *fnv1.RunFunctionResponse, typ string, status fnv1.Status, reason, message string) {
+	rsp.Conditions = append(rsp.GetConditions(), &fnv1.Condition{
+		Type: typ, Status: status, Reason: reason, Message: &message, Target: fnv1.Target_TARGET_COMPOSITE_AND_CLAIM.Enum(),
+	})
 }
 
 // IsFatal says whether a response has a fatal result.
@@ -113,27 +128,27 @@ func IsFatal(rsp *fnv1.RunFunctionResponse) bool {
 
 // Valid reports that the spec and the input are valid.
 func Valid(rsp *fnv1.RunFunctionResponse) {
-	response.ConditionTrue(rsp, SpecValid, ReasonValid).WithMessage("The spec is valid").TargetCompositeAndClaim()
+	set(rsp, SpecValid, isTrue, ReasonValid, "The spec is valid")
 }
 
 // Secrets reports whether the Secrets that the spec names are there.
 func Secrets(rsp *fnv1.RunFunctionResponse, s secret.Secrets) {
 	switch s.State {
 	case secret.There:
-		response.ConditionTrue(rsp, SecretsResolved, ReasonResolved).WithMessage("Every Secret that the spec names is there and can be used").TargetCompositeAndClaim()
+		set(rsp, SecretsResolved, isTrue, ReasonResolved, "Every Secret that the spec names is there and can be used")
 	case secret.NotFetched:
-		response.ConditionUnknown(rsp, SecretsResolved, ReasonNotFetched).WithMessage("Waiting for Crossplane to fetch the Secrets that the spec names").TargetCompositeAndClaim()
+		set(rsp, SecretsResolved, isUnknown, ReasonNotFetched, "Waiting for Crossplane to fetch the Secrets that the spec names")
 	case secret.Missing:
-		response.ConditionFalse(rsp, SecretsResolved, ReasonMissing).WithMessage(message(strings.Join(s.Problems, "; "))).TargetCompositeAndClaim()
+		set(rsp, SecretsResolved, isFalse, ReasonMissing, message(strings.Join(s.Problems, "; ")))
 	}
 }
 
 // Rollout reports whether the pod template is what the spec asks for.
 func Rollout(rsp *fnv1.RunFunctionResponse, d guard.Decision) {
 	if d.Rollout == guard.RolledOut {
-		response.ConditionTrue(rsp, ConfigRolledOut, string(d.Rollout)).WithMessage("The pod template is what the spec asks for").TargetCompositeAndClaim()
+		set(rsp, ConfigRolledOut, isTrue, string(d.Rollout), "The pod template is what the spec asks for")
 	} else {
-		response.ConditionFalse(rsp, ConfigRolledOut, string(d.Rollout)).WithMessage(rolloutMessage(d)).TargetCompositeAndClaim()
+		set(rsp, ConfigRolledOut, isFalse, string(d.Rollout), rolloutMessage(d))
 	}
 }
 
@@ -141,13 +156,13 @@ func Rollout(rsp *fnv1.RunFunctionResponse, d guard.Decision) {
 // and what to do if it is not.
 func Storage(rsp *fnv1.RunFunctionResponse, d guard.Decision) {
 	if len(d.Frozen) == 0 {
-		response.ConditionTrue(rsp, StorageUpToDate, ReasonUpToDate).WithMessage("The volume claims are what the spec asks for").TargetCompositeAndClaim()
+		set(rsp, StorageUpToDate, isTrue, ReasonUpToDate, "The volume claims are what the spec asks for")
 		return
 	}
 
 	m := "Kubernetes cannot change some of a running server, which keeps it: " + strings.Join(d.Frozen, "; ") +
 		". For volume claims: stop the server (spec.replicas: 0), wait for the phase Stopped and for this condition to be True, and start it again: the StatefulSet is created anew, and the data stay"
-	response.ConditionFalse(rsp, StorageUpToDate, ReasonFrozen).WithMessage(message(m)).TargetCompositeAndClaim()
+	set(rsp, StorageUpToDate, isFalse, ReasonFrozen, message(m))
 }
 
 func rolloutMessage(d guard.Decision) string {
@@ -206,28 +221,28 @@ func Apply(rsp *fnv1.RunFunctionResponse, xr *structpb.Struct, manifests manifes
 
 	switch c := observed.ConditionOf(xr, "Synced"); {
 	case len(notSynced) > 0:
-		response.ConditionFalse(rsp, Applied, ReasonNotSynced).WithMessage(message("Cannot apply " + strings.Join(notSynced, "; "))).TargetCompositeAndClaim()
+		set(rsp, Applied, isFalse, ReasonNotSynced, message("Cannot apply "+strings.Join(notSynced, "; ")))
 	case c != nil && c.Status == "False" && !strings.Contains(c.Message, "returned a fatal result"):
 		// A fatal result was this pipeline's own, and is over.
-		response.ConditionFalse(rsp, Applied, ReasonReconcile).WithMessage(message("Crossplane reports: " + c.Message)).TargetCompositeAndClaim()
+		set(rsp, Applied, isFalse, ReasonReconcile, message("Crossplane reports: "+c.Message))
 	case notObserved:
 		// Without names: they would change with each resource that is observed, and each
 		// change writes the XR twice. Crossplane stops listening to an XR that is written
 		// often.
-		response.ConditionFalse(rsp, Applied, ReasonNotObserved).WithMessage("Waiting to see every composed resource in the cluster").TargetCompositeAndClaim()
+		set(rsp, Applied, isFalse, ReasonNotObserved, "Waiting to see every composed resource in the cluster")
 	default:
-		response.ConditionTrue(rsp, Applied, ReasonApplied).WithMessage("Every composed resource is applied").TargetCompositeAndClaim()
+		set(rsp, Applied, isTrue, ReasonApplied, "Every composed resource is applied")
 	}
 }
 
 // Warn reports what works, but perhaps not as the user expects.
 func Warn(rsp *fnv1.RunFunctionResponse, warnings []string) {
 	if len(warnings) == 0 {
-		response.ConditionFalse(rsp, Warnings, ReasonNone).WithMessage("No warnings").TargetCompositeAndClaim()
+		set(rsp, Warnings, isFalse, ReasonNone, "No warnings")
 		return
 	}
 
-	response.ConditionTrue(rsp, Warnings, ReasonHasWarnings).WithMessage(message(strings.Join(warnings, "; "))).TargetCompositeAndClaim()
+	set(rsp, Warnings, isTrue, ReasonHasWarnings, message(strings.Join(warnings, "; ")))
 }
 
 // troubles are the reasons of conditions that get a Warning result when they come
@@ -251,6 +266,8 @@ func Transitions(rsp *fnv1.RunFunctionResponse, xr *structpb.Struct) {
 			continue
 		}
 
-		response.Warning(rsp, errors.New(c.GetMessage())).WithReason(c.GetReason()).TargetCompositeAndClaim()
+		rsp.Results = append(rsp.GetResults(), &fnv1.Result{
+			Severity: fnv1.Severity_SEVERITY_WARNING, Reason: &c.Reason, Message: c.GetMessage(), Target: fnv1.Target_TARGET_COMPOSITE_AND_CLAIM.Enum(),
+		})
 	}
 }
