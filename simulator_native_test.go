@@ -1,13 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
@@ -16,15 +14,11 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/structpb"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/managedfields"
-	"k8s.io/client-go/applyconfigurations"
-	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/typed"
 	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
+	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
 // Natively composed resources meet the API server's own server-side apply.
@@ -35,209 +29,29 @@ const (
 	personsManager    = "kubectl-edit"
 )
 
-// typeConverter knows the schemas of the Kubernetes API.
-var typeConverter = sync.OnceValue(func() managedfields.TypeConverter {
-	return applyconfigurations.NewTypeConverter(scheme.Scheme)
-})
-
-// A singleVersion is an API without other versions or defaults.
-type singleVersion struct{}
-
-func (singleVersion) Convert(_, _, _ any) error { return nil }
-
-func (singleVersion) ConvertToVersion(in runtime.Object, _ runtime.GroupVersioner) (runtime.Object, error) {
-	return in, nil
-}
-
-func (singleVersion) ConvertFieldLabel(_ schema.GroupVersionKind, label, value string) (string, string, error) {
-	return label, value, nil
-}
-
-func (singleVersion) Default(runtime.Object) {}
-
-func (singleVersion) New(kind schema.GroupVersionKind) (runtime.Object, error) {
-	u := &unstructured.Unstructured{}
-	u.SetGroupVersionKind(kind)
-
-	return u, nil
-}
-
-func (w *world) fieldManager(kind schema.GroupVersionKind) *managedfields.FieldManager {
-	v := singleVersion{}
-
-	m, err := managedfields.NewDefaultFieldManager(typeConverter(), v, v, v, kind, kind.GroupVersion(), "", nil)
-	if err != nil {
-		w.failf("cannot make a field manager: %v", err)
-	}
-
-	return m
-}
-
 // serverSideApply returns what becomes of a live object, or of none, when Crossplane
 // applies what is desired.
 func (w *world) serverSideApply(desired, live *structpb.Struct) *structpb.Struct {
-	applied := w.unstructured(desired)
+	applied := proto.CloneOf(desired)
 
 	// As Crossplane does.
-	applied.SetLabels(merge(applied.GetLabels(), "crossplane.io/composite", "files"))
-	applied.SetAnnotations(merge(applied.GetAnnotations(), "crossplane.io/composition-resource-name", "any"))
-	w.set(applied, []any{map[string]any{
+	typed.Set(applied, structpb.NewStringValue("files"), "metadata", "labels", "crossplane.io/composite")
+	typed.Set(applied, structpb.NewStringValue("any"), "metadata", "annotations", "crossplane.io/composition-resource-name")
+	typed.Set(applied, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStructValue(mustStruct(w.t, map[string]any{
 		"apiVersion": "dittofs.io/v1alpha1", "kind": "DittoServer", "name": "files", "uid": "own", "controller": true, "blockOwnerDeletion": true,
-	}}, "metadata", "ownerReferences")
+	}))}}), "metadata", "ownerReferences")
 
-	before := &unstructured.Unstructured{}
-	before.SetGroupVersionKind(applied.GroupVersionKind())
-
-	if live != nil {
-		before = w.unstructured(live)
-	}
-
-	after, err := w.fieldManager(applied.GroupVersionKind()).Apply(before, applied, crossplaneManager, true)
+	next, err := cluster.Apply(crossplaneManager, applied, live)
 	if err != nil {
-		w.failf("the API server refuses what Crossplane applies: %v", err)
+		w.failf("%v", err)
 	}
-
-	return w.stored(after, live)
-}
-
-// stored is what the API server makes of an object before it stores it: with defaults,
-// and another generation if its spec changed.
-func (w *world) stored(o runtime.Object, live *structpb.Struct) *structpb.Struct {
-	u, ok := o.(*unstructured.Unstructured)
-	if !ok {
-		w.failf("the API server stores a %T", o)
-	}
-
-	// Times are no part of a history.
-	fields := u.GetManagedFields()
-	for i := range fields {
-		fields[i].Time = nil
-	}
-
-	u.SetManagedFields(fields)
-
-	b, err := u.MarshalJSON()
-	if err != nil {
-		w.failf("cannot encode: %v", err)
-	}
-
-	next := &structpb.Struct{}
-	if err := next.UnmarshalJSON(b); err != nil {
-		w.failf("cannot decode: %v", err)
-	}
-
-	w.setDefaults(next)
-
-	generation := typed.Get(live, "metadata", "generation").GetNumberValue()
-	if live == nil || !proto.Equal(typed.Get(next, "spec"), typed.Get(live, "spec")) {
-		generation++
-	}
-
-	typed.Set(next, structpb.NewNumberValue(generation), "metadata", "generation")
 
 	return next
-}
-
-func (w *world) unstructured(s *structpb.Struct) *unstructured.Unstructured {
-	// Through JSON, where whole numbers are whole.
-	b, err := json.Marshal(s.AsMap())
-	if err != nil {
-		w.failf("cannot encode: %v", err)
-	}
-
-	u := &unstructured.Unstructured{}
-	if err := u.UnmarshalJSON(b); err != nil {
-		w.failf("cannot decode: %v", err)
-	}
-
-	return u
 }
 
 func (w *world) set(u *unstructured.Unstructured, v any, path ...string) {
 	if err := unstructured.SetNestedField(u.Object, v, path...); err != nil {
 		w.failf("cannot set %v: %v", path, err)
-	}
-}
-
-func merge(m map[string]string, key, value string) map[string]string {
-	if m == nil {
-		m = map[string]string{}
-	}
-
-	m[key] = value
-
-	return m
-}
-
-// The API server's defaults, of the objects and of the items of their lists. No manager
-// owns them, but of lists that are owned as a whole.
-var (
-	statefulSetDefaults = `{spec: {revisionHistoryLimit: 10, persistentVolumeClaimRetentionPolicy: {whenDeleted: Retain, whenScaled: Retain},
-updateStrategy: {type: RollingUpdate, rollingUpdate: {partition: 0}},
-template: {spec: {dnsPolicy: ClusterFirst, restartPolicy: Always, schedulerName: default-scheduler}}}}`
-	serviceDefaults   = `{spec: {sessionAffinity: None, internalTrafficPolicy: Cluster, clusterIP: 10.96.0.1, clusterIPs: [10.96.0.1]}}`
-	containerDefaults = `{imagePullPolicy: IfNotPresent, terminationMessagePath: /dev/termination-log, terminationMessagePolicy: File}`
-	portDefaults      = `{protocol: TCP}`
-	claimDefaults     = `{apiVersion: v1, kind: PersistentVolumeClaim, spec: {volumeMode: Filesystem}, status: {phase: Pending}}`
-	configMapDefaults = `{configMap: {defaultMode: 420}}`
-)
-
-func (w *world) setDefaults(o *structpb.Struct) {
-	items := func(s *structpb.Struct, path ...string) []*structpb.Value {
-		return typed.Get(s, path...).GetListValue().GetValues()
-	}
-
-	switch typed.Get(o, "kind").GetStringValue() {
-	case "StatefulSet":
-		w.fill(o, statefulSetDefaults)
-
-		for _, c := range items(o, "spec", "template", "spec", "containers") {
-			w.fill(c.GetStructValue(), containerDefaults)
-
-			for _, p := range items(c.GetStructValue(), "ports") {
-				w.fill(p.GetStructValue(), portDefaults)
-			}
-
-			for _, e := range items(c.GetStructValue(), "env") {
-				for ref, defaults := range map[string]string{"fieldRef": `{apiVersion: v1}`, "resourceFieldRef": `{divisor: "0"}`} {
-					if from := typed.Get(e.GetStructValue(), "valueFrom", ref).GetStructValue(); from != nil {
-						w.fill(from, defaults)
-					}
-				}
-			}
-		}
-
-		for _, v := range items(o, "spec", "template", "spec", "volumes") {
-			if typed.Get(v.GetStructValue(), "configMap") != nil {
-				w.fill(v.GetStructValue(), configMapDefaults)
-			}
-		}
-
-		for _, c := range items(o, "spec", "volumeClaimTemplates") {
-			w.fill(c.GetStructValue(), claimDefaults)
-		}
-	case "Service":
-		w.fill(o, serviceDefaults)
-
-		for _, p := range items(o, "spec", "ports") {
-			w.fill(p.GetStructValue(), portDefaults)
-		}
-	}
-}
-
-// fill in what an object lacks.
-func (w *world) fill(o *structpb.Struct, defaults string) {
-	fillFrom(o, typedtest.FromYAML(w.t, defaults))
-}
-
-func fillFrom(o, defaults *structpb.Struct) {
-	for k, v := range defaults.GetFields() {
-		switch has := o.GetFields()[k]; {
-		case has == nil:
-			typed.Set(o, proto.CloneOf(v), k)
-		case v.GetStructValue() != nil:
-			fillFrom(has.GetStructValue(), v.GetStructValue())
-		}
 	}
 }
 
@@ -338,16 +152,11 @@ func (w *world) setImage(image string) {
 
 // updateStatefulSet as a person, who owns the change.
 func (w *world) updateStatefulSet(change func(u *unstructured.Unstructured)) {
-	live := w.live["statefulset"]
-	before, after := w.unstructured(live), w.unstructured(live)
-	change(after)
-
-	o, err := w.fieldManager(after.GroupVersionKind()).Update(before, after, personsManager)
+	next, err := cluster.Update(personsManager, w.live["statefulset"], change)
 	if err != nil {
-		w.failf("the API server refuses what a person does: %v", err)
+		w.failf("%v", err)
 	}
 
-	next := w.stored(o, live)
 	w.live["statefulset"], w.objects["statefulset"] = next, next
 	w.meddled = true
 	w.changes++

@@ -30,6 +30,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/internal/typed"
 	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
+	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
 // A flavour is a way in and a way out: how users ask for a server, and how it is
@@ -785,22 +786,12 @@ func (w *world) checkStart(next, live *structpb.Struct) {
 
 // control is what the StatefulSet controller and the load balancer's do.
 func (w *world) control() {
-	if s := w.live["statefulset"]; s != nil {
+	if w.live["statefulset"] != nil {
 		w.didf("the StatefulSet is rolled out")
-
-		replicas := typed.Get(s, "spec", "replicas")
-		revision := structpb.NewStringValue(typed.Get(s, "spec", "template", "metadata", "annotations", "dittofs.io/config-hash").GetStringValue())
-		typed.Set(s, typed.Get(s, "metadata", "generation"), "status", "observedGeneration")
-		typed.Set(s, replicas, "status", "replicas")
-		typed.Set(s, replicas, "status", "readyReplicas")
-		typed.Set(s, revision, "status", "currentRevision")
-		typed.Set(s, revision, "status", "updateRevision")
 	}
 
-	for _, name := range []string{"service-file", "service-api"} {
-		if s := w.live[name]; typed.Get(s, "spec", "type").GetStringValue() == "LoadBalancer" {
-			typed.Set(s, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStructValue(mustStruct(w.t, map[string]any{"ip": "192.0.2.1"}))}}), "status", "loadBalancer", "ingress")
-		}
+	for _, live := range w.live {
+		cluster.Control(live)
 	}
 }
 
