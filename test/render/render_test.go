@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/test/function"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -63,7 +64,7 @@ func configuration(flavour, file string) string {
 func TestGolden(t *testing.T) {
 	c := &CLI{Crossplane: binary(t, "CROSSPLANE"), Core: binary(t, "CORE")}
 
-	address, stop, err := startFunction(t.Context(), binary(t, "FUNCTION"))
+	address, stop, err := function.Start(t.Context(), binary(t, "FUNCTION"))
 	if err != nil {
 		t.Fatal(err)
 	}
