@@ -22,7 +22,7 @@ func Of(s *spec.Server, config []byte, secrets secret.Secrets) string {
 		return ""
 	}
 
-	return sum(config, secrets.Values, generation(s))
+	return sum(config, secrets.Values, Generation(s))
 }
 
 // sum returns the rollout digest as lower-case hexadecimal SHA-256 over
@@ -55,8 +55,9 @@ func frame(h hash.Hash, b []byte) {
 	_, _ = h.Write(b)
 }
 
-// generation returns what the function's input takes for the generation.
-func generation(s *spec.Server) []byte {
+// Generation returns what the function's input takes for the generation: canonical JSON
+// of the user's spec, a number, or nothing.
+func Generation(s *spec.Server) []byte {
 	switch s.Input.ConfigHash.Generation {
 	case v1beta1.GenerationNone:
 		return nil

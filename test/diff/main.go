@@ -1,0 +1,294 @@
+// Package main tells, before anything is applied, what a change of DittoServers, Secrets,
+// Compositions or the function does to each server: what changes, whether the server
+// restarts, and why. It needs no cluster.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/test/change"
+	"github.com/dittofs/function-dittoserver/test/function"
+)
+
+// Exit statuses with --exit-code. Without it, a change that could be judged is 0. 1 is an
+// error in any case.
+const (
+	exitInterrupted = 2
+	exitStuck       = 3
+)
+
+// CLI of diff.
+type CLI struct {
+	Old string `help:"DittoServers as they are: a file, a folder or - (standard input)." required:""`
+	New string `help:"DittoServers as they will be. Default: as they are."`
+
+	OldComposition string `default:"configuration/namespaced/composition.yaml" help:"Compositions as they are."`
+	NewComposition string `help:"Compositions as they will be. Default: as they are."`
+
+	OldSecrets string `help:"Secrets as they are. Default: those that DittoServers name are taken to be there."`
+	NewSecrets string `help:"Secrets as they will be. Default: as they are."`
+
+	OldFunction string `help:"The function's binary as it is."                                   required:"" type:"existingfile"`
+	NewFunction string `help:"The function's binary as it will be. Default: as it is." type:"existingfile"`
+
+	Observed  string `help:"Composed resources as they are in the cluster. Default: what comes of DittoServers as they are."`
+	Namespace string `default:"default" help:"Namespace of what has none."`
+	ExitCode  bool   `help:"Exit with 2 if a server restarts, stops or is deleted, with 3 if a change is refused or does not go through by itself."`
+}
+
+func main() {
+	c := &CLI{}
+	k := kong.Parse(c, kong.Description("Tell what a change does to DittoServers: what changes, which servers restart, and why."))
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	runner := func(binary string) (change.Runner, func(), error) { return start(ctx, binary) }
+
+	verdicts, err := c.run(ctx, runner, os.Stdout, os.Stderr)
+	k.FatalIfErrorf(err)
+
+	if c.ExitCode {
+		stop()
+		os.Exit(exitStatus(verdicts)) //nolint:gocritic // Nothing is left to be done.
+	}
+}
+
+func exitStatus(verdicts []change.Verdict) int {
+	switch {
+	case slices.ContainsFunc(verdicts, change.Verdict.IsStuck):
+		return exitStuck
+	case slices.ContainsFunc(verdicts, change.Verdict.Interrupts):
+		return exitInterrupted
+	default:
+		return 0
+	}
+}
+
+// start a function's binary.
+func start(ctx context.Context, binary string) (change.Runner, func(), error) {
+	address, stop, err := function.Start(ctx, binary)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		stop()
+		return nil, nil, fmt.Errorf("cannot connect to the function: %w", err)
+	}
+
+	client := fnv1.NewFunctionRunnerServiceClient(conn)
+	run := func(ctx context.Context, req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
+		return client.RunFunction(ctx, req)
+	}
+
+	return run, func() { _ = conn.Close(); stop() }, nil
+}
+
+// A side of the change: everything but the servers.
+type side struct {
+	servers      map[string]*structpb.Struct
+	compositions compositions
+	secrets      []*structpb.Struct
+	run          change.Runner
+}
+
+// run judges each server, and writes what becomes of it.
+func (c *CLI) run(ctx context.Context, start func(binary string) (change.Runner, func(), error), out, progress io.Writer) ([]change.Verdict, error) {
+	before, after, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+
+	var observed []*structpb.Struct
+	if c.Observed != "" {
+		if observed, err = load(c.Observed); err != nil {
+			return nil, err
+		}
+	}
+
+	stop := func() {}
+	if before.run, stop, err = start(c.OldFunction); err != nil {
+		return nil, err
+	}
+	defer stop()
+
+	after.run = before.run
+	if c.NewFunction != "" && c.NewFunction != c.OldFunction {
+		stop := func() {}
+		if after.run, stop, err = start(c.NewFunction); err != nil {
+			return nil, err
+		}
+		defer stop()
+	}
+
+	keys := slices.AppendSeq(slices.Collect(maps.Keys(before.servers)), maps.Keys(after.servers))
+	slices.Sort(keys)
+
+	var (
+		verdicts []change.Verdict
+		failed   []string
+	)
+
+	for _, key := range slices.Compact(keys) {
+		verdict, err := c.judge(ctx, key, before, after, observed, out, progress)
+		if err != nil {
+			// The others are judged all the same.
+			failed = append(failed, fmt.Sprintf("%s: %v", key, err))
+			continue
+		}
+
+		verdicts = append(verdicts, verdict)
+	}
+
+	if len(failed) > 0 {
+		return nil, errors.New(strings.Join(failed, "\n"))
+	}
+
+	return verdicts, nil
+}
+
+// load what is compared.
+func (c *CLI) load() (before, after side, err error) {
+	if c.NewSecrets != "" && c.OldSecrets == "" {
+		return before, after, errors.New("--new-secrets tells nothing without --old-secrets")
+	}
+
+	if before, err = c.loadSide(c.Old, c.OldComposition, c.OldSecrets); err != nil {
+		return before, after, err
+	}
+
+	if after, err = c.loadSide(cmp.Or(c.New, c.Old), cmp.Or(c.NewComposition, c.OldComposition), cmp.Or(c.NewSecrets, c.OldSecrets)); err != nil {
+		return before, after, err
+	}
+
+	if len(before.servers)+len(after.servers) == 0 {
+		return before, after, fmt.Errorf("no DittoServer in %s and %s", c.Old, cmp.Or(c.New, c.Old))
+	}
+
+	return before, after, nil
+}
+
+func (c *CLI) loadSide(serversPath, compositionPath, secretsPath string) (side, error) {
+	s := side{}
+
+	var err error
+	if s.compositions, err = loadCompositions(compositionPath); err != nil {
+		return s, err
+	}
+
+	claims, err := s.compositions.areForClaims()
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", compositionPath, err)
+	}
+
+	resources, err := load(serversPath)
+	if err != nil {
+		return s, err
+	}
+
+	inNamespace(resources, c.Namespace)
+
+	if s.servers, err = servers(resources, claims); err != nil {
+		return s, fmt.Errorf("%s: %w", serversPath, err)
+	}
+
+	if secretsPath != "" {
+		if s.secrets, err = load(secretsPath); err != nil {
+			return s, err
+		}
+
+		inNamespace(s.secrets, c.Namespace)
+		// One that is empty is another thing than none that can be read.
+		s.secrets = append([]*structpb.Struct{}, s.secrets...)
+	}
+
+	return s, nil
+}
+
+// judge one server.
+func (c *CLI) judge(ctx context.Context, key string, before, after side, observed []*structpb.Struct, out, progress io.Writer) (change.Verdict, error) {
+	b, err := before.of(key, change.Side{}, progress)
+	if err != nil {
+		return "", err
+	}
+
+	if b.XR != nil {
+		b.Observed = composedOf(b.XR, observed)
+	}
+
+	a, err := after.of(key, b, progress)
+	if err != nil {
+		return "", err
+	}
+
+	result, err := change.Of(ctx, b, a)
+	if err != nil {
+		return "", err
+	}
+
+	return result.Verdict, result.Write(out, key)
+}
+
+// of returns one server's side of the change. What Crossplane wrote before stays where
+// nothing else is asked for.
+func (s side) of(key string, before change.Side, progress io.Writer) (change.Side, error) {
+	xr := s.servers[key]
+	if xr == nil {
+		return change.Side{}, nil
+	}
+
+	composition, err := s.compositions.of(xr, before.XR)
+	if err != nil {
+		return change.Side{}, err
+	}
+
+	out := change.Side{XR: xr, Revision: revisionOf(composition), Secrets: s.secrets, Run: s.run}
+
+	var others []string
+	if out.Input, others, err = inputOf(composition); err != nil {
+		return out, err
+	}
+
+	if len(others) > 0 {
+		_, _ = fmt.Fprintf(progress, "%s: other steps of Composition %s are not run: %s\n", key, field(composition, "metadata", "name"), strings.Join(others, ", "))
+	}
+
+	if policy := crossplaneField(xr, before.XR, "compositionUpdatePolicy"); policy == "Manual" && before.XR != nil && before.Revision != out.Revision {
+		_, _ = fmt.Fprintf(progress, "%s: its compositionUpdatePolicy is Manual: it keeps the Composition as it is\n", key)
+		out.Input, out.Revision = before.Input, before.Revision
+	}
+
+	if s.secrets == nil {
+		out.Secrets = change.StandIns(xr, out.Input)
+	}
+
+	return out, nil
+}
+
+// crossplaneField returns a field of Crossplane's in a composite resource's spec, or else
+// in what it was before.
+func crossplaneField(xr, before *structpb.Struct, path ...string) string {
+	of := func(xr *structpb.Struct) string {
+		return cmp.Or(field(xr, append([]string{"spec", "crossplane"}, path...)...), field(xr, append([]string{"spec"}, path...)...))
+	}
+
+	return cmp.Or(of(xr), of(before))
+}
