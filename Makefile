@@ -1,5 +1,6 @@
 # make            lists what can be made
 # make render     renders example/xr.yaml, or XR=... with SECRETS=...
+# make diff       tells what a change of DittoServers does, from OLD=... to NEW=...
 # make test       runs every check
 # make up         brings up a Kubernetes with Crossplane and DittoServers
 #
@@ -98,11 +99,42 @@ render: build $(CROSSPLANE_CLI) $(CORE) ## Render XR (example/xr.yaml) with SECR
 	@$(OUTPUT)/render --function=$(OUTPUT)/function --crossplane=$(CROSSPLANE_CLI) --core=$(CORE) \
 		--xr=$(XR) --secrets=$(SECRETS) --composition=$(COMPOSITION) --functions=$(FUNCTIONS) $(if $(OBSERVED),--observed=$(OBSERVED))
 
+# The function of another commit.
+function_of = $(OUTPUT)/ref/$(or $(shell git rev-parse --verify --quiet '$(1)^{commit}'),$(error no commit $(1)))/function
+
+# From and to: DittoServers, and whatever else may change. docs/diff.md has examples.
+.PHONY: diff
+OLD ?=
+NEW ?= $(OLD)
+OLD_COMPOSITION ?= $(COMPOSITION)
+NEW_COMPOSITION ?= $(OLD_COMPOSITION)
+OLD_SECRETS ?=
+NEW_SECRETS ?= $(OLD_SECRETS)
+OLD_REF ?=
+NEW_REF ?=
+OLD_FUNCTION ?= $(if $(OLD_REF),$(call function_of,$(OLD_REF)),$(OUTPUT)/function)
+NEW_FUNCTION ?= $(if $(NEW_REF),$(call function_of,$(NEW_REF)),$(OUTPUT)/function)
+EXIT_CODE ?=
+diff: build $(if $(OLD_REF),$(call function_of,$(OLD_REF))) $(if $(NEW_REF),$(call function_of,$(NEW_REF))) ## Tell what the change from OLD to NEW (YAML files) does to each DittoServer: what changes, whether it restarts, and why
+	@test -n "$(OLD)" || { echo "name the files: make diff OLD=a.yaml NEW=b.yaml" >&2; exit 1; }
+	@$(OUTPUT)/diff --old=$(OLD) --new=$(NEW) --old-composition=$(OLD_COMPOSITION) --new-composition=$(NEW_COMPOSITION) \
+		--old-function=$(OLD_FUNCTION) --new-function=$(NEW_FUNCTION) \
+		$(if $(OLD_SECRETS),--old-secrets=$(OLD_SECRETS)) $(if $(NEW_SECRETS),--new-secrets=$(NEW_SECRETS)) \
+		$(if $(OBSERVED),--observed=$(OBSERVED)) $(if $(EXIT_CODE),--exit-code)
+
+# Built once.
+$(OUTPUT)/ref/%/function:
+	@echo "Building the function of $*" >&2
+	@rm -rf $(@D) && mkdir -p $(@D)/source && git archive $* | tar -x -C $(@D)/source
+	@cd $(@D)/source && go build -trimpath -buildvcs=false -ldflags='-s -w -X main.version=$*' -o ../function .
+	@rm -r $(@D)/source
+
 .PHONY: build
-build: ## Build the function, and what renders with it
+build: ## Build the function, and what renders and compares with it
 	@echo "Building the function" >&2
 	@$(FUNCTION_BUILD) -o $(OUTPUT)/function .
 	@$(GO_BUILD) -o $(OUTPUT)/render ./test/render
+	@$(GO_BUILD) -o $(OUTPUT)/diff ./test/diff
 
 ##@ Checks
 

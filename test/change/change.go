@@ -90,13 +90,13 @@ const (
 )
 
 // Interrupts says whether a running server goes away, for a while or for good.
-func (v Verdict) Interrupts() bool {
-	return v == Restarts || v == Stops || v == Deleted
+func (c *Change) Interrupts() bool {
+	return c.Restarts > 0 || c.Verdict == Stops || c.Verdict == Deleted
 }
 
-// IsStuck says whether a change does not go through by itself.
-func (v Verdict) IsStuck() bool {
-	return v == Held || v == Waits || v == Refused || v == Unknown
+// IsStuck says whether all of a change, or a part of it, does not go through by itself.
+func (c *Change) IsStuck() bool {
+	return c.InPart || slices.Contains([]Verdict{Held, Waits, Refused, Unknown}, c.Verdict)
 }
 
 // A Change of a server.
@@ -105,6 +105,9 @@ type Change struct {
 
 	// Restarts is how often the pod is replaced.
 	Restarts int
+
+	// InPart says whether what Kubernetes cannot change stays as it is.
+	InPart bool
 
 	// Why it is the verdict.
 	Why []string
@@ -251,6 +254,7 @@ func judge(ctx context.Context, before, after *controlPlane) (*Change, error) {
 		Restarts:   after.restarts,
 		Resources:  resources(desired(before), desired(after)),
 		Conditions: attention(before.response, after.response),
+		InPart:     reasonOf(after.response, report.StorageUpToDate) != report.ReasonUpToDate,
 	}
 
 	was, is := live(before.composed[string(manifest.StatefulSet)]), live(after.composed[string(manifest.StatefulSet)])
@@ -271,6 +275,8 @@ func judge(ctx context.Context, before, after *controlPlane) (*Change, error) {
 		out.Verdict, out.Why = Restarts, reasons(before, after)
 	case hold != string(guard.RolledOut):
 		out.Verdict, out.Why = Held, []string{hold}
+	case len(out.Resources) == 0 && out.InPart:
+		out.Verdict = Held
 	case len(out.Resources) == 0:
 		out.Verdict = Unchanged
 	default:
@@ -281,8 +287,8 @@ func judge(ctx context.Context, before, after *controlPlane) (*Change, error) {
 		out.Why = append(out.Why, "its StatefulSet is created anew, and its volume claims stay")
 	}
 
-	if reasonOf(after.response, report.StorageUpToDate) != report.ReasonUpToDate {
-		out.Why = append(out.Why, "in part: see "+report.StorageUpToDate)
+	if out.InPart {
+		out.Why = append(out.Why, "some of it stays as it is: see "+report.StorageUpToDate)
 	}
 
 	var err error

@@ -61,20 +61,20 @@ func main() {
 
 	runner := func(binary string) (change.Runner, func(), error) { return start(ctx, binary) }
 
-	verdicts, err := c.run(ctx, runner, os.Stdout, os.Stderr)
+	changes, err := c.run(ctx, runner, os.Stdout, os.Stderr)
 	k.FatalIfErrorf(err)
 
 	if c.ExitCode {
 		stop()
-		os.Exit(exitStatus(verdicts)) //nolint:gocritic // Nothing is left to be done.
+		os.Exit(exitStatus(changes)) //nolint:gocritic // Nothing is left to be done.
 	}
 }
 
-func exitStatus(verdicts []change.Verdict) int {
+func exitStatus(changes []*change.Change) int {
 	switch {
-	case slices.ContainsFunc(verdicts, change.Verdict.IsStuck):
+	case slices.ContainsFunc(changes, (*change.Change).IsStuck):
 		return exitStuck
-	case slices.ContainsFunc(verdicts, change.Verdict.Interrupts):
+	case slices.ContainsFunc(changes, (*change.Change).Interrupts):
 		return exitInterrupted
 	default:
 		return 0
@@ -111,7 +111,7 @@ type side struct {
 }
 
 // run judges each server, and writes what becomes of it.
-func (c *CLI) run(ctx context.Context, start func(binary string) (change.Runner, func(), error), out, progress io.Writer) ([]change.Verdict, error) {
+func (c *CLI) run(ctx context.Context, start func(binary string) (change.Runner, func(), error), out, progress io.Writer) ([]*change.Change, error) {
 	before, after, err := c.load()
 	if err != nil {
 		return nil, err
@@ -143,26 +143,30 @@ func (c *CLI) run(ctx context.Context, start func(binary string) (change.Runner,
 	slices.Sort(keys)
 
 	var (
-		verdicts []change.Verdict
-		failed   []string
+		changes []*change.Change
+		failed  []string
 	)
 
 	for _, key := range slices.Compact(keys) {
-		verdict, err := c.judge(ctx, key, before, after, observed, out, progress)
+		result, err := c.judge(ctx, key, before, after, observed, progress)
 		if err != nil {
 			// The others are judged all the same.
 			failed = append(failed, fmt.Sprintf("%s: %v", key, err))
 			continue
 		}
 
-		verdicts = append(verdicts, verdict)
+		changes = append(changes, result)
+
+		if err := result.Write(out, key); err != nil {
+			return nil, err
+		}
 	}
 
 	if len(failed) > 0 {
 		return nil, errors.New(strings.Join(failed, "\n"))
 	}
 
-	return verdicts, nil
+	return changes, nil
 }
 
 // load what is compared.
@@ -224,10 +228,10 @@ func (c *CLI) loadSide(serversPath, compositionPath, secretsPath string) (side, 
 }
 
 // judge one server.
-func (c *CLI) judge(ctx context.Context, key string, before, after side, observed []*structpb.Struct, out, progress io.Writer) (change.Verdict, error) {
+func (c *CLI) judge(ctx context.Context, key string, before, after side, observed []*structpb.Struct, progress io.Writer) (*change.Change, error) {
 	b, err := before.of(key, change.Side{}, progress)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 
 	if b.XR != nil {
@@ -236,15 +240,10 @@ func (c *CLI) judge(ctx context.Context, key string, before, after side, observe
 
 	a, err := after.of(key, b, progress)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 
-	result, err := change.Of(ctx, b, a)
-	if err != nil {
-		return "", err
-	}
-
-	return result.Verdict, result.Write(out, key)
+	return change.Of(ctx, b, a)
 }
 
 // of returns one server's side of the change. What Crossplane wrote before stays where
