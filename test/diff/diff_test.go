@@ -1,0 +1,593 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/test/change"
+)
+
+// root of the repository.
+const root = "../.."
+
+// Functions that tests start, by the name of their binary.
+const (
+	thisFunction = "this"
+
+	// otherFunction adds an environment variable to the pod.
+	otherFunction = "other"
+
+	// restlessFunction never answers the same.
+	restlessFunction = "restless"
+
+	// losingFunction forgets the StatefulSet.
+	losingFunction = "losing"
+)
+
+// starter returns what starts the functions: the one that "make unit" builds, and others
+// around it.
+func starter(t *testing.T) func(binary string) (change.Runner, func(), error) {
+	t.Helper()
+
+	b := os.Getenv("FUNCTION")
+	if b == "" {
+		t.Skip("FUNCTION is not set: run make unit")
+	}
+
+	run, stop, err := start(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	t.Cleanup(stop)
+
+	calls := 0.0
+	around := func(change func(rsp *fnv1.RunFunctionResponse)) change.Runner {
+		return func(ctx context.Context, req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
+			rsp, err := run(ctx, req)
+			if err == nil {
+				change(rsp)
+			}
+
+			return rsp, err
+		}
+	}
+	statefulSet := func(rsp *fnv1.RunFunctionResponse) *structpb.Struct {
+		return typed.Get(rsp.GetDesired().GetResources()["statefulset"].GetResource(), "spec", "forProvider", "manifest").GetStructValue()
+	}
+
+	functions := map[string]change.Runner{
+		thisFunction: run,
+		otherFunction: around(func(rsp *fnv1.RunFunctionResponse) {
+			if s := statefulSet(rsp); s != nil {
+				typed.Set(s, structpb.NewNumberValue(77), "spec", "template", "spec", "terminationGracePeriodSeconds")
+			}
+		}),
+		restlessFunction: around(func(rsp *fnv1.RunFunctionResponse) {
+			calls++
+
+			if s := statefulSet(rsp); s != nil {
+				typed.Set(s, structpb.NewNumberValue(calls), "spec", "template", "spec", "terminationGracePeriodSeconds")
+			}
+		}),
+		losingFunction: around(func(rsp *fnv1.RunFunctionResponse) {
+			delete(rsp.GetDesired().GetResources(), "statefulset")
+		}),
+	}
+
+	return func(binary string) (change.Runner, func(), error) { return functions[binary], func() {}, nil }
+}
+
+// Pieces of files.
+const (
+	jwt = `identity: {jwt: {secretRef: {name: files-jwt}}, admin: {passwordSecretRef: {name: files-admin}}}`
+
+	secrets = `
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: Secret, metadata: {name: files-jwt, namespace: storage}, data: {jwt-secret: ZXhhbXBsZS1leGFtcGxlLWV4YW1wbGUtZXhhbXBsZS1leGFtcGxl, other: Zmlyc3Q=}}
+- {apiVersion: v1, kind: Secret, metadata: {name: files-admin, namespace: storage}, data: {password: ZXhhbXBsZS1wYXNzd29yZA==}}
+`
+)
+
+func server(spec string) string {
+	return serverNamed("files", spec)
+}
+
+func serverNamed(name, spec string) string {
+	return "---\napiVersion: dittofs.io/v1alpha1\nkind: DittoServer\nmetadata: {name: " + name + ", namespace: storage}\nspec: {" + spec + jwt + "}\n"
+}
+
+func composition(input string) string {
+	return compositionNamed("any", "DittoServer", input)
+}
+
+func compositionNamed(name, kind, input string) string {
+	return `---
+apiVersion: apiextensions.crossplane.io/v1
+kind: Composition
+metadata: {name: ` + name + `}
+spec:
+  compositeTypeRef: {apiVersion: dittofs.io/v1alpha1, kind: ` + kind + `}
+  mode: Pipeline
+  pipeline:
+  - step: dittoserver
+    functionRef: {name: some-function}
+    input: {apiVersion: dittoserver.fn.crossplane.io/v1beta1, kind: Input, ` + input + `}
+`
+}
+
+// Inputs.
+const (
+	none     = "configHash: {generation: None}"
+	metadata = "configHash: {generation: Metadata}"
+	native   = "compose: Native, configHash: {generation: None}"
+)
+
+func TestRun(t *testing.T) {
+	const (
+		v29 = "version: 0.29.0, "
+
+		annotated = v29 + "service: {annotations: {example.org/a: b}}, "
+	)
+
+	started := starter(t)
+
+	type args struct {
+		old, new                       string
+		oldComposition, newComposition string
+		oldSecrets, newSecrets         string
+		oldFunction, newFunction       string
+		observed                       string
+	}
+
+	cases := map[string]struct {
+		reason string
+		args   args
+
+		// want are the verdicts, those of approved changes too.
+		want []string
+
+		// details that are told, and that are not.
+		details []string
+		without []string
+
+		wantProgress string
+		wantStatus   int
+	}{
+		"NoChange": {
+			reason: "The same again restarts nothing, whatever counts.",
+			args:   args{old: server(v29), oldComposition: composition(metadata)},
+			want:   []string{"storage/files: no change"},
+		},
+		"ConfigNone": {
+			reason:     "config.yaml is read when a server starts.",
+			args:       args{old: server(v29), new: server(v29 + "logging: {level: DEBUG}, "), oldComposition: composition(none)},
+			want:       []string{"storage/files: restarts: config.yaml (logging.level)"},
+			details:    []string{`~ config.yaml: logging.level: "INFO" -> "DEBUG"`},
+			without:    []string{"dittofs.io/template-hash"},
+			wantStatus: 2,
+		},
+		"ConfigSpec": {
+			reason:     "The edit counts as well.",
+			args:       args{old: server(v29), new: server(v29 + "logging: {level: DEBUG}, ")},
+			want:       []string{"storage/files: restarts: config.yaml (logging.level); spec (logging.level)"},
+			wantStatus: 2,
+		},
+		"AnnotationNone": {
+			reason:  "A Service is no business of the pod.",
+			args:    args{old: server(v29), new: server(annotated), oldComposition: composition(none)},
+			want:    []string{"storage/files: no restart: changes service-api, service-file"},
+			details: []string{`+ metadata.annotations[example.org/a]: "b"`},
+		},
+		"AnnotationSpec": {
+			reason:     "Every edit counts.",
+			args:       args{old: server(v29), new: server(annotated)},
+			want:       []string{"storage/files: restarts: spec (service.annotations[example.org/a]), by configHash.generation Spec alone"},
+			wantStatus: 2,
+		},
+		"AnnotationMetadata": {
+			reason:     "Every edit counts, by its number.",
+			args:       args{old: server(v29), new: server(annotated), oldComposition: composition(metadata)},
+			want:       []string{"storage/files: restarts: metadata.generation, by configHash.generation Metadata alone"},
+			wantStatus: 2,
+		},
+		"MetricsMetadata": {
+			reason:     "Crossplane notes the new Service in the spec, which is another number.",
+			args:       args{old: server(v29), new: server(v29 + "metrics: {enabled: true}, "), oldComposition: composition(metadata)},
+			want:       []string{"storage/files: restarts: config.yaml (metrics.enabled, metrics.host, metrics.port); pod template (spec.containers[dittofs].ports[metrics]); metadata.generation"},
+			details:    []string{"+ service-metrics (Service files-metrics)"},
+			wantStatus: 2,
+		},
+		"Image": {
+			reason:     "Kubernetes replaces a pod for another image.",
+			args:       args{old: server("image: example.org/dittofs:v0.29.0, "), new: server("image: example.org/dittofs:v0.30.0, "), oldComposition: composition(none)},
+			want:       []string{"storage/files: restarts: pod template (metadata.labels[app.kubernetes.io/version], spec.containers[dittofs].image)"},
+			wantStatus: 2,
+		},
+		"Downgrade": {
+			reason:     "A person decides whether a server goes to an older version.",
+			args:       args{old: server(v29), new: server("version: 0.28.0, "), oldComposition: composition(none)},
+			want:       []string{"storage/files: held: ApprovalRequired", "  once approved: restarts: pod template (metadata.labels[app.kubernetes.io/version], spec.containers[dittofs].image)"},
+			details:    []string{"the version goes down from 0.29.0 to 0.28.0", "dittofs.io/approve=<the value that the condition names then>"},
+			wantStatus: 3,
+		},
+		"Manual": {
+			reason:     "A person decides on every restart.",
+			args:       args{old: server(v29 + "rollout: Manual, "), new: server(v29 + "rollout: Manual, logging: {level: WARN}, ")},
+			want:       []string{"storage/files: held: ApprovalRequired", "  once approved: restarts: config.yaml (logging.level); spec (logging.level)"},
+			wantStatus: 3,
+		},
+		"StorageNone": {
+			reason:     "Kubernetes cannot change a claim of a running StatefulSet.",
+			args:       args{old: server(v29), new: server(v29 + "storage: {metadataSize: 20Gi}, "), oldComposition: composition(none)},
+			want:       []string{"storage/files: held: some of it stays as it is: see StorageUpToDate"},
+			details:    []string{"volume claim metadata has 10Gi instead of 20Gi"},
+			wantStatus: 3,
+		},
+		"StorageSpec": {
+			reason:     "The edit counts, and the claims stay.",
+			args:       args{old: server(v29), new: server(v29 + "storage: {metadataSize: 20Gi}, ")},
+			want:       []string{"storage/files: restarts: spec (storage.metadataSize), by configHash.generation Spec alone; some of it stays as it is: see StorageUpToDate"},
+			wantStatus: 3,
+		},
+		"StorageStopped": {
+			reason:  "Of a stopped server it can be created anew.",
+			args:    args{old: server(v29 + "replicas: 0, "), new: server(v29 + "replicas: 0, storage: {metadataSize: 20Gi}, "), oldComposition: composition(none)},
+			want:    []string{"storage/files: no restart: changes statefulset; its StatefulSet is created anew, and its volume claims stay"},
+			details: []string{`spec.volumeClaimTemplates[metadata].spec.resources.requests.storage: "10Gi" -> "20Gi"`},
+		},
+		"Invalid": {
+			reason:     "Nothing is applied, and every error is told.",
+			args:       args{old: server(v29), new: server(v29 + "nfsPort: 70000, colour: blue, ")},
+			want:       []string{"storage/files: refused: invalid DittoServer: spec.colour: Forbidden: unknown field; spec.nfsPort: Invalid value: 70000: must be between 1 and 65535, inclusive"},
+			wantStatus: 3,
+		},
+		"InvalidBefore": {
+			reason:     "Nobody knows what runs.",
+			args:       args{old: server(v29 + "colour: blue, "), new: server(v29)},
+			want:       []string{"storage/files: unknown: before the change: invalid DittoServer: spec.colour: Forbidden: unknown field"},
+			wantStatus: 3,
+		},
+		"Stops": {
+			reason:     "No replica is asked for.",
+			args:       args{old: server(v29), new: server(v29 + "replicas: 0, ")},
+			want:       []string{"storage/files: stops: spec.replicas is 0"},
+			details:    []string{"~ spec.replicas: 1 -> 0"},
+			wantStatus: 2,
+		},
+		"Starts": {
+			reason: "A server that starts interrupts nobody.",
+			args:   args{old: server(v29 + "replicas: 0, "), new: server(v29)},
+			want:   []string{"storage/files: starts"},
+		},
+		"AddedAndDeleted": {
+			reason:     "Servers are told from one another by namespace and name.",
+			args:       args{old: serverNamed("first", v29) + serverNamed("second", v29), new: serverNamed("second", v29) + serverNamed("third", v29)},
+			want:       []string{"storage/first: deleted: its volume claims stay", "storage/second: no change", "storage/third: created"},
+			details:    []string{"+ statefulset (StatefulSet third)"},
+			wantStatus: 2,
+		},
+		"SecretRotated": {
+			reason:     "The pod reads Secrets when it starts.",
+			args:       args{old: server(v29), oldSecrets: secrets, newSecrets: strings.Replace(secrets, "ZXhhbXBsZS1wYXNzd29yZA==", "YW5vdGhlci1leGFtcGxl", 1)},
+			want:       []string{"storage/files: restarts: Secret files-admin (password)"},
+			wantStatus: 2,
+		},
+		"SecretKeyOfOthers": {
+			reason: "A key that the spec does not name is no business of the server's.",
+			args:   args{old: server(v29), oldSecrets: secrets, newSecrets: strings.Replace(secrets, "Zmlyc3Q=", "c2Vjb25k", 1)},
+			want:   []string{"storage/files: no change"},
+		},
+		"SecretGone": {
+			reason:     "A running server is left alone.",
+			args:       args{old: server(v29), oldSecrets: secrets, newSecrets: strings.Replace(secrets, "name: files-admin", "name: another", 1)},
+			want:       []string{"storage/files: held: SecretsNotResolved"},
+			details:    []string{"Secret storage/files-admin does not exist"},
+			wantStatus: 3,
+		},
+		"SecretMissing": {
+			reason:     "A new server waits for its Secrets.",
+			args:       args{old: "# none\n", new: server(v29), oldSecrets: "# none\n"},
+			want:       []string{"storage/files: does not start: SecretsNotResolved"},
+			wantStatus: 3,
+		},
+		"Postgres": {
+			reason:     "Another database is a person's decision. Secrets that cannot be read are taken to be there.",
+			args:       args{old: server(v29), new: server(v29 + "database: {postgres: {secretRef: {name: db}}}, "), oldComposition: composition(none)},
+			want:       []string{"storage/files: held: ApprovalRequired", "  once approved: restarts: config.yaml (database.postgres.database, ..."},
+			wantStatus: 3,
+		},
+		"CompositionGeneration": {
+			reason:     "What counts is part of the digest.",
+			args:       args{old: server(v29), newComposition: composition(none)},
+			want:       []string{"storage/files: restarts: input (configHash.generation goes from Spec to None)"},
+			wantStatus: 2,
+		},
+		"CompositionTTL": {
+			reason: "An input that changes nothing of the server restarts nothing.",
+			args:   args{old: server(v29), newComposition: composition("ttl: 5m")},
+			want:   []string{"storage/files: no change"},
+		},
+		"CompositionTTLMetadata": {
+			reason:     "Crossplane notes another revision in the spec, which is another number.",
+			args:       args{old: server(v29), oldComposition: composition(metadata), newComposition: composition(metadata + ", ttl: 5m")},
+			want:       []string{"storage/files: restarts: metadata.generation, by configHash.generation Metadata alone"},
+			wantStatus: 2,
+		},
+		"CompositionManual": {
+			reason:       "A server that is bound to a revision keeps it.",
+			args:         args{old: server(v29 + "crossplane: {compositionUpdatePolicy: Manual}, "), newComposition: composition(none)},
+			want:         []string{"storage/files: no change"},
+			wantProgress: "storage/files: its compositionUpdatePolicy is Manual",
+		},
+		"CompositionNative": {
+			reason:     "A server stays with what it was created as.",
+			args:       args{old: server(v29), oldComposition: composition(none), newComposition: composition(native)},
+			want:       []string{"storage/files: refused: composed resource configmap is a Object..."},
+			wantStatus: 3,
+		},
+		"CompositionNamed": {
+			reason: "A new file says nothing of the Composition, and the server keeps the one that it has.",
+			args: args{
+				old: server(v29 + "crossplane: {compositionRef: {name: b}}, "), new: server(annotated),
+				oldComposition: compositionNamed("a", "DittoServer", "") + compositionNamed("b", "DittoServer", none),
+			},
+			want: []string{"storage/files: no restart: changes service-api, service-file"},
+		},
+		"CompositionOtherSteps": {
+			reason:       "Only this function runs.",
+			args:         args{old: server(v29), oldComposition: composition("") + "  - {step: audit, functionRef: {name: another}}\n"},
+			want:         []string{"storage/files: no change"},
+			wantProgress: "storage/files: other steps of Composition any are not run: audit",
+		},
+		"NativeConfig": {
+			reason:     "What is composed natively is read from what Crossplane owns of it.",
+			args:       args{old: server(v29), new: server(v29 + "logging: {level: DEBUG}, "), oldComposition: composition(native)},
+			want:       []string{"storage/files: restarts: config.yaml (logging.level)"},
+			wantStatus: 2,
+		},
+		"NativeAnnotation": {
+			reason: "A Service is no business of the pod.",
+			args:   args{old: server(v29), new: server(annotated), oldComposition: composition(native)},
+			want:   []string{"storage/files: no restart: changes service-api, service-file"},
+		},
+		"Claim": {
+			reason:     "A claim is judged as its composite resource.",
+			args:       args{old: server(v29), new: server(annotated), oldComposition: compositionNamed("any", "XDittoServer", "")},
+			want:       []string{"storage/files: restarts: spec (service.annotations[example.org/a]), by configHash.generation Spec alone"},
+			wantStatus: 2,
+		},
+		"ClaimOfComposite": {
+			reason: "What is in the cluster is the composite resource, with fields of Crossplane's.",
+			args: args{
+				old: `
+apiVersion: v1
+kind: List
+items:
+- apiVersion: dittofs.io/v1alpha1
+  kind: XDittoServer
+  metadata: {name: files-x7k2p, generation: 4, uid: own}
+  spec:
+    ` + jwt + `
+    version: 0.29.0
+    claimRef: {apiVersion: dittofs.io/v1alpha1, kind: DittoServer, namespace: storage, name: files}
+    compositionRef: {name: any}
+    compositionRevisionRef: {name: any-1}
+    resourceRefs: [{apiVersion: v1, kind: Any, name: any}]
+`,
+				new:            server(v29 + "resourceRef: {apiVersion: dittofs.io/v1alpha1, kind: XDittoServer, name: files-x7k2p}, compositeDeletePolicy: Background, "),
+				oldComposition: compositionNamed("any", "XDittoServer", ""),
+			},
+			want: []string{"storage/files: no change"},
+		},
+		"FromCluster": {
+			reason: "A file says nothing of what Crossplane wrote into the spec.",
+			args: args{
+				old:            server(v29 + "crossplane: {compositionRef: {name: any}, compositionRevisionRef: {name: any-1}, resourceRefs: [{apiVersion: v1, kind: Any, name: any}]}, "),
+				new:            server(v29),
+				oldComposition: composition(metadata),
+			},
+			want: []string{"storage/files: no change"},
+		},
+		"Observed": {
+			reason: "What runs may be older than what this function would bring up.",
+			args: args{
+				old: server(""), new: server("version: 0.27.0, "), oldComposition: composition(none),
+				observed: observed(t, "0.27.0"),
+			},
+			want:       []string{"storage/files: restarts: config.yaml (..."},
+			without:    []string{"containers[dittofs].image"},
+			wantStatus: 2,
+		},
+		"NotObserved": {
+			reason:     "The same, without knowing what runs.",
+			args:       args{old: server(""), new: server("version: 0.27.0, "), oldComposition: composition(none)},
+			want:       []string{"storage/files: held: ApprovalRequired", "  once approved: restarts: config.yaml (..."},
+			details:    []string{"goes down"},
+			wantStatus: 3,
+		},
+		"FunctionUpgrade": {
+			reason: "An upgrade that writes the same restarts nobody.",
+			args:   args{old: server(v29), newFunction: thisFunction},
+			want:   []string{"storage/files: no change"},
+		},
+		"FunctionUpgradeOther": {
+			reason:     "An upgrade that writes something else restarts everybody.",
+			args:       args{old: server(v29), newFunction: otherFunction},
+			want:       []string{"storage/files: restarts: pod template (spec.terminationGracePeriodSeconds)"},
+			wantStatus: 2,
+		},
+		"FunctionUpgradeLosing": {
+			reason:     "What is not desired any more is deleted.",
+			args:       args{old: server(v29), newFunction: losingFunction},
+			want:       []string{"storage/files: stops: its StatefulSet is deleted"},
+			wantStatus: 2,
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := func(name, content string) string {
+				if content == "" {
+					return ""
+				}
+
+				path := filepath.Join(dir, name+".yaml")
+				if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+					t.Fatal(err)
+				}
+
+				return path
+			}
+
+			oldComposition := file("old-composition", tc.args.oldComposition)
+			if oldComposition == "" {
+				oldComposition = filepath.Join(root, "configuration/namespaced/composition.yaml")
+			}
+
+			c := &CLI{
+				Old: file("old", tc.args.old), New: file("new", tc.args.new), Observed: file("observed", tc.args.observed), Namespace: "default",
+				OldComposition: oldComposition, NewComposition: file("new-composition", tc.args.newComposition),
+				OldSecrets: file("old-secrets", tc.args.oldSecrets), NewSecrets: file("new-secrets", tc.args.newSecrets),
+				OldFunction: thisFunction, NewFunction: tc.args.newFunction,
+			}
+
+			out, progress := &bytes.Buffer{}, &bytes.Buffer{}
+
+			changes, err := c.run(t.Context(), started, out, progress)
+			if err != nil {
+				t.Fatalf("%s\nrun(...): %v", tc.reason, err)
+			}
+
+			var got []string
+
+			for line := range strings.Lines(out.String()) {
+				if !strings.HasPrefix(line, "  ") || strings.HasPrefix(line, "  once approved:") {
+					got = append(got, strings.TrimSuffix(line, "\n"))
+				}
+			}
+
+			if len(got) != len(tc.want) {
+				t.Fatalf("%s\nrun(...): want %d verdicts, got:\n%s", tc.reason, len(tc.want), out)
+			}
+
+			for i, want := range tc.want {
+				// Three dots stand for the rest.
+				if begin, ok := strings.CutSuffix(want, "..."); got[i] != want && (!ok || !strings.HasPrefix(got[i], begin)) {
+					t.Errorf("%s\nrun(...): want:\n%s\ngot:\n%s", tc.reason, want, got[i])
+				}
+			}
+
+			for _, want := range tc.details {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("%s\nrun(...): want %q in:\n%s", tc.reason, want, out)
+				}
+			}
+
+			for _, without := range append(tc.without, "ZXhhbXBsZS", "example-password", "another-example", "YW5vdGhlci1leGFtcGxl") {
+				if strings.Contains(out.String()+progress.String(), without) {
+					t.Errorf("%s\nrun(...): want no %q in:\n%s%s", tc.reason, without, out, progress)
+				}
+			}
+
+			if !strings.HasPrefix(progress.String(), tc.wantProgress) || tc.wantProgress == "" && progress.Len() > 0 {
+				t.Errorf("%s\nrun(...): want progress %q, got %q", tc.reason, tc.wantProgress, progress)
+			}
+
+			if got := exitStatus(changes); got != tc.wantStatus {
+				t.Errorf("%s\nexitStatus(...): want %d, got %d", tc.reason, tc.wantStatus, got)
+			}
+		})
+	}
+}
+
+// observed returns what is composed of a server without a version, as one that runs a
+// certain one.
+func observed(t *testing.T, version string) string {
+	t.Helper()
+
+	b, err := os.ReadFile(filepath.Join(root, "test/render/testdata/golden/minimal.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	image := regexp.MustCompile(`marmos91c/dittofs:v([0-9.]+)`).FindSubmatch(b)
+	if image == nil {
+		t.Fatal("want an image of a version")
+	}
+
+	// Of the image, its note in the ConfigMap, and the pod's label.
+	return strings.ReplaceAll(string(b), string(image[1]), version)
+}
+
+// What cannot be judged is an error that says why, and the others are judged all the same.
+func TestErrors(t *testing.T) {
+	started := starter(t)
+
+	cases := map[string]struct {
+		old, composition, newSecrets, newFunction string
+		want, wantOut                             string
+	}{
+		"NoServer":       {old: "kind: ConfigMap\n", want: "no DittoServer in"},
+		"NotYAML":        {old: "{", want: "cannot parse"},
+		"Twice":          {old: server("") + server(""), want: "there are two of storage/files"},
+		"OnlyNewSecrets": {old: server(""), newSecrets: secrets, want: "--new-secrets tells nothing without --old-secrets"},
+		"NoComposition":  {old: server(""), composition: "kind: Composition\n", want: "has no Composition for DittoServers"},
+		"Flavours":       {old: server(""), composition: composition("") + compositionNamed("b", "XDittoServer", ""), want: "a cluster has one or the other"},
+		"OtherFlavour":   {old: "apiVersion: dittofs.io/v1alpha1\nkind: XDittoServer\nmetadata: {name: files-x}\n", want: "XDittoServer files-x is of another flavour"},
+		"WhichOne":       {old: server(""), composition: composition("") + compositionNamed("b", "DittoServer", ""), want: "storage/files: it names no Composition, and there are any, b"},
+		"NoSuchOne": {
+			old:  server("crossplane: {compositionRef: {name: x}}, ") + serverNamed("good", ""),
+			want: "storage/files: it names Composition x, and there is only dittoservers.dittofs.io", wantOut: "storage/good: no change\n",
+		},
+		"NoStep":   {old: server(""), composition: strings.ReplaceAll(composition(""), "dittoserver.fn", "another.fn"), want: "has 0 steps of this function"},
+		"Restless": {old: server(""), newFunction: restlessFunction, want: "storage/files: it never comes to rest: after 20 reconciles"},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := func(name, content, fallback string) string {
+				if content == "" {
+					return fallback
+				}
+
+				path := filepath.Join(dir, name+".yaml")
+				if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+					t.Fatal(err)
+				}
+
+				return path
+			}
+
+			c := &CLI{
+				Old: file("old", tc.old, ""), Namespace: "default", NewSecrets: file("secrets", tc.newSecrets, ""), OldFunction: thisFunction, NewFunction: tc.newFunction,
+				OldComposition: file("composition", tc.composition, filepath.Join(root, "configuration/namespaced/composition.yaml")),
+			}
+
+			out := &bytes.Buffer{}
+
+			_, err := c.run(t.Context(), started, out, io.Discard)
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("run(...): want an error with %q, got: %v", tc.want, err)
+			}
+
+			if out.String() != tc.wantOut {
+				t.Errorf("run(...): want %q, got %q", tc.wantOut, out)
+			}
+		})
+	}
+}
