@@ -91,7 +91,7 @@ const (
 
 // Interrupts says whether a running server goes away, for a while or for good.
 func (c *Change) Interrupts() bool {
-	return c.Restarts > 0 || c.Verdict == Stops || c.Verdict == Deleted
+	return slices.Contains([]Verdict{Restarts, Stops, Deleted}, c.Verdict)
 }
 
 // IsStuck says whether all of a change, or a part of it, does not go through by itself.
@@ -283,6 +283,10 @@ func judge(ctx context.Context, before, after *controlPlane) (*Change, error) {
 		out.Verdict = NoRestart
 	}
 
+	if out.Verdict == Starts && after.restarts > 0 {
+		out.Why = append(out.Why, "and is replaced at once, since the replica comes before the new pod template")
+	}
+
 	if after.recreated && is != nil {
 		out.Why = append(out.Why, "its StatefulSet is created anew, and its volume claims stay")
 	}
@@ -433,7 +437,7 @@ func (c *Change) Write(w io.Writer, server string) error {
 // verdict in one line.
 func (c *Change) verdict() string {
 	v := string(c.Verdict)
-	if c.Restarts > 1 {
+	if c.Verdict == Restarts && c.Restarts > 1 {
 		v += fmt.Sprintf(" %d times", c.Restarts)
 	}
 

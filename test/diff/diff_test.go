@@ -96,7 +96,7 @@ const (
 apiVersion: v1
 kind: List
 items:
-- {apiVersion: v1, kind: Secret, metadata: {name: files-jwt, namespace: storage}, data: {jwt-secret: ZXhhbXBsZS1leGFtcGxlLWV4YW1wbGUtZXhhbXBsZS1leGFtcGxl, other: Zmlyc3Q=}}
+- {apiVersion: v1, kind: Secret, metadata: {name: files-jwt, namespace: storage}, data: {jwt-secret: ZXhhbXBsZS1leGFtcGxlLWV4YW1wbGUtZXhhbXBsZS1leGFtcGxl, password: Zmlyc3Q=}}
 - {apiVersion: v1, kind: Secret, metadata: {name: files-admin, namespace: storage}, data: {password: ZXhhbXBsZS1wYXNzd29yZA==}}
 `
 )
@@ -148,7 +148,7 @@ func TestRun(t *testing.T) {
 		old, new                       string
 		oldComposition, newComposition string
 		oldSecrets, newSecrets         string
-		oldFunction, newFunction       string
+		newFunction                    string
 		observed                       string
 	}
 
@@ -272,6 +272,17 @@ func TestRun(t *testing.T) {
 			args:   args{old: server(v29 + "replicas: 0, "), new: server(v29)},
 			want:   []string{"storage/files: starts"},
 		},
+		"StartsChanged": {
+			reason:  "The pod comes up before the ConfigMap is known to hold the new config.yaml.",
+			args:    args{old: server(v29 + "replicas: 0, "), new: server(v29 + "logging: {level: DEBUG}, ")},
+			want:    []string{"storage/files: starts: and is replaced at once, since the replica comes before the new pod template"},
+			details: []string{"config.yaml: logging.level"},
+		},
+		"StartsImage": {
+			reason: "No pod is there that could restart.",
+			args:   args{old: server(v29 + "replicas: 0, "), new: server("version: 0.30.0, ")},
+			want:   []string{"storage/files: starts"},
+		},
 		"AddedAndDeleted": {
 			reason:     "Servers are told from one another by namespace and name.",
 			args:       args{old: serverNamed("first", v29) + serverNamed("second", v29), new: serverNamed("second", v29) + serverNamed("third", v29)},
@@ -280,8 +291,8 @@ func TestRun(t *testing.T) {
 			wantStatus: 2,
 		},
 		"SecretRotated": {
-			reason:     "The pod reads Secrets when it starts.",
-			args:       args{old: server(v29), oldSecrets: secrets, newSecrets: strings.Replace(secrets, "ZXhhbXBsZS1wYXNzd29yZA==", "YW5vdGhlci1leGFtcGxl", 1)},
+			reason:     "The pod reads Secrets when it starts, and of each only the keys that the spec names.",
+			args:       args{old: server(v29), oldSecrets: secrets, newSecrets: strings.NewReplacer("ZXhhbXBsZS1wYXNzd29yZA==", "YW5vdGhlci1leGFtcGxl", "Zmlyc3Q=", "c2Vjb25k").Replace(secrets)},
 			want:       []string{"storage/files: restarts: Secret files-admin (password)"},
 			wantStatus: 2,
 		},

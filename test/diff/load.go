@@ -279,7 +279,7 @@ func inputOf(composition *structpb.Struct) (*structpb.Struct, []string, error) {
 	}
 
 	if len(own) != 1 {
-		return nil, nil, fmt.Errorf("Composition %s has %d steps of this function and should have one", field(composition, "metadata", "name"), len(own))
+		return nil, nil, fmt.Errorf("the Composition %s has %d steps of this function and should have one", field(composition, "metadata", "name"), len(own))
 	}
 
 	return typed.Get(own[0], "input").GetStructValue(), others, nil

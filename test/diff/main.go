@@ -124,19 +124,22 @@ func (c *CLI) run(ctx context.Context, start func(binary string) (change.Runner,
 		}
 	}
 
-	stop := func() {}
-	if before.run, stop, err = start(c.OldFunction); err != nil {
+	run, stop, err := start(c.OldFunction)
+	if err != nil {
 		return nil, err
 	}
 	defer stop()
 
-	after.run = before.run
+	before.run, after.run = run, run
+
 	if c.NewFunction != "" && c.NewFunction != c.OldFunction {
-		stop := func() {}
-		if after.run, stop, err = start(c.NewFunction); err != nil {
+		run, stop, err := start(c.NewFunction)
+		if err != nil {
 			return nil, err
 		}
 		defer stop()
+
+		after.run = run
 	}
 
 	keys := slices.AppendSeq(slices.Collect(maps.Keys(before.servers)), maps.Keys(after.servers))
