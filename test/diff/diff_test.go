@@ -13,8 +13,10 @@ import (
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/typed"
 	"github.com/dittofs/function-dittoserver/test/change"
+	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
 // root of the repository.
@@ -416,7 +418,7 @@ items:
 			reason: "What runs may be older than what this function would bring up.",
 			args: args{
 				old: server(""), new: server("version: 0.27.0, "), oldComposition: composition(none),
-				observed: observed(t, "0.27.0"),
+				observed: observed(t, "minimal", "0.27.0"),
 			},
 			want:       []string{"storage/files: restarts: config.yaml (..."},
 			without:    []string{"containers[dittofs].image"},
@@ -428,6 +430,14 @@ items:
 			want:       []string{"storage/files: held: ApprovalRequired", "  once approved: restarts: config.yaml (..."},
 			details:    []string{"goes down"},
 			wantStatus: 3,
+		},
+		"ObservedNative": {
+			reason: "Of Kubernetes objects, what Crossplane owns is what was asked for.",
+			args:   args{old: server("version: 0.27.0, "), new: server("version: 0.28.0, "), oldComposition: composition(native), observed: applied(t, observed(t, "native/xr", "0.27.0"))},
+			want:   []string{"storage/files: restarts: pod template (metadata.labels[app.kubernetes.io/version], spec.containers[dittofs].image)"},
+			// The API server's defaults are nobody's change.
+			without:    []string{"terminationMessagePath", "dnsPolicy"},
+			wantStatus: 2,
 		},
 		"FunctionUpgrade": {
 			reason: "An upgrade that writes the same restarts nobody.",
@@ -525,12 +535,11 @@ items:
 	}
 }
 
-// observed returns what is composed of a server without a version, as one that runs a
-// certain one.
-func observed(t *testing.T, version string) string {
+// observed returns what is composed of an example, with another version.
+func observed(t *testing.T, example, version string) string {
 	t.Helper()
 
-	b, err := os.ReadFile(filepath.Join(root, "test/render/testdata/golden/minimal.yaml"))
+	b, err := os.ReadFile(filepath.Join(root, "test/render/testdata/golden", example+".yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -544,13 +553,46 @@ func observed(t *testing.T, version string) string {
 	return strings.ReplaceAll(string(b), string(image[1]), version)
 }
 
+// applied returns composed resources as they are in the cluster once Crossplane applied
+// them, with the fields of their managers.
+func applied(t *testing.T, composed string) string {
+	t.Helper()
+
+	resources, err := decode(strings.NewReader(composed), "composed")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var docs []string
+
+	for _, r := range resources {
+		if kindOf(r, v1alpha1.Group) != "" {
+			continue
+		}
+
+		live, err := cluster.Apply("apiextensions.crossplane.io/composed/any", r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		b, err := live.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		docs = append(docs, string(b))
+	}
+
+	return strings.Join(docs, "\n---\n")
+}
+
 // What cannot be judged is an error that says why, and the others are judged all the same.
 func TestErrors(t *testing.T) {
 	started := starter(t)
 
 	cases := map[string]struct {
-		old, composition, newSecrets, newFunction string
-		want, wantOut                             string
+		old, composition, newSecrets, newFunction, observed string
+		want, wantOut                                       string
 	}{
 		"NoServer":       {old: "kind: ConfigMap\n", want: "no DittoServer in"},
 		"NotYAML":        {old: "{", want: "cannot parse"},
@@ -564,7 +606,11 @@ func TestErrors(t *testing.T) {
 			old:  server("crossplane: {compositionRef: {name: x}}, ") + serverNamed("good", ""),
 			want: "storage/files: it names Composition x, and there is only dittoservers.dittofs.io", wantOut: "storage/good: no change\n",
 		},
-		"NoStep":   {old: server(""), composition: strings.ReplaceAll(composition(""), "dittoserver.fn", "another.fn"), want: "has 0 steps of this function"},
+		"NoStep": {old: server(""), composition: strings.ReplaceAll(composition(""), "dittoserver.fn", "another.fn"), want: "has 0 steps of this function"},
+		"NoManagedFields": {
+			old: server(""), composition: composition(native), observed: observed(t, "native/xr", "0.27.0"),
+			want: "has no managedFields: let kubectl get them with --show-managed-fields",
+		},
 		"Restless": {old: server(""), newFunction: restlessFunction, want: "storage/files: it never comes to rest: after 20 reconciles"},
 	}
 
@@ -585,7 +631,7 @@ func TestErrors(t *testing.T) {
 			}
 
 			c := &CLI{
-				Old: file("old", tc.old, ""), Namespace: "default", NewSecrets: file("secrets", tc.newSecrets, ""), OldFunction: thisFunction, NewFunction: tc.newFunction,
+				Old: file("old", tc.old, ""), Namespace: "default", NewSecrets: file("secrets", tc.newSecrets, ""), Observed: file("observed", tc.observed, ""), OldFunction: thisFunction, NewFunction: tc.newFunction,
 				OldComposition: file("composition", tc.composition, filepath.Join(root, "configuration/namespaced/composition.yaml")),
 			}
 

@@ -297,17 +297,24 @@ func revisionOf(composition *structpb.Struct) string {
 
 // composedOf returns the composed resources of a composite resource among observed ones,
 // by their name.
-func composedOf(xr *structpb.Struct, observed []*structpb.Struct) map[string]*structpb.Struct {
+func composedOf(xr *structpb.Struct, observed []*structpb.Struct) (map[string]*structpb.Struct, error) {
 	out := map[string]*structpb.Struct{}
 
 	for _, r := range observed {
 		name := field(r, "metadata", "annotations", "crossplane.io/composition-resource-name")
 		inNamespace := field(xr, "metadata", "namespace") == "" || field(r, "metadata", "namespace") == field(xr, "metadata", "namespace")
 
-		if name != "" && inNamespace && field(r, "metadata", "labels", "crossplane.io/composite") == field(xr, "metadata", "name") {
-			out[name] = r
+		if name == "" || !inNamespace || field(r, "metadata", "labels", "crossplane.io/composite") != field(xr, "metadata", "name") {
+			continue
 		}
+
+		// What Crossplane asked for of a Kubernetes object is only known from them.
+		if field(r, "kind") != "Object" && typed.Get(r, "metadata", "managedFields") == nil {
+			return nil, fmt.Errorf("observed %s %s has no managedFields: let kubectl get them with --show-managed-fields", field(r, "kind"), field(r, "metadata", "name"))
+		}
+
+		out[name] = r
 	}
 
-	return out
+	return out, nil
 }

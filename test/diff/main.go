@@ -238,7 +238,9 @@ func (c *CLI) judge(ctx context.Context, key string, before, after side, observe
 	}
 
 	if b.XR != nil {
-		b.Observed = composedOf(b.XR, observed)
+		if b.Observed, err = composedOf(b.XR, observed); err != nil {
+			return nil, err
+		}
 	}
 
 	a, err := after.of(key, b, progress)
