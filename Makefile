@@ -180,6 +180,17 @@ DFS_VERSION = $(shell cd test/contract && go list -m -f '{{.Version}}' github.co
 contract: $(DFS) ## Hold config.yaml, environment and checks against the real DittoFS server
 	cd test/contract && go vet -trimpath ./... && DFS=$(DFS) go test -trimpath -count=1 ./...
 
+# BEFORE is another build of the function, to compare with.
+.PHONY: bench
+ROUNDS ?= 5
+BEFORE ?=
+bench: build ## Measure the function: each step, and calls next to what gRPC and protobuf alone cost, into docs/performance.md
+	go test -run '^$$' -bench . -benchmem . ./internal/...
+	@$(GO_BUILD) -o $(OUTPUT)/floor ./test/bench/floor
+	@$(GO_BUILD) -o $(OUTPUT)/bench ./test/bench
+	@$(OUTPUT)/bench --function=$(OUTPUT)/function $(if $(BEFORE),--before=$(BEFORE)) --floor=$(OUTPUT)/floor --rounds=$(ROUNDS) \
+		--page=docs/performance.md --plot=docs/images/performance.svg
+
 .PHONY: vet
 vet: ## Run go vet
 	go vet ./...
@@ -193,24 +204,26 @@ lint: $(GOLANGCI_LINT) ## Run golangci-lint
 ##@ Generated files
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) ## Generate deepcopy functions, the XRD and the input's CRD
+generate: $(CONTROLLER_GEN) ## Generate deepcopy functions, the XRDs, the input's CRD and docs/api.md
 	@$(MAKE) --no-print-directory generate-into DIR=.
 
 # DIR receives configuration/ and package/; Go files are generated in place.
 .PHONY: generate-into
 generate-into: $(CONTROLLER_GEN)
-	@mkdir -p $(DIR)/configuration/namespaced $(DIR)/configuration/claims $(DIR)/package/input
+	@mkdir -p $(DIR)/configuration/namespaced $(DIR)/configuration/claims $(DIR)/package/input $(DIR)/docs
 	@$(CONTROLLER_GEN) object paths=./apis/v1alpha1 output:object:dir=$(DIR)/apis/v1alpha1
 	@$(CONTROLLER_GEN) object paths=./input/v1beta1 output:object:dir=$(DIR)/input/v1beta1
 	@$(CONTROLLER_GEN) crd:crdVersions=v1 paths=./input/v1beta1 output:crd:dir=$(DIR)/package/input
 	@for flavour in $(FLAVOURS); do \
 		$(CONTROLLER_GEN) crd:crdVersions=v1,allowDangerousTypes=true paths=./apis/v1alpha1 output:crd:stdout | \
 			go run ./apis/generate $$flavour > $(DIR)/configuration/$$flavour/definition.yaml || exit 1; done
+	@$(CONTROLLER_GEN) crd:crdVersions=v1,allowDangerousTypes=true paths=./apis/v1alpha1 output:crd:stdout | \
+		go run ./apis/generate reference > $(DIR)/docs/api.md
 
 FLAVOURS := namespaced claims
 GENERATED := $(FLAVOURS:%=configuration/%/definition.yaml) \
 	apis/v1alpha1/zz_generated.deepcopy.go input/v1beta1/zz_generated.deepcopy.go \
-	package/input/dittoserver.fn.crossplane.io_inputs.yaml
+	package/input/dittoserver.fn.crossplane.io_inputs.yaml docs/api.md
 
 .PHONY: generated
 generated: $(CONTROLLER_GEN) ## Check that generated files are up to date

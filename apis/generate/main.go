@@ -1,7 +1,7 @@
-// Package main generates a CompositeResourceDefinition (XRD) from the
-// CustomResourceDefinition that controller-gen makes of the Go types: a CRD on
-// standard input, the XRD on standard output. Its argument is the flavour: "namespaced"
-// or "claims".
+// Package main generates what else comes of the CustomResourceDefinition that
+// controller-gen makes of the Go types. The CRD is on standard input; the argument says
+// what goes to standard output: a CompositeResourceDefinition (XRD), "namespaced" or
+// "claims", or the API's "reference", docs/api.md.
 package main
 
 import (
@@ -28,7 +28,7 @@ func main() {
 
 func run(args []string, in io.Reader, out io.Writer) error {
 	if len(args) != 1 {
-		return errors.New("want one argument, the flavour: namespaced or claims")
+		return errors.New("want one argument: namespaced, claims or reference")
 	}
 
 	b, err := io.ReadAll(in)
@@ -48,8 +48,17 @@ func run(args []string, in io.Reader, out io.Writer) error {
 		xrd, err = namespaced(crd)
 	case "claims":
 		xrd, err = claims(crd)
+	case "reference":
+		page, err := reference(crd)
+		if err != nil {
+			return err
+		}
+
+		_, err = out.Write(page)
+
+		return err
 	default:
-		err = fmt.Errorf("unknown flavour %q: want namespaced or claims", args[0])
+		err = fmt.Errorf("unknown argument %q: want namespaced, claims or reference", args[0])
 	}
 
 	if err != nil {

@@ -444,7 +444,8 @@ type SecretKeyRef struct {
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 
-	// Key of the Secret. The default depends on what it is for.
+	// Key of the Secret. Default: jwt-secret for the tokens' secret, password for the
+	// administrator's. A key that the Secret does not have makes the server wait.
 	// +optional
 	Key string `json:"key,omitempty"`
 }

@@ -1,0 +1,305 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/input/v1beta1"
+)
+
+// Files that the reference is made of, beside the Go types.
+const (
+	// exampleOfAll has every field of a DittoServer.
+	exampleOfAll = "example/full.yaml"
+
+	// compositionOfAll has every field of the input.
+	compositionOfAll = "example/operate/composition.yaml"
+
+	inputCRD = "package/input/dittoserver.fn.crossplane.io_inputs.yaml"
+)
+
+// An object of the reference: its fields are a table.
+type object struct {
+	path    string
+	typ     reflect.Type
+	schema  map[string]any
+	example any
+}
+
+// reference returns docs/api.md: what the doc comments, the schemas and the examples say.
+func reference(crd *unstructured.Unstructured) ([]byte, error) {
+	server, errServer := readYAML(exampleOfAll)
+	composition, errComposition := readYAML(compositionOfAll)
+	input, errInput := readYAML(inputCRD)
+
+	if err := errors.Join(errServer, errComposition, errInput); err != nil {
+		return nil, err
+	}
+
+	pipeline, _, _ := unstructured.NestedSlice(composition.Object, "spec", "pipeline")
+	if len(pipeline) != 1 {
+		return nil, fmt.Errorf("%s has %d steps, want one", compositionOfAll, len(pipeline))
+	}
+
+	step, _ := pipeline[0].(map[string]any)
+
+	r := &referenceWriter{examples: map[string]any{}}
+	r.WriteString(referenceHead)
+
+	properties := propertiesOf(schemaOf(crd))
+	r.object(object{path: "spec", typ: reflect.TypeFor[v1alpha1.DittoServerSpec](), schema: child(properties, "spec"), example: server.Object["spec"]})
+
+	r.WriteString("\n## Status of a DittoServer\n\nCrossplane adds its own fields, and `conditions`, which [troubleshooting](troubleshooting.md) explains one by one.\n")
+	r.object(object{path: "status", typ: reflect.TypeFor[v1alpha1.DittoServerStatus](), schema: child(properties, "status")})
+
+	r.WriteString(referenceInput)
+	r.object(object{path: "input", typ: reflect.TypeFor[v1beta1.Input](), schema: schemaOf(input), example: step["input"]})
+
+	return []byte(r.String()), errors.Join(r.errs...)
+}
+
+const referenceHead = `<!-- Generated from apis/v1alpha1, input/v1beta1 and the examples by "make generate". Do not edit. -->
+
+# API reference
+
+Fields of a DittoServer, and of the function's [input](#input). Examples are those of
+[full.yaml](../example/full.yaml) and [composition.yaml](../example/operate/composition.yaml), which tests render.
+
+Bad input is refused in one of two places, and nothing changes in the cluster either way. What the column *type* says (kinds
+of values, ranges, the rules below a table) the API server refuses at once. Everything else that the text calls an error the
+function refuses: the condition ` + "`SpecValid`" + ` is False, with every error and its field path. An unknown field is an error too.
+
+Defaults are applied by the function, and not written into the stored spec. An empty text counts as left out.
+
+The annotation ` + "`dittofs.io/approve`" + ` of a DittoServer lets a change go ahead that waits for a person: its value is the one that
+the condition ` + "`ConfigRolledOut`" + ` names. Keys in the domain ` + "`dittofs.io`" + ` are the function's own elsewhere.
+
+## Spec of a DittoServer
+`
+
+const referenceInput = `
+## Input
+
+For the platform team, in a Composition's pipeline step: ` + "`apiVersion: dittoserver.fn.crossplane.io/v1beta1`, `kind: Input`" + `. Bad
+input makes every DittoServer of the Composition wait, with the errors in the condition ` + "`SpecValid`" + `.
+`
+
+type referenceWriter struct {
+	strings.Builder
+
+	errs []error
+
+	// examples of the fields of each type, for a second object of that type.
+	examples map[string]any
+}
+
+// object writes the fields of an object, and then the objects among them.
+func (r *referenceWriter) object(o object) {
+	fmt.Fprintf(r, "\n### %s\n\n| field | type | | example |\n|---|---|---|---|\n", o.path)
+
+	var below []object
+
+	properties := propertiesOf(o.schema)
+	example, _ := o.example.(map[string]any)
+
+	for f := range o.typ.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "" || name == "metadata" {
+			continue
+		}
+
+		typ := f.Type
+		if typ.Kind() == reflect.Pointer {
+			typ = typ.Elem()
+		}
+
+		schema := child(properties, name)
+
+		field := object{path: o.path + "." + name, typ: typ, schema: schema, example: example[name]}
+		if isOurs(typ) {
+			below = append(below, field)
+		}
+
+		r.field(o, name, field)
+	}
+
+	if rules := rulesOf(o.schema); len(rules) > 0 {
+		fmt.Fprintf(r, "\nRules:\n\n- %s\n", strings.Join(rules, "\n- "))
+	}
+
+	for _, o := range below {
+		r.object(o)
+	}
+}
+
+func (r *referenceWriter) field(parent object, name string, field object) {
+	description, _ := field.schema["description"].(string)
+	if description == "" {
+		r.errs = append(r.errs, fmt.Errorf("%s has no doc comment", field.path))
+	}
+
+	required, _ := parent.schema["required"].([]any)
+	isRequired := slices.Contains(required, any(name))
+	isInput := parent.example != nil
+
+	typ := typeName(field)
+	if isRequired {
+		typ += ", required"
+	}
+
+	example := ""
+
+	seen := parent.typ.String() + "." + name
+	if field.example == nil {
+		field.example = r.examples[seen]
+	}
+
+	r.examples[seen] = field.example
+
+	switch {
+	case isOurs(field.typ):
+	case isInput && field.example == nil:
+		r.errs = append(r.errs, fmt.Errorf("%s has no example: add it to %s or %s", field.path, exampleOfAll, compositionOfAll))
+	case isInput && !isRequired && !strings.Contains(description, "Default"):
+		r.errs = append(r.errs, fmt.Errorf("the doc comment of %s says no default", field.path))
+	case isInput:
+		y, err := toFlow(field.example)
+		r.errs = append(r.errs, err)
+		example = "`" + y + "`"
+	}
+
+	fmt.Fprintf(r, "| `%s` | %s | %s | %s |\n", name, typ, cell(description), cell(example))
+}
+
+// isOurs says whether a type is an object of this API, whose fields get a table.
+func isOurs(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && strings.HasPrefix(t.PkgPath(), "github.com/dittofs/")
+}
+
+// typeName of a field, and what the schema allows.
+func typeName(o object) string {
+	if isOurs(o.typ) {
+		return fmt.Sprintf("[object](#%s)", strings.ToLower(strings.ReplaceAll(o.path, ".", "")))
+	}
+
+	name, _ := o.schema["type"].(string)
+	if t, ok := kubernetesType(o.typ); ok {
+		name = t
+	} else if o.typ.Kind() == reflect.Map {
+		additional, _ := o.schema["additionalProperties"].(map[string]any)
+		name = fmt.Sprintf("map of %ss", additional["type"])
+	} else if o.typ.Kind() == reflect.Slice {
+		name = "list of strings"
+	}
+
+	if allowed, ok := o.schema["enum"].([]any); ok {
+		var words []string
+		for _, a := range allowed {
+			words = append(words, fmt.Sprintf("`%v`", a))
+		}
+
+		return strings.Join(words, ", ")
+	}
+
+	from, hasFrom := o.schema["minimum"]
+	to, hasTo := o.schema["maximum"]
+
+	switch {
+	case hasFrom && hasTo:
+		return fmt.Sprintf("%s, %v to %v", name, from, to)
+	case hasFrom:
+		return fmt.Sprintf("%s, at least %v", name, from)
+	default:
+		return name
+	}
+}
+
+// kubernetesType is the name of a type of Kubernetes' own API, with where it is
+// described.
+func kubernetesType(t reflect.Type) (string, bool) {
+	list := ""
+	if t.Kind() == reflect.Slice {
+		t, list = t.Elem(), "list of "
+	}
+
+	if t.Kind() != reflect.Struct || !strings.HasPrefix(t.PkgPath(), "k8s.io/api") {
+		return "", false
+	}
+
+	return fmt.Sprintf("%s[%s](https://pkg.go.dev/%s#%s)", list, t.Name(), t.PkgPath(), t.Name()), true
+}
+
+func rulesOf(schema map[string]any) []string {
+	rules, _ := schema["x-kubernetes-validations"].([]any)
+
+	var messages []string
+
+	for _, rule := range rules {
+		if m, ok := rule.(map[string]any); ok {
+			messages = append(messages, fmt.Sprint(m["message"]))
+		}
+	}
+
+	return messages
+}
+
+func schemaOf(crd *unstructured.Unstructured) map[string]any {
+	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
+	if len(versions) == 0 {
+		return nil
+	}
+
+	version, _ := versions[0].(map[string]any)
+	schema, _, _ := unstructured.NestedMap(version, "schema", "openAPIV3Schema")
+
+	return schema
+}
+
+func propertiesOf(schema map[string]any) map[string]any { return child(schema, "properties") }
+
+func child(m map[string]any, name string) map[string]any {
+	c, _ := m[name].(map[string]any)
+	return c
+}
+
+// cell of a Markdown table.
+func cell(text string) string {
+	return strings.NewReplacer("|", `\|`, "<", "&lt;").Replace(strings.Join(strings.Fields(text), " "))
+}
+
+// toFlow returns a value as YAML in one line.
+func toFlow(v any) (string, error) {
+	b, err := yaml.Marshal(v)
+	if err != nil {
+		return "", err
+	}
+
+	if text := strings.TrimSpace(string(b)); !strings.Contains(text, "\n") && reflect.ValueOf(v).Kind() != reflect.Slice && reflect.ValueOf(v).Kind() != reflect.Map {
+		return text, nil
+	}
+
+	// JSON is YAML.
+	b, err = yaml.YAMLToJSON(b)
+
+	return strings.NewReplacer(`":`, `": `, `,"`, `, "`).Replace(string(b)), err
+}
+
+func readYAML(file string) (*unstructured.Unstructured, error) {
+	b, err := os.ReadFile(filepath.Clean(file))
+	if err != nil {
+		return nil, err
+	}
+
+	u := &unstructured.Unstructured{}
+
+	return u, yaml.Unmarshal(b, &u.Object)
+}
