@@ -33,13 +33,14 @@ func decode(path *field.Path, v *structpb.Value, into reflect.Value) field.Error
 		return errs
 	}
 
-	if reflect.PointerTo(into.Type()).Implements(unmarshaler) {
+	t := typeOf(into.Type())
+	if t.unmarshals {
 		return decodeJSON(path, v, into)
 	}
 
 	switch into.Kind() { //nolint:exhaustive // Kinds that no API type has end in the default.
 	case reflect.Struct:
-		return decodeStruct(path, v, into)
+		return decodeStruct(path, v, into, t.fields)
 	case reflect.Map:
 		return decodeMap(path, v, into)
 	case reflect.Slice:
@@ -83,7 +84,7 @@ func decode(path *field.Path, v *structpb.Value, into reflect.Value) field.Error
 	return nil
 }
 
-func decodeStruct(path *field.Path, v *structpb.Value, into reflect.Value) field.ErrorList {
+func decodeStruct(path *field.Path, v *structpb.Value, into reflect.Value, known []structField) field.ErrorList {
 	s := v.GetStructValue()
 	if s == nil {
 		return invalid(path, v, "must be an object")
@@ -91,7 +92,6 @@ func decodeStruct(path *field.Path, v *structpb.Value, into reflect.Value) field
 
 	var errs field.ErrorList
 
-	known := fieldsOf(into.Type())
 	for _, f := range known {
 		if fv, ok := s.GetFields()[f.name]; ok {
 			errs = append(errs, decode(path.Child(f.name), fv, into.FieldByIndex(f.index))...)

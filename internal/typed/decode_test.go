@@ -350,7 +350,7 @@ func TestDecodeSideBySide(t *testing.T) {
 	doc := document(t, "podspec.json")
 	want := reference[corev1.PodSpec](t, doc)
 
-	fieldCache.Clear()
+	types.Clear()
 
 	var wg sync.WaitGroup
 	for range 8 {

@@ -37,13 +37,14 @@ func encode(from reflect.Value) (*structpb.Value, error) {
 		return structpb.NewNullValue(), nil
 	}
 
-	if from.Type().Implements(marshaler) {
+	t := typeOf(from.Type())
+	if t.marshals {
 		return encodeJSON(from)
 	}
 
 	switch from.Kind() { //nolint:exhaustive // Kinds that no API type has end in the default.
 	case reflect.Struct:
-		s, err := encodeStruct(from)
+		s, err := encodeStruct(from, t.fields)
 		return structpb.NewStructValue(s), err
 	case reflect.Map:
 		s := &structpb.Struct{Fields: make(map[string]*structpb.Value, from.Len())}
@@ -84,10 +85,10 @@ func encode(from reflect.Value) (*structpb.Value, error) {
 	}
 }
 
-func encodeStruct(from reflect.Value) (*structpb.Struct, error) {
+func encodeStruct(from reflect.Value, fields []structField) (*structpb.Struct, error) {
 	s := &structpb.Struct{Fields: map[string]*structpb.Value{}}
 
-	for _, f := range fieldsOf(from.Type()) {
+	for _, f := range fields {
 		fv := from.FieldByIndex(f.index)
 		if fv.IsZero() {
 			continue

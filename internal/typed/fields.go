@@ -25,17 +25,38 @@ type structField struct {
 	index []int
 }
 
-// fieldCache holds the fields of each struct type seen: reflect.Type to
-// []structField.
-var fieldCache sync.Map //nolint:gochecknoglobals // A cache of what the compiler fixed.
+// A goType is what this package asks of a Go type. Reflection would look for it again for
+// every value.
+type goType struct {
+	// marshals and unmarshals say whether the type, or a pointer to it, knows its own
+	// JSON.
+	marshals, unmarshals bool
+
+	// fields of a struct.
+	fields []structField
+}
+
+// types holds the goType of each reflect.Type seen.
+var types sync.Map //nolint:gochecknoglobals // A cache of what the compiler fixed.
+
+func typeOf(t reflect.Type) *goType {
+	if known, ok := types.Load(t); ok {
+		return known.(*goType) //nolint:forcetypeassert // Nothing else is stored.
+	}
+
+	g := &goType{marshals: t.Implements(marshaler), unmarshals: reflect.PointerTo(t).Implements(unmarshaler)}
+	if t.Kind() == reflect.Struct && (!g.marshals || !g.unmarshals) {
+		g.fields = fieldsOf(t)
+	}
+
+	types.Store(t, g)
+
+	return g
+}
 
 // fieldsOf returns the fields of a struct type, with those of inlined structs in
 // place.
 func fieldsOf(t reflect.Type) []structField {
-	if f, ok := fieldCache.Load(t); ok {
-		return f.([]structField) //nolint:forcetypeassert // Nothing else is stored.
-	}
-
 	var fields []structField
 
 	for f := range t.Fields() {
@@ -54,8 +75,6 @@ func fieldsOf(t reflect.Type) []structField {
 			fields = append(fields, structField{name: name, index: f.Index})
 		}
 	}
-
-	fieldCache.Store(t, fields)
 
 	return fields
 }
