@@ -30,7 +30,14 @@ spec: {version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}, admin: {passwo
 func newServer(t *testing.T) *world {
 	t.Helper()
 
-	w := newWorld(t, 1, namespacedObjects)
+	return newServerOf(t, namespacedObjects)
+}
+
+// newServerOf a flavour.
+func newServerOf(tb testing.TB, f flavour) *world {
+	tb.Helper()
+
+	w := newWorld(tb, 1, f)
 	w.setSecret("jwt", secretValues["jwt"][0])
 	w.setSecret("other", secretValues["other"][0])
 	w.setSecret("admin", secretValues["admin"][0])

@@ -72,7 +72,7 @@ var flavours = []flavour{
 // Crossplane and provider-kubernetes made of it, and the pod that runs. It does
 // what they were seen doing, in any order and by halves.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	fn      *Function
 	rand    *rand.Rand
 	flavour flavour
@@ -116,11 +116,11 @@ type world struct {
 	calls int
 }
 
-func newWorld(t *testing.T, seed uint64, f flavour) *world {
-	t.Helper()
+func newWorld(tb testing.TB, seed uint64, f flavour) *world {
+	tb.Helper()
 
 	w := &world{
-		t:       t,
+		t:       tb,
 		flavour: f,
 		fn:      newFunction(),
 		rand:    rand.New(rand.NewPCG(seed, seed)),
@@ -133,7 +133,7 @@ func newWorld(t *testing.T, seed uint64, f flavour) *world {
 	}
 
 	if f.input != "" {
-		w.input = typedtest.FromYAML(t, f.input)
+		w.input = typedtest.FromYAML(tb, f.input)
 	}
 
 	return w
@@ -881,12 +881,12 @@ func encoded(m proto.Message) []byte {
 	return b
 }
 
-func mustStruct(t *testing.T, m map[string]any) *structpb.Struct {
-	t.Helper()
+func mustStruct(tb testing.TB, m map[string]any) *structpb.Struct {
+	tb.Helper()
 
 	s, err := structpb.NewStruct(m)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 
 	return s

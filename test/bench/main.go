@@ -123,7 +123,7 @@ func (c *CLI) run(ctx context.Context, out io.Writer) error {
 	_, _ = fmt.Fprintln(out, page)
 
 	if c.Plot != "" {
-		if err := os.WriteFile(c.Plot, results.plot(), 0o644); err != nil { //nolint:gosec // For everybody.
+		if err := os.WriteFile(c.Plot, results.plot(), 0o644); err != nil {
 			return err
 		}
 	}
@@ -144,13 +144,13 @@ func (c *CLI) servers(answer string) map[string]command {
 				args = append(args, "--insecure")
 			}
 
-			return exec.Command(binary, append(args, "--tls-certs-dir="+certs)...) //nolint:noctx,gosec // Stopped by its process.
+			return exec.Command(binary, append(args, "--tls-certs-dir="+certs)...) //nolint:noctx // Stopped by its process.
 		}
 	}
 
 	floor := func(mode string) command {
 		return func(address, certs string) *exec.Cmd {
-			return exec.Command(c.Floor, "--mode="+mode, "--answer="+answer, "--address="+address, "--tls-certs-dir="+certs) //nolint:noctx,gosec // As above.
+			return exec.Command(c.Floor, "--mode="+mode, "--answer="+answer, "--address="+address, "--tls-certs-dir="+certs) //nolint:noctx // As above.
 		}
 	}
 

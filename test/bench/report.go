@@ -231,7 +231,7 @@ func replace(page, tables string) error {
 		return errors.New(page + " has no marks for the tables")
 	}
 
-	return os.WriteFile(page, []byte(head+beginMark+"\n"+tables+"\n"+endMark+tail), 0o644) //nolint:gosec // For everybody.
+	return os.WriteFile(page, []byte(head+beginMark+"\n"+tables+"\n"+endMark+tail), 0o644)
 }
 
 // plot CPU per call of each case and server, on a logarithmic axis.
@@ -299,6 +299,7 @@ func (r *results) plot() []byte {
 	return out.Bytes()
 }
 
+//nolint:gochecknoglobals // A constant, as far as templates are.
 var plotTemplate = template.Must(template.New("plot").Parse(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {{.Width}} {{.Height}}" width="{{.Width}}" font-family="sans-serif" font-size="12" role="img">
 <title>CPU per call of the function and of its floors, in ms on a logarithmic axis</title>
 <style>

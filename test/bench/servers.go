@@ -22,14 +22,13 @@ import (
 	"syscall"
 	"time"
 
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
-
-	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 )
 
 // A command serves functions at an address, with the certificates of a folder if there
@@ -148,7 +147,7 @@ func (s *server) cpu() (time.Duration, error) {
 
 	for _, t := range tasks {
 		// The first number is nanoseconds on a CPU.
-		b, err := os.ReadFile(t) //nolint:gosec // Of the process's folder.
+		b, err := os.ReadFile(t)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
