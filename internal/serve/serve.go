@@ -23,12 +23,18 @@ import (
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 )
 
 // drainTimeout bounds how long calls in flight may take once the function is told
 // to stop. It is below Kubernetes' default grace period of 30 seconds.
 const drainTimeout = 20 * time.Second
+
+// connectionAge is after how long a client is asked to connect anew, give or take a tenth.
+// Crossplane looks up the function's replicas only then: without it, one that came up
+// later would get no calls for as long as the others live.
+const connectionAge = time.Minute
 
 // Serve a function, whose messages go through a codec, until ctx is done. Then finish
 // what is in flight.
@@ -62,6 +68,7 @@ func Serve(ctx context.Context, fn fnv1.FunctionRunnerServiceServer, codec encod
 		grpc.MaxRecvMsgSize(so.MaxRecvMsgSize),
 		grpc.Creds(so.Credentials),
 		grpc.ForceServerCodecV2(codec),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: connectionAge}),
 		// Goroutines that stay have the stack that a call needs: 6 % of its CPU.
 		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))), //nolint:gosec // Never negative.
 		grpc.ChainUnaryInterceptor(append([]grpc.UnaryServerInterceptor{grpcMetrics.UnaryServerInterceptor()}, so.UnaryInterceptors...)...),

@@ -79,22 +79,31 @@ func (s *server) cleanup(t *testing.T) {
 		return
 	}
 
-	ctx := context.Background()
-
 	s.checkOwnership(t)
+
+	if s.remove(t) {
+		_ = cluster.Delete(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}})
+	}
+}
+
+// remove the DittoServer, and say whether it is gone with all that it owns.
+func (s *server) remove(t *testing.T) bool {
+	t.Helper()
+
+	ctx := context.Background()
 
 	err := cluster.Delete(ctx, s.object(), client.PropagationPolicy(metav1.DeletePropagationForeground))
 	for deadline := time.Now().Add(patience); !apierrors.IsNotFound(err); err = cluster.Get(ctx, s.key(s.name), s.object()) {
 		if time.Now().After(deadline) {
-			t.Errorf("the DittoServer in namespace %s is not deleted: %v", s.namespace, err)
+			t.Errorf("the DittoServer %s in namespace %s is not deleted: %v", s.name, s.namespace, err)
 
-			return
+			return false
 		}
 
 		time.Sleep(200 * time.Millisecond)
 	}
 
-	_ = cluster.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}})
+	return true
 }
 
 func (s *server) key(name string) types.NamespacedName {
