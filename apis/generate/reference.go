@@ -53,18 +53,18 @@ func reference(crd *unstructured.Unstructured) ([]byte, error) {
 	step, _ := pipeline[0].(map[string]any)
 
 	r := &referenceWriter{examples: map[string]any{}}
-	r.WriteString(referenceHead)
+	r.printf("%s", referenceHead)
 
 	properties := propertiesOf(schemaOf(crd))
 	r.object(object{path: "spec", typ: reflect.TypeFor[v1alpha1.DittoServerSpec](), schema: child(properties, "spec"), example: server.Object["spec"]})
 
-	r.WriteString("\n## Status of a DittoServer\n\nCrossplane adds its own fields, and `conditions`, which [troubleshooting](troubleshooting.md) explains one by one.\n")
+	r.printf("\n## Status of a DittoServer\n\nCrossplane adds its own fields, and `conditions`, which [troubleshooting](troubleshooting.md) explains one by one.\n")
 	r.object(object{path: "status", typ: reflect.TypeFor[v1alpha1.DittoServerStatus](), schema: child(properties, "status")})
 
-	r.WriteString(referenceInput)
+	r.printf("%s", referenceInput)
 	r.object(object{path: "input", typ: reflect.TypeFor[v1beta1.Input](), schema: schemaOf(input), example: step["input"]})
 
-	return []byte(r.String()), errors.Join(r.errs...)
+	return r.text, errors.Join(r.errs...)
 }
 
 const referenceHead = `<!-- Generated from apis/v1alpha1, input/v1beta1 and the examples by "make generate". Do not edit. -->
@@ -94,17 +94,20 @@ input makes every DittoServer of the Composition wait, with the errors in the co
 `
 
 type referenceWriter struct {
-	strings.Builder
-
+	text []byte
 	errs []error
 
 	// examples of the fields of each type, for a second object of that type.
 	examples map[string]any
 }
 
+func (r *referenceWriter) printf(format string, args ...any) {
+	r.text = fmt.Appendf(r.text, format, args...)
+}
+
 // object writes the fields of an object, and then the objects among them.
 func (r *referenceWriter) object(o object) {
-	fmt.Fprintf(r, "\n### %s\n\n| field | type | | example |\n|---|---|---|---|\n", o.path)
+	r.printf("\n### %s\n\n| field | type | | example |\n|---|---|---|---|\n", o.path)
 
 	var below []object
 
@@ -133,7 +136,7 @@ func (r *referenceWriter) object(o object) {
 	}
 
 	if rules := rulesOf(o.schema); len(rules) > 0 {
-		fmt.Fprintf(r, "\nRules:\n\n- %s\n", strings.Join(rules, "\n- "))
+		r.printf("\nRules:\n\n- %s\n", strings.Join(rules, "\n- "))
 	}
 
 	for _, o := range below {
@@ -177,7 +180,7 @@ func (r *referenceWriter) field(parent object, name string, field object) {
 		example = "`" + y + "`"
 	}
 
-	fmt.Fprintf(r, "| `%s` | %s | %s | %s |\n", name, typ, cell(description), cell(example))
+	r.printf("| `%s` | %s | %s | %s |\n", name, typ, cell(description), cell(example))
 }
 
 // isOurs says whether a type is an object of this API, whose fields get a table.
