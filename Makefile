@@ -146,7 +146,7 @@ RENDERERS := CROSSPLANE=$(CROSSPLANE_CLI) CORE=$(CORE) FUNCTION=$(CURDIR)/$(OUTP
 
 .PHONY: unit
 unit: build $(CROSSPLANE_CLI) $(CORE) ## Run the tests with the race detector, the golden renders and the fuzz seeds
-	CGO_ENABLED=1 $(RENDERERS) go test -race ./...
+	CGO_ENABLED=1 $(RENDERERS) go test -race -timeout 30m ./...
 
 .PHONY: golden
 golden: build $(CROSSPLANE_CLI) $(CORE) ## Write the golden files anew. Review them as code: changed bytes restart servers
