@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/distribution/reference"
+	"google.golang.org/protobuf/types/known/structpb"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -21,6 +22,7 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/typed"
 )
 
 // MaxNameLength of a server. A StatefulSet's pods carry the label
@@ -422,7 +424,7 @@ func validateStorage(p *field.Path, s *v1alpha1.Storage) field.ErrorList {
 			continue
 		}
 
-		if q, err := resource.ParseQuantity(size.value); err != nil || q.Sign() <= 0 {
+		if q, ok := parseQuantity(size.value); !ok || q.Sign() <= 0 {
 			errs = append(errs, field.Invalid(p.Child(size.name), size.value, "must be a Kubernetes quantity above zero, such as 10Gi"))
 		}
 	}
@@ -433,6 +435,14 @@ func validateStorage(p *field.Path, s *v1alpha1.Storage) field.ErrorList {
 	}
 
 	return errs
+}
+
+// parseQuantity as those are decoded that have the type already.
+func parseQuantity(s string) (resource.Quantity, bool) {
+	q := resource.Quantity{}
+	errs := typed.Decode(nil, structpb.NewStringValue(s), &q)
+
+	return q, len(errs) == 0
 }
 
 // volumePaths returns where the server's persistent volumes are mounted.

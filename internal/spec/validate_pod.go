@@ -403,8 +403,8 @@ func validatePages(p *field.Path, name string, q resource.Quantity) field.ErrorL
 		return nil
 	}
 
-	page, err := resource.ParseQuantity(size)
-	if err != nil || page.Value() <= 0 {
+	page, ok := parseQuantity(size)
+	if !ok || page.Value() <= 0 {
 		return field.ErrorList{field.Invalid(p, name, "must end with the size of a page, such as 2Mi")}
 	}
 

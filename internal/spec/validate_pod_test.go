@@ -494,6 +494,14 @@ func TestValidateResources(t *testing.T) {
 				`spec.resources.requests[hugepages-2Mi]: Invalid value: "2Mi": must equal its limit of 3Mi`,
 			},
 		},
+		"HugeExponentOfPages": {
+			reason: "The size of a page is not worked out to its last digit of a billion",
+			xr:     "spec: {resources: {limits: {memory: 1Gi, hugepages-1e-999999999: 1}, requests: {hugepages-1e-999999999: 1}}}",
+			want: []string{
+				`spec.resources.limits[hugepages-1e-999999999]: Invalid value: "hugepages-1e-999999999": must end with the size of a page, such as 2Mi`,
+				`spec.resources.requests[hugepages-1e-999999999]: Invalid value: "hugepages-1e-999999999": must end with the size of a page, such as 2Mi`,
+			},
+		},
 		"HugePagesAlone": {
 			reason: "Kubernetes gives huge pages to those who ask for CPUs or memory",
 			xr:     "spec: {resources: {limits: {hugepages-2Mi: 2Mi}}}",

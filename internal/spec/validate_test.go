@@ -1083,7 +1083,7 @@ func TestValidateStorage(t *testing.T) {
 			tests[name+"/"+size] = testCase{reason: "A quantity should be accepted", xr: fmt.Sprintf("spec: {storage: {%s: %q}}", name, size)}
 		}
 
-		for _, size := range []string{"0", "0Gi", "-1Gi", "10GB", "ten", "10 Gi"} {
+		for _, size := range []string{"0", "0Gi", "-1Gi", "10GB", "ten", "10 Gi", "1e-999999999", "1E999999999999"} {
 			tests[name+"/"+size] = testCase{
 				reason: "What is no quantity above zero should be refused",
 				xr:     fmt.Sprintf("spec: {storage: {%s: %q}}", name, size),

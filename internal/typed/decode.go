@@ -6,9 +6,11 @@ import (
 	"maps"
 	"math"
 	"reflect"
+	"regexp"
 	"slices"
 
 	"google.golang.org/protobuf/types/known/structpb"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -145,11 +147,20 @@ func decodeSlice(path *field.Path, v *structpb.Value, into reflect.Value) field.
 	return errs
 }
 
+// hugeExponent is one of three digits or more.
+var hugeExponent = regexp.MustCompile(`[eE][-+]?[0-9]{3}`)
+
 // decodeJSON decodes a type that knows its own JSON, such as a Quantity.
 func decodeJSON(path *field.Path, v *structpb.Value, into reflect.Value) field.ErrorList {
 	b, err := v.MarshalJSON()
 	if err != nil {
 		return invalid(path, v, "must be a JSON value")
+	}
+
+	// Whoever writes 1e-999999999 would keep this process busy for minutes: a Quantity
+	// works out all of its digits.
+	if into.Type() == reflect.TypeFor[resource.Quantity]() && hugeExponent.Match(b) {
+		return invalid(path, v, "must have an exponent of at most two digits")
 	}
 
 	if err := json.Unmarshal(b, into.Addr().Interface()); err != nil {

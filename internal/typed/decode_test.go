@@ -130,6 +130,7 @@ func TestDecode(t *testing.T) {
 
 func TestDecodeErrors(t *testing.T) {
 	const notWhole, not32, not64 = "must be a whole number", "does not fit a number of 32 bits", "does not fit a number of 64 bits"
+	const hugeExponent = "must have an exponent of at most two digits"
 
 	cases := map[string]struct {
 		reason string
@@ -164,6 +165,15 @@ func TestDecodeErrors(t *testing.T) {
 				`spec.structs[1].n: Invalid value: "x": ` + notWhole,
 				`spec.structs[1].m[k]: Invalid value: []: must be a string`,
 				`spec.byName[one].a: Invalid value: 1: must be a string`,
+			},
+		},
+		"HugeExponents": {
+			reason: "A quantity is not worked out to its last digit of a billion",
+			v:      value(`{"quantity":"1e-999999999","quantityPointer":1e300,"limits":{"cpu":"1E+100","memory":"1e99","storage":"100e9"}}`),
+			want: []string{
+				`spec.quantity: Invalid value: "1e-999999999": ` + hugeExponent,
+				`spec.quantityPointer: Invalid value: 1e+300: ` + hugeExponent,
+				`spec.limits[cpu]: Invalid value: "1E+100": ` + hugeExponent,
 			},
 		},
 		"Pointers": {
