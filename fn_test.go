@@ -452,28 +452,28 @@ func TestFatal(t *testing.T) {
 			change: func(req *fnv1.RunFunctionRequest) {
 				typed.Set(req.Observed.Resources["statefulset"].Resource, nil, "spec", "forProvider", "manifest", "spec", "template")
 			},
-			want: "cannot read the composed resource statefulset: the manifest of Object files-statefulset lacks what this function writes, such as the pod template or the configuration",
+			want: "cannot read the composed resource statefulset: the manifest of Object files-statefulset lacks what this function writes, such as the pod template or the configuration: restore it, or delete the Object, which is then composed anew",
 		},
 		"NoConfig": {
 			reason: "A ConfigMap without a configuration cannot be kept.",
 			change: func(req *fnv1.RunFunctionRequest) {
 				typed.Set(req.Observed.Resources["configmap"].Resource, nil, "spec", "forProvider", "manifest", "data")
 			},
-			want: "cannot read the composed resource configmap: the manifest of Object files-configmap lacks what this function writes, such as the pod template or the configuration",
+			want: "cannot read the composed resource configmap: the manifest of Object files-configmap lacks what this function writes, such as the pod template or the configuration: restore it, or delete the Object, which is then composed anew",
 		},
 		"Unreadable": {
 			reason: "What runs cannot be guessed.",
 			change: func(req *fnv1.RunFunctionRequest) {
 				req.Observed.Resources["statefulset"] = &fnv1.Resource{Resource: mustStruct(t, map[string]any{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": map[string]any{"name": "files"}})}
 			},
-			want: "cannot read the composed resource statefulset: StatefulSet files lacks what this function writes, such as the pod template",
+			want: "cannot read the composed resource statefulset: StatefulSet files lacks what this function writes, such as the pod template: restore it, or delete the StatefulSet, which is then composed anew",
 		},
 		"UnreadableKind": {
 			reason: "Neither an Object nor what it would apply.",
 			change: func(req *fnv1.RunFunctionRequest) {
 				req.Observed.Resources["statefulset"] = &fnv1.Resource{Resource: mustStruct(t, map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": "files"}})}
 			},
-			want: "cannot read the composed resource statefulset: it is apps/v1 Deployment files, neither apps/v1 StatefulSet nor an Object of provider-kubernetes",
+			want: "cannot read the composed resource statefulset: it is apps/v1 Deployment files, neither apps/v1 StatefulSet nor an Object of provider-kubernetes: once it is deleted, the function composes its own",
 		},
 		"OtherCompose": {
 			reason: "A server cannot change how it is composed: its Objects would be deleted, and what they applied with them.",

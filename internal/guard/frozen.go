@@ -30,7 +30,7 @@ func (d *Decision) freezeStatefulSet(running *structpb.Struct) bool {
 	for _, f := range immutable {
 		want, got := typed.Get(desired, "spec", f), typed.Get(running, "spec", f)
 		if !proto.Equal(want, got) {
-			d.Frozen = append(d.Frozen, fmt.Sprintf("StatefulSet field %s is kept", f))
+			d.Frozen = append(d.Frozen, fmt.Sprintf("StatefulSet field %s is kept (it changes as volume claims do)", f))
 			d.set(manifest.StatefulSet, got, "spec", f)
 		}
 	}

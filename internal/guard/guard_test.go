@@ -136,7 +136,11 @@ func TestFreeze(t *testing.T) {
 		t.Errorf("freezeStatefulSet(...): -want, +got:\n%s", diff)
 	}
 
-	wantFrozen := []string{"StatefulSet field serviceName is kept", "StatefulSet field selector is kept", "StatefulSet field podManagementPolicy is kept"}
+	wantFrozen := []string{
+		"StatefulSet field serviceName is kept (it changes as volume claims do)",
+		"StatefulSet field selector is kept (it changes as volume claims do)",
+		"StatefulSet field podManagementPolicy is kept (it changes as volume claims do)",
+	}
 	if diff := cmp.Diff(wantFrozen, d.Frozen); diff != "" {
 		t.Errorf("freezeStatefulSet(...): -want, +got:\n%s", diff)
 	}

@@ -32,7 +32,7 @@ func native(n manifest.Name, live *structpb.Struct) (*Resource, error) {
 
 	if n == manifest.StatefulSet {
 		if !isWhole(n, live) {
-			return nil, fmt.Errorf("cannot read the composed resource %s: StatefulSet %s lacks what this function writes, such as the pod template", n, nameOf(live))
+			return nil, fmt.Errorf("cannot read the composed resource %s: StatefulSet %s lacks what this function writes, such as the pod template: restore it, or delete the StatefulSet, which is then composed anew", n, nameOf(live))
 		}
 
 		asked = askedStatefulSet(live, asked)

@@ -125,7 +125,7 @@ func read(n manifest.Name, composed *structpb.Struct) (*Resource, error) {
 	case ObjectNamespaced + " Object", ObjectClusterScoped + " Object":
 		return object(n, composed)
 	default:
-		return nil, fmt.Errorf("cannot read the composed resource %s: it is %s %s, neither %s nor an Object of provider-kubernetes", n, kind, nameOf(composed), kinds[n])
+		return nil, fmt.Errorf("cannot read the composed resource %s: it is %s %s, neither %s nor an Object of provider-kubernetes: once it is deleted, the function composes its own", n, kind, nameOf(composed), kinds[n])
 	}
 }
 
@@ -142,7 +142,7 @@ func object(n manifest.Name, o *structpb.Struct) (*Resource, error) {
 	asked := typed.Get(o, "spec", "forProvider", "manifest").GetStructValue()
 
 	if !isWhole(n, asked) {
-		return nil, fmt.Errorf("cannot read the composed resource %s: the manifest of Object %s lacks what this function writes, such as the pod template or the configuration", n, nameOf(o))
+		return nil, fmt.Errorf("cannot read the composed resource %s: the manifest of Object %s lacks what this function writes, such as the pod template or the configuration: restore it, or delete the Object, which is then composed anew", n, nameOf(o))
 	}
 
 	return &Resource{

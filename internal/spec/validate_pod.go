@@ -115,7 +115,7 @@ func validatePodMetadata(p *field.Path, spec *v1alpha1.DittoServerSpec) field.Er
 
 	for _, key := range slices.Sorted(maps.Keys(spec.PodLabels)) {
 		if ownLabels.Has(key) {
-			errs = append(errs, field.Forbidden(labels.Key(key), "the function sets it"))
+			errs = append(errs, field.Forbidden(labels.Key(key), "the function sets it: remove it"))
 		}
 	}
 
@@ -125,7 +125,7 @@ func validatePodMetadata(p *field.Path, spec *v1alpha1.DittoServerSpec) field.Er
 		}
 
 		if strings.HasPrefix(key, v1alpha1.Group+"/") {
-			errs = append(errs, field.Forbidden(annotations.Key(key), "annotations of the domain "+v1alpha1.Group+" are the function's"))
+			errs = append(errs, field.Forbidden(annotations.Key(key), "annotations of the domain "+v1alpha1.Group+" are the function's: remove it"))
 		}
 	}
 
@@ -198,7 +198,7 @@ func validateEnvSource(p *field.Path, e corev1.EnvVar) field.ErrorList {
 	if src.FileKeyRef != nil {
 		n++
 
-		errs = append(errs, field.Forbidden(p.Child("fileKeyRef"), "the pod has no volume for it"))
+		errs = append(errs, field.Forbidden(p.Child("fileKeyRef"), "the pod has no volume for it: use configMapKeyRef or secretKeyRef"))
 	}
 
 	switch {
@@ -340,7 +340,7 @@ func validateResources(p *field.Path, r *corev1.ResourceRequirements) field.Erro
 	}
 
 	if len(r.Claims) > 0 {
-		errs = append(errs, field.Forbidden(p.Child("claims"), "the pod has no resource claims"))
+		errs = append(errs, field.Forbidden(p.Child("claims"), "the pod has no resource claims: remove them"))
 	}
 
 	return errs

@@ -114,8 +114,8 @@ func TestValidatePodMetadata(t *testing.T) {
 			reason: "Every label of the function's own should be named, in a fixed order",
 			xr:     "spec: {podLabels: {app.kubernetes.io/version: a, app.kubernetes.io/name: b}}",
 			want: []string{
-				"spec.podLabels[app.kubernetes.io/name]: Forbidden: the function sets it",
-				"spec.podLabels[app.kubernetes.io/version]: Forbidden: the function sets it",
+				"spec.podLabels[app.kubernetes.io/name]: Forbidden: the function sets it: remove it",
+				"spec.podLabels[app.kubernetes.io/version]: Forbidden: the function sets it: remove it",
 			},
 		},
 		"Annotations": {
@@ -145,8 +145,8 @@ func TestValidatePodMetadata(t *testing.T) {
 			reason: "Who could set the digest could hide a change",
 			xr:     "spec: {podAnnotations: {dittofs.io/other: a, dittofs.io/config-hash: b}}",
 			want: []string{
-				"spec.podAnnotations[dittofs.io/config-hash]: Forbidden: annotations of the domain dittofs.io are the function's",
-				"spec.podAnnotations[dittofs.io/other]: Forbidden: annotations of the domain dittofs.io are the function's",
+				"spec.podAnnotations[dittofs.io/config-hash]: Forbidden: annotations of the domain dittofs.io are the function's: remove it",
+				"spec.podAnnotations[dittofs.io/other]: Forbidden: annotations of the domain dittofs.io are the function's: remove it",
 			},
 		},
 	}
@@ -178,7 +178,7 @@ func TestValidatePodMetadata(t *testing.T) {
 		tests["OwnLabel/"+label] = testCase{
 			reason: "A label that the function sets is not the user's",
 			xr:     fmt.Sprintf("spec: {podLabels: {app.kubernetes.io/%s: mine}}", label),
-			want:   []string{fmt.Sprintf("spec.podLabels[app.kubernetes.io/%s]: Forbidden: the function sets it", label)},
+			want:   []string{fmt.Sprintf("spec.podLabels[app.kubernetes.io/%s]: Forbidden: the function sets it: remove it", label)},
 		}
 	}
 
@@ -279,7 +279,7 @@ spec:
 		"File": {
 			reason: "The pod has no volume that a file could be in; and it is one source",
 			xr:     "spec: {extraEnv: [{name: A, valueFrom: {fileKeyRef: {volumeName: v, path: p, key: k}}}]}",
-			want:   []string{"spec.extraEnv[0].valueFrom.fileKeyRef: Forbidden: the pod has no volume for it"},
+			want:   []string{"spec.extraEnv[0].valueFrom.fileKeyRef: Forbidden: the pod has no volume for it: use configMapKeyRef or secretKeyRef"},
 		},
 	}
 
@@ -514,7 +514,7 @@ func TestValidateResources(t *testing.T) {
 		"Claims": {
 			reason: "A claim of a container is one of its pod, and the pod has none",
 			xr:     "spec: {resources: {claims: [{name: gpu}]}}",
-			want:   []string{"spec.resources.claims: Forbidden: the pod has no resource claims"},
+			want:   []string{"spec.resources.claims: Forbidden: the pod has no resource claims: remove them"},
 		},
 	}.run(t)
 }

@@ -38,7 +38,7 @@ func validateSecurity(p *field.Path, spec *v1alpha1.DittoServerSpec) field.Error
 		{cp.Child("windowsOptions"), c.WindowsOptions != nil},
 	} {
 		if w.set {
-			errs = append(errs, field.Forbidden(w.path, "the server runs on Linux"))
+			errs = append(errs, field.Forbidden(w.path, "the server runs on Linux: remove them"))
 		}
 	}
 

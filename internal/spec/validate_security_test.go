@@ -176,7 +176,7 @@ func TestValidateSecurityEnums(t *testing.T) {
 }
 
 func TestValidateWindowsOptions(t *testing.T) {
-	const linux = ".windowsOptions: Forbidden: the server runs on Linux"
+	const linux = ".windowsOptions: Forbidden: the server runs on Linux: remove them"
 
 	errorTable{
 		"Pod": {
