@@ -1,0 +1,141 @@
+package main
+
+import (
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
+)
+
+// Fields of example/full.yaml whose value there is the default, or is needed: each with
+// another value. The others are left out.
+var otherValues = map[string]string{
+	"spec.replicas":                              "0",
+	"spec.database.postgres.keys.host":           "dbname",
+	"spec.database.postgres.keys.port":           "other",
+	"spec.database.postgres.keys.password":       "dbname",
+	"spec.database.postgres.keys.sslmode":        "other",
+	"spec.database.postgres.secretRef.name":      "other",
+	"spec.identity.jwt.secretRef.name":           "other",
+	"spec.identity.jwt.secretRef.key":            "other",
+	"spec.identity.admin.passwordSecretRef.name": "other",
+	"spec.identity.admin.passwordSecretRef.key":  "other",
+	"spec.cache.path":                            "/cache",
+}
+
+// Fields that count only where others are not as in example/full.yaml.
+var shownElsewhere = map[string]string{
+	"spec.rollout":              "TestApproval: it counts for a server that runs",
+	"spec.database.type":        "internal/spec: the example has PostgreSQL either way",
+	"spec.database.sqlite.path": "internal/dittofs: the example has PostgreSQL",
+	"spec.service.type":         "internal/spec: both Services of the example have their own",
+	"spec.service.file.type":    "internal/spec: what the example says beside it needs LoadBalancer",
+}
+
+// TestEveryFieldCounts shows that no field of a DittoServer is taken and then forgotten:
+// what is composed changes with each.
+func TestEveryFieldCounts(t *testing.T) {
+	full, err := os.ReadFile("example/full.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	secrets, err := os.ReadFile("example/secrets.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	required := map[string]*fnv1.Resources{
+		"running/statefulset": {},
+		"secret/other":        {},
+	}
+
+	for doc := range strings.SplitSeq(string(secrets), "\n---\n") {
+		s := typedtest.FromYAML(t, doc)
+		required["secret/"+typed.Get(s, "metadata", "name").GetStringValue()] = &fnv1.Resources{Items: []*fnv1.Resource{{Resource: s}}}
+	}
+
+	compose := func(t *testing.T, xr *structpb.Struct) map[string]*fnv1.Resource {
+		t.Helper()
+
+		rsp, err := newFunction().RunFunction(t.Context(), &fnv1.RunFunctionRequest{
+			Observed: &fnv1.State{Composite: &fnv1.Resource{Resource: xr}},
+			// Else any edit of the spec would change the rollout digest.
+			Input:             typedtest.FromYAML(t, "configHash: {generation: None}"),
+			RequiredResources: required,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if len(rsp.GetDesired().GetResources()) == 0 {
+			t.Fatalf("nothing is composed: %s", condition(rsp, "SpecValid"))
+		}
+
+		return rsp.GetDesired().GetResources()
+	}
+
+	xr := typedtest.FromYAML(t, string(full))
+	before := &fnv1.State{Resources: compose(t, xr)}
+
+	paths := leaves(reflect.TypeFor[v1alpha1.DittoServerSpec](), xr, "spec")
+
+	for _, table := range []map[string]string{otherValues, shownElsewhere} {
+		for name := range table {
+			if !slices.ContainsFunc(paths, func(path []string) bool { return strings.Join(path, ".") == name }) {
+				t.Errorf("example/full.yaml has no %s", name)
+			}
+		}
+	}
+
+	for _, path := range paths {
+		name := strings.Join(path, ".")
+		if _, ok := shownElsewhere[name]; ok {
+			continue
+		}
+
+		t.Run(name, func(t *testing.T) {
+			changed := proto.CloneOf(xr)
+			if other, ok := otherValues[name]; ok {
+				typed.Set(changed, typedtest.FromYAML(t, "value: "+other).GetFields()["value"], path...)
+			} else {
+				typed.Set(changed, nil, path...)
+			}
+
+			if proto.Equal(before, &fnv1.State{Resources: compose(t, changed)}) {
+				t.Error("what is composed does not change with this field")
+			}
+		})
+	}
+}
+
+// leaves returns the paths of the fields of this API's own types that an object has.
+func leaves(t reflect.Type, object *structpb.Struct, path ...string) [][]string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+
+	if t.Kind() != reflect.Struct || t.PkgPath() != reflect.TypeFor[v1alpha1.DittoServerSpec]().PkgPath() {
+		return [][]string{path}
+	}
+
+	var paths [][]string
+
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if below := append(slices.Clone(path), name); typed.Get(object, below...) != nil {
+			paths = append(paths, leaves(f.Type, object, below...)...)
+		}
+	}
+
+	return paths
+}
