@@ -1,0 +1,302 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/input/v1beta1"
+	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
+	"github.com/dittofs/function-dittoserver/test/change"
+)
+
+// What an edit does to a running server.
+const (
+	stays    = "stays"
+	restarts = "restarts"
+	held     = "held"
+	stops    = "stops"
+)
+
+// A restartRow is a row of the table in docs/concepts.md that says what restarts a server.
+type restartRow struct {
+	// what changes, as the page says it.
+	what string
+
+	// Each edit changes fields of the DittoServer, each to the value of a YAML text; an empty
+	// one removes the field. Every edit does the same.
+	edits []map[string]string
+
+	// text of the DittoServer, if it is written otherwise.
+	text string
+
+	// secret, annotation and revision change something else than the spec.
+	secret, annotation, revision string
+
+	// What it does under the generations Spec, Metadata and None.
+	want [3]string
+}
+
+// restartRows is the table, in the order of the page.
+//
+//nolint:gochecknoglobals // A table.
+var restartRows = []restartRow{
+	{
+		what:  "`logging`, `shutdownTimeout`, `apiPort`, the durations in `identity.jwt`: whatever is in `config.yaml`",
+		edits: []map[string]string{{"logging.level": "DEBUG"}, {"logging.format": "text"}, {"shutdownTimeout": "20s"}, {"apiPort": "8443"}, {"identity.jwt.accessTokenDuration": "5m"}, {"identity.jwt.refreshTokenDuration": "24h"}},
+		want:  [3]string{restarts, restarts, restarts},
+	},
+	{
+		what:  "`version` or `image`, to a newer release",
+		edits: []map[string]string{{"version": "0.29.1"}, {"image": "registry.example.org/dittofs:v0.29.1"}},
+		want:  [3]string{restarts, restarts, restarts},
+	},
+	{
+		what:  "`version` or `image`, to an older release",
+		edits: []map[string]string{{"version": "0.28.0"}, {"image": "registry.example.org/dittofs:v0.28.0"}},
+		want:  [3]string{held, held, held},
+	},
+	{
+		what:  "another database: `database.sqlite.path`, or SQLite to PostgreSQL",
+		edits: []map[string]string{{"database.sqlite.path": "/data/controlplane/other.db"}, {"database.postgres.secretRef.name": "db"}},
+		want:  [3]string{held, held, held},
+	},
+	{
+		what:   "the value of a Secret key that the spec names",
+		secret: "jwt",
+		want:   [3]string{restarts, restarts, restarts},
+	},
+	{
+		what:   "another key of such a Secret",
+		secret: "jwt-other-key",
+		want:   [3]string{stays, stays, stays},
+	},
+	{
+		what:   "the value of a Secret or ConfigMap that only `extraEnv` names",
+		secret: "environment",
+		want:   [3]string{stays, stays, stays},
+	},
+	{
+		what:  "another Secret in `identity`, though with the same value",
+		edits: []map[string]string{{"identity.jwt.secretRef.name": "jwt-copy"}},
+		want:  [3]string{restarts, restarts, restarts},
+	},
+	{
+		what:  "`resources`, `extraEnv`, `podLabels`, `podAnnotations`, security contexts, scheduling, `serviceAccountName`, `terminationGracePeriodSeconds`: whatever is in the pod template",
+		edits: []map[string]string{{"resources.requests.cpu": "100m"}, {"extraEnv": "[{name: A, value: b}]"}, {"podLabels": "{a: b}"}, {"podAnnotations": "{a: b}"}, {"podSecurityContext.supplementalGroups": "[1000]"}, {"nodeSelector": "{a: b}"}, {"priorityClassName": "storage"}, {"serviceAccountName": "files"}, {"terminationGracePeriodSeconds": "60"}},
+		want:  [3]string{restarts, restarts, restarts},
+	},
+	{
+		what:  "`smb.enabled`, `metrics.enabled`, `adapterPorts`: the container's ports",
+		edits: []map[string]string{{"smb.enabled": "true"}, {"metrics.enabled": "true"}, {"adapterPorts.nfs": "12050"}},
+		want:  [3]string{restarts, restarts, restarts},
+	},
+	{
+		what:  "`nfsPort`, `smb.port` and all of `service`: only Services",
+		edits: []map[string]string{{"nfsPort": "2050"}, {"smb.port": "4450"}, {"service.type": "ClusterIP"}, {"service.annotations": "{a: b}"}, {"service.file.annotations": "{a: b}"}, {"service.file.loadBalancerSourceRanges": "[10.0.0.0/8]"}},
+		want:  [3]string{restarts, restarts, stays},
+	},
+	{
+		what:  "`cache` or `telemetry`, for a release that has none",
+		edits: []map[string]string{{"cache.size": "2Gi"}, {"telemetry.enabled": "true"}},
+		want:  [3]string{restarts, restarts, stays},
+	},
+	{
+		what:  "a default that is written out (`nfsPort: 2049`)",
+		edits: []map[string]string{{"nfsPort": "2049"}, {"logging.level": "INFO"}, {"shutdownTimeout": "30s"}},
+		want:  [3]string{restarts, restarts, stays},
+	},
+	{
+		what:  "the same quantity in another spelling (`cpu: 1000m` for `1`)",
+		edits: []map[string]string{{"resources.requests.cpu": "1000m"}, {"storage.metadataSize": "10240Mi"}},
+		want:  [3]string{restarts, restarts, stays},
+	},
+	{
+		what:  "`storage`, to other sizes, another class or another claim: the claims [stay](#frozen-what-kubernetes-cannot-change), whatever the pod does",
+		edits: []map[string]string{{"storage.metadataSize": "20Gi"}, {"storage.contentSize": "10Gi"}, {"storage.storageClassName": "fast"}},
+		want:  [3]string{restarts, restarts, stays},
+	},
+	{
+		what:  "`rollout`, to `Manual`",
+		edits: []map[string]string{{"rollout": "Manual"}},
+		want:  [3]string{stays, held, stays},
+	},
+	{
+		what:  "`replicas`, to 0",
+		edits: []map[string]string{{"replicas": "0"}},
+		want:  [3]string{stops, stops, stops},
+	},
+	{
+		what: "comments, white space, the order of keys in YAML",
+		text: sameServer,
+		want: [3]string{stays, stays, stays},
+	},
+	{
+		what:       "annotations of the DittoServer",
+		annotation: "example.org/note",
+		want:       [3]string{stays, stays, stays},
+	},
+	{
+		what:     "what Crossplane writes into the spec, such as the reference to a new Composition revision",
+		revision: "another",
+		want:     [3]string{stays, restarts, stays},
+	},
+}
+
+// restartingServer runs before each edit.
+const restartingServer = `
+apiVersion: dittofs.io/v1alpha1
+kind: DittoServer
+metadata: {name: files, namespace: storage}
+spec:
+  version: 0.29.0
+  identity: {jwt: {secretRef: {name: jwt}}, admin: {passwordSecretRef: {name: admin}}}
+  resources: {requests: {cpu: 1, memory: 1Gi}}
+  storage: {metadataSize: 10Gi}
+  extraEnv: [{name: AWS_ACCESS_KEY_ID, valueFrom: {secretKeyRef: {name: environment, key: access-key}}}]`
+
+// sameServer is the same, written otherwise.
+const sameServer = `
+kind: DittoServer
+apiVersion: dittofs.io/v1alpha1
+spec:
+    # A comment.
+    storage:
+        metadataSize: "10Gi"
+    extraEnv:
+    - valueFrom:
+        secretKeyRef: {key: access-key, name: environment}
+      name: AWS_ACCESS_KEY_ID
+    resources: {requests: {memory: 1Gi, cpu: 1}}
+    identity: {admin: {passwordSecretRef: {name: admin}}, jwt: {secretRef: {name: jwt}}}
+    version: '0.29.0'
+metadata: {namespace: storage, name: files}`
+
+// The page that people decide by says what happens.
+func TestRestartsAreAsDocumented(t *testing.T) {
+	page, err := os.ReadFile("docs/concepts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var want []string
+	for _, r := range restartRows {
+		want = append(want, "| "+strings.Join(append([]string{r.what}, r.want[:]...), " | ")+" |")
+	}
+
+	const header = "| what changes | `Spec` | `Metadata` | `None` |\n|---|---|---|---|\n"
+
+	_, table, ok := strings.Cut(string(page), header)
+	if !ok {
+		t.Fatalf("docs/concepts.md has no table that begins with\n%s", header)
+	}
+
+	table, _, _ = strings.Cut(table, "\n\n")
+	if diff := cmp.Diff(want, strings.Split(strings.TrimSpace(table), "\n")); diff != "" {
+		t.Errorf("docs/concepts.md: -want, +got:\n%s", diff)
+	}
+}
+
+func TestRestarts(t *testing.T) {
+	for _, compose := range []v1beta1.Compose{v1beta1.ComposeObject, v1beta1.ComposeNative} {
+		for i, generation := range []v1beta1.Generation{v1beta1.GenerationSpec, v1beta1.GenerationMetadata, v1beta1.GenerationNone} {
+			input := typedtest.FromYAML(t, "{compose: "+string(compose)+", configHash: {generation: "+string(generation)+"}}")
+
+			for _, r := range restartRows {
+				edits := r.edits
+
+				switch {
+				case edits == nil:
+					edits = []map[string]string{{}}
+				case compose == v1beta1.ComposeNative:
+					// The template is the same, and server-side apply is slow.
+					edits = edits[:1]
+				}
+
+				for _, edit := range edits {
+					t.Run(string(compose)+"/"+string(generation)+"/"+r.what+strings.Join(slices.Sorted(maps.Keys(edit)), ","), func(t *testing.T) {
+						if got := r.does(t, input, edit); got != r.want[i] {
+							t.Errorf("%s: want %q, got %q", r.what, r.want[i], got)
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// does what one of the edits of a row does.
+func (r *restartRow) does(t *testing.T, input *structpb.Struct, edit map[string]string) string {
+	t.Helper()
+
+	fn := newFunction()
+	run := func(ctx context.Context, req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
+		return fn.RunFunction(ctx, req)
+	}
+
+	before := change.Side{XR: typedtest.FromYAML(t, restartingServer), Input: input, Run: run, Secrets: restartSecrets(t, "")}
+	after := change.Side{XR: typedtest.FromYAML(t, restartingServer), Input: input, Run: run, Secrets: restartSecrets(t, r.secret), Revision: r.revision}
+
+	if r.text != "" {
+		after.XR = typedtest.FromYAML(t, r.text)
+	}
+
+	for path, value := range edit {
+		typed.Set(after.XR, typedtest.FromYAML(t, "value: "+value).GetFields()["value"], append([]string{"spec"}, strings.Split(path, ".")...)...)
+	}
+
+	if r.annotation != "" {
+		typed.Set(after.XR, structpb.NewStringValue("changed"), "metadata", "annotations", r.annotation)
+	}
+
+	c, err := change.Of(t.Context(), before, after)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	switch {
+	case c.Verdict == change.Unchanged, c.Verdict == change.NoRestart, c.Verdict == change.Held && c.InPart:
+		return stays
+	case c.Restarts > 1:
+		return string(c.Verdict) + " more than once"
+	default:
+		return string(c.Verdict)
+	}
+}
+
+// restartSecrets that the server names, one of them with another value.
+func restartSecrets(t *testing.T, changed string) []*structpb.Struct {
+	t.Helper()
+
+	value := func(secret string) string {
+		if secret == changed {
+			return "ZXhhbXBsZS1leGFtcGxlLWV4YW1wbGUtZXhhbXBsZS1jaGFuZ2Vk"
+		}
+
+		return "ZXhhbXBsZS1leGFtcGxlLWV4YW1wbGUtZXhhbXBsZS1leGFtcGxl"
+	}
+
+	var secrets []*structpb.Struct
+	for _, s := range []string{
+		"{metadata: {name: jwt, namespace: storage}, data: {jwt-secret: " + value("jwt") + ", other: " + value("jwt-other-key") + "}}",
+		"{metadata: {name: jwt-copy, namespace: storage}, data: {jwt-secret: " + value("jwt-copy") + "}}",
+		"{metadata: {name: admin, namespace: storage}, data: {password: " + value("admin") + "}}",
+		"{metadata: {name: environment, namespace: storage}, data: {access-key: " + value("environment") + "}}",
+		"{metadata: {name: db, namespace: storage}, data: {host: ZGI=, database: ZGI=, user: ZGI=, password: ZGI=}}",
+	} {
+		secret := typedtest.FromYAML(t, s)
+		typed.Set(secret, structpb.NewStringValue("v1"), "apiVersion")
+		typed.Set(secret, structpb.NewStringValue("Secret"), "kind")
+		secrets = append(secrets, secret)
+	}
+
+	return secrets
+}
