@@ -46,8 +46,6 @@ type restartRow struct {
 }
 
 // restartRows is the table, in the order of the page.
-//
-//nolint:gochecknoglobals // A table.
 var restartRows = []restartRow{
 	{
 		what:  "`logging`, `shutdownTimeout`, `apiPort`, the durations in `identity.jwt`: whatever is in `config.yaml`",
