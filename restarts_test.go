@@ -204,31 +204,42 @@ func TestRestartsAreAsDocumented(t *testing.T) {
 }
 
 func TestRestarts(t *testing.T) {
-	for _, compose := range []v1beta1.Compose{v1beta1.ComposeObject, v1beta1.ComposeNative} {
-		for i, generation := range []v1beta1.Generation{v1beta1.GenerationSpec, v1beta1.GenerationMetadata, v1beta1.GenerationNone} {
-			input := typedtest.FromYAML(t, "{compose: "+string(compose)+", configHash: {generation: "+string(generation)+"}}")
+	generations := []v1beta1.Generation{v1beta1.GenerationSpec, v1beta1.GenerationMetadata, v1beta1.GenerationNone}
 
-			for _, r := range restartRows {
-				edits := r.edits
+	for i, generation := range generations {
+		for _, r := range restartRows {
+			edits := r.edits
+			if edits == nil {
+				edits = []map[string]string{{}}
+			}
 
-				switch {
-				case edits == nil:
-					edits = []map[string]string{{}}
-				case compose == v1beta1.ComposeNative:
-					// The template is the same, and server-side apply is slow.
-					edits = edits[:1]
-				}
+			// Spec and Metadata tell no edit of the spec from another.
+			if generation != v1beta1.GenerationNone {
+				edits = edits[:1]
+			}
 
-				for _, edit := range edits {
-					t.Run(string(compose)+"/"+string(generation)+"/"+r.what+strings.Join(slices.Sorted(maps.Keys(edit)), ","), func(t *testing.T) {
-						if got := r.does(t, input, edit); got != r.want[i] {
-							t.Errorf("%s: want %q, got %q", r.what, r.want[i], got)
-						}
-					})
-				}
+			for _, edit := range edits {
+				checkRestart(t, &r, v1beta1.ComposeObject, generation, edit, r.want[i])
+			}
+
+			// The template is the same, and server-side apply is slow.
+			if generation == v1beta1.GenerationNone {
+				checkRestart(t, &r, v1beta1.ComposeNative, generation, edits[0], r.want[i])
 			}
 		}
 	}
+}
+
+func checkRestart(t *testing.T, r *restartRow, compose v1beta1.Compose, generation v1beta1.Generation, edit map[string]string, want string) {
+	t.Helper()
+
+	input := typedtest.FromYAML(t, "{compose: "+string(compose)+", configHash: {generation: "+string(generation)+"}}")
+
+	t.Run(strings.Join(append([]string{string(compose), string(generation), r.what}, slices.Sorted(maps.Keys(edit))...), "/"), func(t *testing.T) {
+		if got := r.does(t, input, edit); got != want {
+			t.Errorf("%s: want %q, got %q", r.what, want, got)
+		}
+	})
 }
 
 // does what one of the edits of a row does.
