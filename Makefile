@@ -141,8 +141,15 @@ build: ## Build the function, and what renders and compares with it
 .PHONY: test
 test: generated vet lint unit ## Run every check
 
-# What the golden renders run.
-RENDERERS := CROSSPLANE=$(CROSSPLANE_CLI) CORE=$(CORE) FUNCTION=$(CURDIR)/$(OUTPUT)/function
+# What the golden renders run, and the schemas of the other kinds in the examples: only
+# files of modules, which are not built.
+RENDERERS = CROSSPLANE=$(CROSSPLANE_CLI) CORE=$(CORE) FUNCTION=$(CURDIR)/$(OUTPUT)/function SCHEMAS=$(subst $(space),$(comma),$(strip $(SCHEMAS)))
+SCHEMAS = \
+	$(call module_dir,crossplane,github.com/crossplane/crossplane/v2)/cluster/crds \
+	$(call module_dir,provider-kubernetes,github.com/crossplane-contrib/provider-kubernetes)/package/crds \
+	$(call module_dir,schemas,github.com/external-secrets/external-secrets)/config/crds/bases/external-secrets.io_externalsecrets.yaml \
+	$(call module_dir,schemas,github.com/fluxcd/kustomize-controller)/config/crd/bases \
+	$(call module_dir,schemas,github.com/prometheus-operator/prometheus-operator)/example/prometheus-operator-crd
 
 .PHONY: unit
 unit: build $(CROSSPLANE_CLI) $(CORE) ## Run the tests with the race detector, the golden renders and the fuzz seeds

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,18 +43,6 @@ const (
 	claims     = "claims"
 )
 
-// native is the folder below example/ of what is composed without a provider.
-const native = "native"
-
-// examples are the files below example/, without their extension, that are rendered,
-// and the flavour of the API that each is written for.
-func examples() map[string]string {
-	return map[string]string{
-		"xr": namespaced, "minimal": namespaced, "full": namespaced, "postgres": namespaced, "metrics-smb": namespaced, "stopped": namespaced,
-		"claims/xr": claims, native + "/xr": namespaced,
-	}
-}
-
 // configuration is a file of a flavour's package.
 func configuration(flavour, file string) string {
 	return filepath.Join(root, "configuration", flavour, file)
@@ -70,15 +59,12 @@ func TestGolden(t *testing.T) {
 	}
 	t.Cleanup(stop)
 
-	for name, flavour := range examples() {
+	ex := readExamples(t)
+
+	for name, r := range ex.renders(t) {
 		t.Run(name, func(t *testing.T) {
 			c := *c
-			c.XR = filepath.Join(root, "example", name+".yaml")
-			c.Composition = configuration(flavour, "composition.yaml")
-			if filepath.Dir(name) == native {
-				c.Composition = filepath.Join(root, "example", native, "composition.yaml")
-			}
-
+			c.XR, c.Composition = r.xr, r.composition
 			c.Functions = filepath.Join(root, "example/functions.yaml")
 			c.Secrets = filepath.Join(root, "example/secrets.yaml")
 
@@ -87,8 +73,12 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			golden := filepath.Join("testdata", "golden", name+".yaml")
+			golden := filepath.Join("testdata", "golden", name)
 			if *update {
+				if err := os.MkdirAll(filepath.Dir(golden), 0o750); err != nil {
+					t.Fatal(err)
+				}
+
 				if err := os.WriteFile(golden, got, 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -103,6 +93,26 @@ func TestGolden(t *testing.T) {
 				t.Errorf("%s: -want, +got:\n%s", golden, diff)
 			}
 		})
+	}
+
+	noneLeft(t, ex.renders(t))
+}
+
+// noneLeft shows that every golden file is one of an example that there is.
+func noneLeft(t *testing.T, renders map[string]rendering) {
+	t.Helper()
+
+	golden := os.DirFS(filepath.Join("testdata", "golden"))
+
+	err := fs.WalkDir(golden, ".", func(file string, d fs.DirEntry, err error) error {
+		if _, ok := renders[file]; !ok && err == nil && !d.IsDir() {
+			t.Errorf("testdata/golden/%s: there is no such example", file)
+		}
+
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -194,6 +204,7 @@ func missingFields(t reflect.Type, v any, path string) []string {
 // validation is what "crossplane resource validate -o json" prints.
 type validation struct {
 	Resources []struct {
+		Kind   string `json:"kind"`
 		Name   string `json:"name"`
 		Status string `json:"status"`
 		Errors []struct {
@@ -355,7 +366,7 @@ func TestValidate(t *testing.T) {
 		docs = append(docs, string(xr))
 	}
 
-	results := validate(t, namespaced, strings.Join(docs, "---\n"))
+	results := validate(t, configuration(namespaced, "definition.yaml"), strings.Join(docs, "---\n"))
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -385,31 +396,12 @@ func nameOf(tc, name string) string {
 	return tc
 }
 
-// TestExamplesValidate shows that the XRD takes every example.
-func TestExamplesValidate(t *testing.T) {
-	files := examples()
-	files["claims/claim"] = claims
-
-	for name, flavour := range files {
-		b, err := os.ReadFile(filepath.Join(root, "example", name+".yaml"))
-		if err != nil {
-			t.Fatal(err)
-		}
-
-		for xr, errs := range validate(t, flavour, string(b)) {
-			for _, err := range errs {
-				t.Errorf("example/%s.yaml: %s: %s", name, xr, err)
-			}
-		}
-	}
-}
-
-// validate returns the errors of each resource in a YAML text, as the XRD of a flavour
-// has it.
-func validate(t *testing.T, flavour, resources string) map[string][]string {
+// validate returns the errors of each resource in a YAML text, as the schemas in files
+// have it.
+func validate(t *testing.T, schemas, resources string) map[string][]string {
 	t.Helper()
 
-	cmd := exec.CommandContext(t.Context(), binary(t, "CROSSPLANE"), "resource", "validate", "--crossplane-image=", "--output=json", configuration(flavour, "definition.yaml"), "-")
+	cmd := exec.CommandContext(t.Context(), binary(t, "CROSSPLANE"), "resource", "validate", "--crossplane-image=", "--output=json", schemas, "-")
 	cmd.Stdin = strings.NewReader(resources)
 	// It ends with an error if a resource is invalid.
 	out, _ := cmd.Output()
@@ -422,9 +414,14 @@ func validate(t *testing.T, flavour, resources string) map[string][]string {
 	errs := map[string][]string{}
 
 	for _, r := range v.Resources {
-		errs[r.Name] = nil
+		// Objects of other kinds may have the same name.
+		errs[r.Name] = slices.Grow(errs[r.Name], len(r.Errors))
 		for _, e := range r.Errors {
-			errs[r.Name] = append(errs[r.Name], e.Message)
+			errs[r.Name] = append(errs[r.Name], r.Kind+": "+e.Message)
+		}
+
+		if len(r.Errors) == 0 && r.Status != "valid" {
+			errs[r.Name] = append(errs[r.Name], r.Kind+": "+r.Status)
 		}
 	}
 

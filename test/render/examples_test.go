@@ -1,0 +1,203 @@
+package main
+
+import (
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+)
+
+// examples are all objects of all files below example/, by the file.
+type examples map[string][]*unstructured.Unstructured
+
+// readExamples reads every file: there is none that no test sees.
+func readExamples(t *testing.T) examples {
+	t.Helper()
+
+	ex := examples{}
+	dir := os.DirFS(filepath.Join(root, "example"))
+
+	err := fs.WalkDir(dir, ".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || file == "README.md" {
+			return err
+		}
+
+		if filepath.Ext(file) != ".yaml" {
+			t.Errorf("example/%s: nothing tests a file of this kind", file)
+		}
+
+		b, err := fs.ReadFile(dir, file)
+		if err != nil {
+			return err
+		}
+
+		for doc := range strings.SplitSeq(string(b), "\n---\n") {
+			u := &unstructured.Unstructured{}
+			if err := yaml.UnmarshalStrict([]byte(doc), &u.Object); err != nil {
+				t.Errorf("example/%s: %v", file, err)
+			}
+
+			ex[file] = append(ex[file], u)
+		}
+
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return ex
+}
+
+// A rendering is what a golden file is made of.
+type rendering struct{ xr, composition string }
+
+// isServer says whether an object is one that a DittoServer's XRD defines.
+func isServer(u *unstructured.Unstructured) bool {
+	return slices.Contains([]string{"DittoServer", "XDittoServer"}, u.GetKind())
+}
+
+// flavourOf an example, by its folder.
+func flavourOf(file string) string {
+	if filepath.Dir(file) == claims {
+		return claims
+	}
+
+	return namespaced
+}
+
+// renders are every composite resource, with the Composition that it names, and every
+// Composition that none of them names, with the composite resource that has every field.
+func (ex examples) renders(t *testing.T) map[string]rendering {
+	t.Helper()
+
+	path := func(file string) string { return filepath.Join(root, "example", file) }
+	compositions := map[string]string{}
+
+	for file, objects := range ex {
+		if objects[0].GetKind() == "Composition" {
+			compositions[objects[0].GetName()] = file
+		}
+	}
+
+	renders := map[string]rendering{}
+
+	for file, objects := range ex {
+		// What users write is no composite resource, but a claim.
+		if !isServer(objects[0]) || flavourOf(file) == claims && objects[0].GetKind() == "DittoServer" {
+			continue
+		}
+
+		r := rendering{xr: path(file), composition: configuration(flavourOf(file), "composition.yaml")}
+
+		if name, _, _ := unstructured.NestedString(objects[0].Object, "spec", "crossplane", "compositionRef", "name"); name != "" {
+			if compositions[name] == "" {
+				t.Fatalf("example/%s: there is no example of a Composition %s", file, name)
+			}
+
+			r.composition = path(compositions[name])
+		}
+
+		renders[file] = r
+	}
+
+	for _, file := range compositions {
+		if !slices.ContainsFunc(slices.Collect(maps.Values(renders)), func(r rendering) bool { return r.composition == path(file) }) {
+			renders[file] = rendering{xr: path("full.yaml"), composition: path(file)}
+		}
+	}
+
+	return renders
+}
+
+// TestExamples holds every object of every example against its schema: the XRD, the
+// CustomResourceDefinition of another project, or a type of Kubernetes.
+func TestExamples(t *testing.T) {
+	// Names by schemas, and the objects as a YAML text.
+	names, docs := map[string][]string{}, map[string]string{}
+
+	for file, objects := range readExamples(t) {
+		for _, u := range objects {
+			schemas := binary(t, "SCHEMAS") + "," + filepath.Join(root, "package", "input")
+
+			if isServer(u) {
+				schemas = configuration(flavourOf(file), "definition.yaml")
+				// They all have the same.
+				u.SetName(strings.NewReplacer("/", "-", ".yaml", "").Replace(file))
+
+				if len(objects) > 1 {
+					t.Errorf("example/%s: Crossplane renders a file with one composite resource only", file)
+				}
+			}
+
+			doc, err := yaml.Marshal(u)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			if into := kubernetesType(u); into == nil {
+				names[schemas] = append(names[schemas], u.GetName())
+				docs[schemas] += "---\n" + string(doc)
+			} else if err := yaml.UnmarshalStrict(doc, into); err != nil {
+				t.Errorf("example/%s: %s %s: %v", file, u.GetKind(), u.GetName(), err)
+			}
+		}
+	}
+
+	for schemas := range docs {
+		results := validate(t, schemas, docs[schemas])
+
+		for _, name := range names[schemas] {
+			if _, ok := results[name]; !ok {
+				t.Errorf("%s was not validated", name)
+			}
+		}
+
+		for name, errs := range results {
+			for _, err := range errs {
+				t.Errorf("%s: %s", name, err)
+			}
+		}
+	}
+}
+
+// TestIndex shows that a reader finds every example.
+func TestIndex(t *testing.T) {
+	index, err := os.ReadFile(filepath.Join(root, "example", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for file := range readExamples(t) {
+		if !strings.Contains(string(index), "]("+file+")") {
+			t.Errorf("example/README.md does not link to %s", file)
+		}
+	}
+}
+
+// kubernetesType is the Go type of Kubernetes' own kinds in the examples.
+func kubernetesType(u *unstructured.Unstructured) any {
+	switch u.GetAPIVersion() + "/" + u.GetKind() {
+	case "v1/ConfigMap":
+		return &corev1.ConfigMap{}
+	case "v1/Secret":
+		return &corev1.Secret{}
+	case "policy/v1/PodDisruptionBudget":
+		return &policyv1.PodDisruptionBudget{}
+	case "rbac.authorization.k8s.io/v1/ClusterRole":
+		return &rbacv1.ClusterRole{}
+	case "rbac.authorization.k8s.io/v1/ClusterRoleBinding":
+		return &rbacv1.ClusterRoleBinding{}
+	default:
+		return nil
+	}
+}

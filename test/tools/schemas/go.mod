@@ -1,0 +1,11 @@
+// Of these modules only the CustomResourceDefinitions in them are read: the examples are
+// held against them. Nothing is built.
+module github.com/dittofs/function-dittoserver/test/tools/schemas
+
+go 1.26.0
+
+require (
+	github.com/external-secrets/external-secrets v1.3.2
+	github.com/fluxcd/kustomize-controller v1.7.3
+	github.com/prometheus-operator/prometheus-operator v0.90.1
+)
