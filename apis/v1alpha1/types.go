@@ -598,7 +598,8 @@ type DittoServerStatus struct {
 	// +optional
 	ConfigHash string `json:"configHash,omitempty"`
 
-	// ObservedGeneration is the metadata.generation that this status is of.
+	// ObservedGeneration is the metadata.generation that this status is of. A claim
+	// has none: its own generation is not the one that is observed.
 	// +optional
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 

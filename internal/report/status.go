@@ -61,13 +61,18 @@ func Status(desired *fnv1.State, xr *structpb.Struct, s *spec.Server, manifests 
 
 func status(s *spec.Server, manifests manifest.Manifests, running observed.Resources, ready bool) *v1alpha1.DittoServerStatus {
 	st := &v1alpha1.DittoServerStatus{
-		Phase:              phase(manifests, running, ready),
-		ConfigHash:         manifest.ConfigHash(manifests[manifest.StatefulSet]),
-		ObservedGeneration: new(s.Generation),
+		Phase:      phase(manifests, running, ready),
+		ConfigHash: manifest.ConfigHash(manifests[manifest.StatefulSet]),
 		Endpoints: v1alpha1.Endpoints{
 			NFS: endpoint(s, manifest.ServiceFile, *s.Spec.NFSPort, running),
 			API: endpoint(s, manifest.ServiceAPI, *s.Spec.APIPort, running),
 		},
+	}
+
+	// A claim gets the same status and has a generation of its own: to whoever compares the
+	// two, it would never be done. https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus
+	if !s.Claimed {
+		st.ObservedGeneration = new(s.Generation)
 	}
 
 	if s.Spec.SMB.Enabled {

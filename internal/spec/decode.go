@@ -53,6 +53,9 @@ type Server struct {
 	// ClusterScoped says whether the composite resource has no namespace itself.
 	ClusterScoped bool
 
+	// Claimed says whether the composite resource is that of a claim.
+	Claimed bool
+
 	// Generation is the composite resource's metadata.generation.
 	Generation int64
 
@@ -155,6 +158,7 @@ func (s *Server) decodeMetadata(p *field.Path, v *structpb.Value) field.ErrorLis
 func (s *Server) decodeClaim(p *field.Path, v *structpb.Value) field.ErrorList {
 	claim := v.GetStructValue()
 	s.namePath = p.Child("name")
+	s.Claimed = true
 
 	if claim == nil || isGiven(claim.GetFields()["namespace"]) {
 		s.namespacePath = p.Child("namespace")
