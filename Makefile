@@ -139,7 +139,7 @@ build: ## Build the function, and what renders and compares with it
 ##@ Checks
 
 .PHONY: test
-test: generated vet lint unit ## Run every check
+test: generated vet lint unit gitops ## Run every check
 
 # What the golden renders run, and the schemas of the other kinds in the examples: only
 # files of modules, which are not built.
@@ -155,9 +155,15 @@ SCHEMAS = \
 unit: build $(CROSSPLANE_CLI) $(CORE) ## Run the tests with the race detector, the golden renders and the fuzz seeds
 	CGO_ENABLED=1 $(RENDERERS) go test -race -timeout 30m ./...
 
+# A module of its own, for the interpreters of Argo CD and Flux. Golden files outside of it
+# change, hence -count=1.
+.PHONY: gitops
+gitops: ## Judge DittoServers in every state with what the examples tell Argo CD and Flux of their health
+	cd test/gitops && go vet -trimpath ./... && go test -trimpath -count=1 ./...
+
 .PHONY: golden
 golden: build $(CROSSPLANE_CLI) $(CORE) ## Write the golden files anew. Review them as code: changed bytes restart servers
-	$(RENDERERS) go test $$(grep -l --include='*_test.go' -r 'flag.Bool("update"' . | xargs -n1 dirname | sort -u) -update
+	$(RENDERERS) go test $$(grep -l --include='*_test.go' -r 'flag.Bool("update"' . | xargs -n1 dirname | sort -u) -run Golden -update
 
 .PHONY: simulate
 HISTORIES ?= 3000

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"flag"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+	"sigs.k8s.io/yaml"
+
+	"github.com/dittofs/function-dittoserver/internal/report"
+	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// gitopsStates is where test/gitops finds DittoServers to judge.
+const gitopsStates = "test/gitops/testdata"
+
+// TestGoldenStates writes down DittoServers in each state, as users and GitOps tools
+// read them.
+func TestGoldenStates(t *testing.T) {
+	// Each begins with a server that runs.
+	states := map[string]func(w *world) *fnv1.RunFunctionResponse{
+		"running": func(w *world) *fnv1.RunFunctionResponse { return w.settle() },
+		"stopped": func(w *world) *fnv1.RunFunctionResponse {
+			w.patch("0", "replicas")
+			return w.settle()
+		},
+		"rolling": func(w *world) *fnv1.RunFunctionResponse {
+			w.patch("DEBUG", "logging", "level")
+			return w.reconcile(10)
+		},
+		"crashed": func(w *world) *fnv1.RunFunctionResponse {
+			typed.Set(w.live["statefulset"], structpb.NewNumberValue(0), "status", "readyReplicas")
+			w.provide("statefulset")
+
+			return w.reconcile(10)
+		},
+		"held": func(w *world) *fnv1.RunFunctionResponse {
+			w.patch("0.28.0", "version")
+			return w.settle()
+		},
+		"frozen": func(w *world) *fnv1.RunFunctionResponse {
+			w.patch("1Ti", "storage", "metadataSize")
+			return w.settle()
+		},
+		"invalid": func(w *world) *fnv1.RunFunctionResponse {
+			w.patch("70000", "nfsPort")
+			return w.reconcile(10)
+		},
+		"secret-missing": func(w *world) *fnv1.RunFunctionResponse {
+			delete(w.secrets, "jwt")
+			return w.settle()
+		},
+		"refused": func(w *world) *fnv1.RunFunctionResponse {
+			w.refused = true
+			w.patch("DEBUG", "logging", "level")
+
+			return w.settle()
+		},
+	}
+
+	// What Crossplane and users do without calling the function.
+	after := map[string]func(o *structpb.Struct){
+		"paused": func(o *structpb.Struct) {
+			setCondition(t, o, map[string]any{"type": "Synced", "status": "False", "reason": "ReconcilePaused", "message": "Reconciliation is paused via the pause annotation"})
+		},
+		"deleting": func(o *structpb.Struct) {
+			typed.Set(o, structpb.NewStringValue("2026-01-01T00:00:00Z"), "metadata", "deletionTimestamp")
+			setCondition(t, o, map[string]any{"type": "Ready", "status": "False", "reason": "Deleting"})
+		},
+		"unreachable": func(o *structpb.Struct) {
+			for _, c := range typed.Get(o, "status", "conditions").GetListValue().GetValues() {
+				if typ := typed.Get(c.GetStructValue(), "type").GetStringValue(); typ != "Synced" && typ != "Ready" {
+					maps.Copy(c.GetStructValue().GetFields(), mustStruct(t, map[string]any{
+						"status": "Unknown", "reason": "FatalError", "message": "A fatal error occurred before the status of this condition could be determined.",
+					}).GetFields())
+				}
+			}
+
+			// A claim does not get to know of it.
+			if typed.Get(o, "spec", "resourceRef") == nil {
+				setCondition(t, o, map[string]any{"type": "Synced", "status": "False", "reason": "ReconcileError", "message": `cannot compose resources: cannot run Composition pipeline step "dittoserver"`})
+			}
+		},
+		"edited": func(o *structpb.Struct) {
+			typed.Set(o, structpb.NewStringValue("DEBUG"), "spec", "logging", "level")
+			typed.Set(o, structpb.NewNumberValue(typed.Get(o, "metadata", "generation").GetNumberValue()+1), "metadata", "generation")
+		},
+	}
+
+	for _, f := range flavours[:2] {
+		for name, state := range states {
+			t.Run(f.name+"/"+name, func(t *testing.T) {
+				w := newStored(t, f)
+				w.settle()
+				goldenState(t, f, name, w.read(state(w)))
+			})
+		}
+
+		for name, change := range after {
+			t.Run(f.name+"/"+name, func(t *testing.T) {
+				w := newStored(t, f)
+				o := w.read(w.settle())
+				change(o)
+				goldenState(t, f, name, o)
+			})
+		}
+
+		t.Run(f.name+"/created", func(t *testing.T) {
+			goldenState(t, f, "created", newStored(t, f).object())
+		})
+
+		t.Run(f.name+"/pending", func(t *testing.T) {
+			w := newStored(t, f)
+			goldenState(t, f, "pending", w.read(w.reconcile(10)))
+		})
+	}
+}
+
+// newStored returns a world with a DittoServer as a flavour has it, and its Secrets.
+func newStored(t *testing.T, f flavour) *world {
+	t.Helper()
+
+	w := newServerOf(t, f)
+	spec := typed.Get(w.xr, "spec").GetStructValue()
+	w.create(f.xr)
+	w.edit(spec)
+
+	return w
+}
+
+// goldenState compares a DittoServer with a golden file.
+func goldenState(t *testing.T, f flavour, name string, o *structpb.Struct) {
+	t.Helper()
+
+	got, err := yaml.Marshal(o.AsMap())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	golden := filepath.Join(gitopsStates, f.name, name+".yaml")
+
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(golden), 0o750); err != nil {
+			t.Fatal(err)
+		}
+
+		if err := os.WriteFile(golden, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s: -want, +got:\n%s", golden, diff)
+	}
+}
+
+// object is the DittoServer that users write and read: the composite resource, or its
+// claim, which gets the same status. The claim's generation has nothing to do with that
+// of the composite resource.
+func (w *world) object() *structpb.Struct {
+	xr := proto.CloneOf(w.xr)
+	if typed.Get(xr, "kind").GetStringValue() == "DittoServer" {
+		return xr
+	}
+
+	claim := typedtest.FromYAML(w.t, "{apiVersion: dittofs.io/v1alpha1, kind: DittoServer, metadata: {name: files, namespace: storage, generation: 7}}")
+	maps.Copy(claim.GetFields(), map[string]*structpb.Value{"spec": typed.Get(xr, "spec")})
+	typed.Set(claim, typed.Get(xr, "metadata", "name"), "spec", "resourceRef", "name")
+	delete(typed.Get(claim, "spec").GetStructValue().GetFields(), "claimRef")
+
+	if status := typed.Get(xr, "status"); status != nil {
+		typed.Set(claim, status, "status")
+	}
+
+	return claim
+}
+
+// read the DittoServer after a reconcile, with the conditions that Crossplane adds to
+// the function's. A claim knows of a fatal result only from the function's.
+// https://github.com/crossplane/crossplane/tree/v2.4.0/internal/controller/apiextensions
+func (w *world) read(rsp *fnv1.RunFunctionResponse) *structpb.Struct {
+	o := w.object()
+	claimed := w.flavour.name == "claimed"
+	synced := map[string]any{"type": "Synced", "status": "True", "reason": "ReconcileSuccess"}
+	available := map[string]any{"type": "Ready", "status": "True", "reason": "Available"}
+	_, composed := rsp.GetDesired().GetResources()["statefulset"]
+
+	switch {
+	case report.IsFatal(rsp) && !claimed:
+		// Ready stays as it was.
+		synced = map[string]any{
+			"type": "Synced", "status": "False", "reason": "ReconcileError",
+			"message": "cannot compose resources: pipeline step \"dittoserver\" returned a fatal result: " + rsp.GetResults()[len(rsp.GetResults())-1].GetMessage(),
+		}
+	case !report.IsFatal(rsp) && (!composed || slices.Contains(slices.Collect(maps.Values(ready(rsp))), false)):
+		available = map[string]any{"type": "Ready", "status": "False", "reason": map[bool]string{false: "Creating", true: "Waiting"}[claimed]}
+	}
+
+	setCondition(w.t, o, synced)
+	setCondition(w.t, o, available)
+
+	return o
+}
+
+// setCondition of a DittoServer, as of its generation.
+func setCondition(tb testing.TB, o *structpb.Struct, condition map[string]any) {
+	tb.Helper()
+
+	condition["observedGeneration"] = typed.Get(o, "metadata", "generation").GetNumberValue()
+	conditions := slices.DeleteFunc(typed.Get(o, "status", "conditions").GetListValue().GetValues(), func(c *structpb.Value) bool {
+		return typed.Get(c.GetStructValue(), "type").GetStringValue() == condition["type"]
+	})
+	conditions = append(conditions, structpb.NewStructValue(mustStruct(tb, condition)))
+	typed.Set(o, structpb.NewListValue(&structpb.ListValue{Values: conditions}), "status", "conditions")
+}
