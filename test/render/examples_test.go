@@ -9,10 +9,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	k8slabels "k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/yaml"
 )
 
@@ -199,5 +201,81 @@ func kubernetesType(u *unstructured.Unstructured) any {
 		return &rbacv1.ClusterRoleBinding{}
 	default:
 		return nil
+	}
+}
+
+// TestServiceMonitor shows that the example scrapes a server's metrics, once.
+func TestServiceMonitor(t *testing.T) {
+	monitor := readExamples(t)["prometheus.yaml"][0]
+	labels, _, _ := unstructured.NestedStringMap(monitor.Object, "spec", "selector", "matchLabels")
+	endpoints, _, _ := unstructured.NestedSlice(monitor.Object, "spec", "endpoints")
+
+	b, err := os.ReadFile(filepath.Join("testdata", "golden", "metrics-smb.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var scraped []string
+
+	for doc := range strings.SplitSeq(string(b), "\n---\n") {
+		object := struct {
+			Spec struct {
+				ForProvider struct {
+					Manifest corev1.Service `json:"manifest"`
+				} `json:"forProvider"`
+			} `json:"spec"`
+		}{}
+		// What is no Service has other fields.
+		if err := yaml.Unmarshal([]byte(doc), &object); err != nil || object.Spec.ForProvider.Manifest.Kind != "Service" {
+			continue
+		}
+
+		service := object.Spec.ForProvider.Manifest
+		if !k8slabels.SelectorFromSet(labels).Matches(k8slabels.Set(service.Labels)) {
+			continue
+		}
+
+		for _, p := range service.Spec.Ports {
+			for _, e := range endpoints {
+				if e.(map[string]any)["port"] == p.Name {
+					scraped = append(scraped, service.Name)
+				}
+			}
+		}
+	}
+
+	if diff := cmp.Diff([]string{"files-metrics"}, scraped); diff != "" {
+		t.Errorf("Services that are scraped: -want, +got:\n%s", diff)
+	}
+}
+
+// TestExternalSecrets shows that the example makes the Secrets that xr.yaml names.
+func TestExternalSecrets(t *testing.T) {
+	ex := readExamples(t)
+	got := map[string]string{}
+
+	for _, u := range ex["external-secrets.yaml"] {
+		name, _, _ := unstructured.NestedString(u.Object, "spec", "target", "name")
+		data, _, _ := unstructured.NestedSlice(u.Object, "spec", "data")
+
+		for _, d := range data {
+			got[u.GetNamespace()+"/"+name] = d.(map[string]any)["secretKey"].(string)
+		}
+	}
+
+	want := map[string]string{}
+
+	for _, u := range ex["secrets.yaml"] {
+		data, _, _ := unstructured.NestedStringMap(u.Object, "data")
+		for key := range data {
+			// That of the database is another example's.
+			if u.GetName() != "files-db" {
+				want[u.GetNamespace()+"/"+u.GetName()] = key
+			}
+		}
+	}
+
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("keys of Secrets: -want, +got:\n%s", diff)
 	}
 }
