@@ -112,16 +112,17 @@ func (s *server) newRevision(t *testing.T, name, input string) {
 			return errors.Join(err, errors.New("it has the revision "+now))
 		}
 
-		xr, err := s.get(ctx)
+		composite, err := s.composite(ctx)
 		if err != nil {
 			return err
 		}
 
-		if seen := xr.Status.ObservedGeneration; seen == nil || *seen <= before {
-			return fmt.Errorf("the function has not seen a generation after %d", before)
+		seen, err := seenGeneration(composite)
+		if err == nil && seen <= before {
+			err = fmt.Errorf("the function has not seen a generation after %d", before)
 		}
 
-		return nil
+		return err
 	})
 }
 

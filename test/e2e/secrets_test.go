@@ -12,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // otherJWTKey is what the JWT Secret is rotated to.
@@ -141,21 +143,38 @@ func all(checks ...func(ctx context.Context) error) func(ctx context.Context) er
 
 // specSeen says nothing once the function has answered to the spec as it is now.
 func (s *server) specSeen(ctx context.Context) error {
-	xr, err := s.get(ctx)
-	if err != nil {
-		return err
-	}
-
 	composite, err := s.composite(ctx)
 	if err != nil {
 		return err
 	}
 
-	if seen := xr.Status.ObservedGeneration; seen == nil || *seen != composite.GetGeneration() {
-		return fmt.Errorf("the function has not seen generation %d of the spec", composite.GetGeneration())
+	seen, err := seenGeneration(composite)
+	if err == nil && seen != composite.GetGeneration() {
+		err = fmt.Errorf("the function has seen generation %d of the spec, which is at %d", seen, composite.GetGeneration())
 	}
 
-	return nil
+	return err
+}
+
+// seenGeneration of a composite resource is the one that its pipeline ran for last. A
+// claim's status tells none: its generation is another.
+func seenGeneration(composite *unstructured.Unstructured) (int64, error) {
+	var status struct {
+		Status struct {
+			Conditions []metav1.Condition `json:"conditions"`
+		} `json:"status"`
+	}
+
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(composite.Object, &status); err != nil {
+		return 0, err
+	}
+
+	c := meta.FindStatusCondition(status.Status.Conditions, "Synced")
+	if c == nil {
+		return 0, errors.New("no condition Synced")
+	}
+
+	return c.ObservedGeneration, nil
 }
 
 // A server whose JWT Secret is rotated starts anew with it: whoever has an old token is
