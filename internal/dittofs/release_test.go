@@ -1,6 +1,7 @@
 package dittofs
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -14,6 +15,12 @@ var (
 	keys09 = Keys{}
 	keys17 = Keys{ControlPlaneHost: true}
 	keys18 = Keys{ControlPlaneHost: true, Metrics: true, MetricsHost: true}
+)
+
+// newest is the newest known release, and patched a patch of it.
+var (
+	newest  = strings.TrimPrefix(NewestVersion, "v")
+	patched = newest[:strings.LastIndex(newest, ".")+1] + "99"
 )
 
 // release returns a release that is known to parse, or none for "".
@@ -57,16 +64,16 @@ func TestParseRelease(t *testing.T) {
 		"First18":     {"Metrics came back in 0.18.0, with a host", "0.18.0", want{"0.18.0", "marmos91c/dittofs:v0.18.0", keys18, false, false}},
 		"Last18":      {"0.19.0 ignores a password hash", "0.19.0", want{"0.19.0", "marmos91c/dittofs:v0.19.0", keys18, false, false}},
 		"First20":     {"Password hashes are used from 0.20.0 on", "0.20.0", want{"0.20.0", "marmos91c/dittofs:v0.20.0", keys18, true, false}},
-		"Newest":      {"The newest known release", "0.29.0", want{"0.29.0", "marmos91c/dittofs:v0.29.0", keys18, true, false}},
-		"Newer":       {"A newer one has the keys of the newest known", "0.30.0", want{"0.30.0", "marmos91c/dittofs:v0.30.0", keys18, true, true}},
-		"NewerPatch":  {"A patch is newer too", "0.29.1", want{"0.29.1", "marmos91c/dittofs:v0.29.1", keys18, true, true}},
+		"Newest":      {"The newest known release", newest, want{newest, "marmos91c/dittofs:v" + newest, keys18, true, false}},
+		"Newer":       {"A newer one has the keys of the newest known", "0.99.0", want{"0.99.0", "marmos91c/dittofs:v0.99.0", keys18, true, true}},
+		"NewerPatch":  {"A patch is newer too", patched, want{patched, "marmos91c/dittofs:v" + patched, keys18, true, true}},
 		"NewerMajor":  {"A major release is newer too", "1.0.0", want{"1.0.0", "marmos91c/dittofs:v1.0.0", keys18, true, true}},
 		"Prefix":      {"A v in front is part of the tag only", "v0.29.0", want{"0.29.0", "marmos91c/dittofs:v0.29.0", keys18, true, false}},
 		"PreRelease":  {"A pre-release has the keys of its release", "0.20.0-rc.1", want{"0.20.0-rc.1", "marmos91c/dittofs:v0.20.0-rc.1", keys18, true, false}},
 		"PreRelease7": {"A pre-release has the keys of its release, not of the one before", "v0.7.0-alpha", want{"0.7.0-alpha", "marmos91c/dittofs:v0.7.0-alpha", keys07, false, false}},
 		"PreOldest":   {"A pre-release of the oldest release has its configuration", "0.4.0-rc.1", want{"0.4.0-rc.1", "marmos91c/dittofs:v0.4.0-rc.1", keys04, false, false}},
 		"PreNewest":   {"A pre-release is older than its release", "0.29.0-rc.1", want{"0.29.0-rc.1", "marmos91c/dittofs:v0.29.0-rc.1", keys18, true, false}},
-		"PreNewer":    {"A pre-release of a newer release is newer", "0.30.0-rc.1", want{"0.30.0-rc.1", "marmos91c/dittofs:v0.30.0-rc.1", keys18, true, true}},
+		"PreNewer":    {"A pre-release of a newer release is newer", "0.99.0-rc.1", want{"0.99.0-rc.1", "marmos91c/dittofs:v0.99.0-rc.1", keys18, true, true}},
 		"InnerDash":   {"A dash within a pre-release is fine", "0.29.0-a-b", want{"0.29.0-a-b", "marmos91c/dittofs:v0.29.0-a-b", keys18, true, false}},
 		"Longest":     {"A label value has at most 63 bytes", long(63), want{long(63), "marmos91c/dittofs:v" + long(63), keys18, true, false}},
 	}
@@ -90,10 +97,9 @@ func TestParseRelease(t *testing.T) {
 }
 
 func TestParseReleaseErrors(t *testing.T) {
-	const (
-		noRelease = "must be a DittoFS release such as 0.29.0"
-		tooOld    = "must be 0.4.0 or newer"
-	)
+	const tooOld = "must be 0.4.0 or newer"
+
+	noRelease := "must be a DittoFS release such as " + newest
 
 	cases := map[string]struct {
 		reason  string
@@ -199,5 +205,17 @@ func TestBands(t *testing.T) {
 
 	if bands[0].since != OldestVersion {
 		t.Errorf("%s\nwant %s, got %s", "The first band begins with the oldest release", OldestVersion, bands[0].since)
+	}
+}
+
+// The newest release is the one that test/contract holds this package against.
+func TestNewestIsTested(t *testing.T) {
+	b, err := os.ReadFile("../../test/contract/go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if want := "github.com/marmos91/dittofs " + NewestVersion + "\n"; !strings.Contains(string(b), want) {
+		t.Errorf("test/contract/go.mod does not require %s", want)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
 // A testCase of an errorTable, for tables that a loop fills.
@@ -256,7 +258,7 @@ func TestValidateNames(t *testing.T) {
 }
 
 func TestValidateImage(t *testing.T) {
-	const notRelease = "must be a DittoFS release such as 0.29.0"
+	notRelease := "must be a DittoFS release such as " + strings.TrimPrefix(dittofs.NewestVersion, "v")
 
 	tests := errorTable{
 		"TooOld": {

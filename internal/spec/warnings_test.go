@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
 func TestWarnings(t *testing.T) {
@@ -18,7 +20,7 @@ func TestWarnings(t *testing.T) {
 	)
 
 	newer := func(version string) string {
-		return "spec.version: DittoFS " + version + " is newer than v0.29.0, the newest release known here, whose configuration it gets"
+		return "spec.version: DittoFS " + version + " is newer than " + dittofs.NewestVersion + ", the newest release known here, whose configuration it gets"
 	}
 
 	tests := map[string]struct {
@@ -45,8 +47,8 @@ func TestWarnings(t *testing.T) {
 		},
 		"NewerVersion": {
 			reason: "A newer release may know other keys",
-			xr:     "spec: {version: v0.29.1, " + admin + "}",
-			want:   []string{newer("0.29.1")},
+			xr:     "spec: {version: v0.99.1, " + admin + "}",
+			want:   []string{newer("0.99.1")},
 		},
 		"NewerMajorVersion": {
 			reason: "A newer release may know other keys",
@@ -111,10 +113,10 @@ func TestWarnings(t *testing.T) {
 		},
 		"Everything": {
 			reason: "All warnings should be told at once, in a fixed order",
-			xr:     "spec: {version: 0.30.0, telemetry: {enabled: true}, database: {type: sqlite, postgres: {secretRef: {name: db}}}, apiPort: 1}",
+			xr:     "spec: {version: 0.99.0, telemetry: {enabled: true}, database: {type: sqlite, postgres: {secretRef: {name: db}}}, apiPort: 1}",
 			want: []string{
-				newer("0.30.0"),
-				"spec.telemetry.enabled: DittoFS 0.30.0 sends no traces",
+				newer("0.99.0"),
+				"spec.telemetry.enabled: DittoFS 0.99.0 sends no traces",
 				overridden,
 				invents,
 				fmt.Sprintf(privileged, 1),

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
@@ -20,7 +21,7 @@ import (
 )
 
 // version of the server, of the module that go.mod requires.
-const version = "0.29.0"
+var version = strings.TrimPrefix(dittofs.NewestVersion, "v")
 
 // What the example Secrets hold.
 const (
