@@ -480,8 +480,8 @@ type JWT struct {
 // Admin configures the first administrator.
 type Admin struct {
 	// Username of the administrator. Default: admin. A name with control characters,
-	// with whitespace around it, or longer than 256 bytes is an error. No release up to 0.29.0 uses it, so
-	// that any name but admin gets a warning.
+	// with whitespace around it, or longer than 256 bytes is an error. No known
+	// release uses it, so that any name but admin gets a warning.
 	// +optional
 	Username string `json:"username,omitempty"`
 

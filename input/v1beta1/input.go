@@ -85,8 +85,8 @@ type Input struct {
 	ConfigHash ConfigHash `json:"configHash,omitzero"`
 
 	// Namespace of the server, for a cluster-scoped composite resource without a
-	// claim. Default: that of the DittoServer or the claim. A namespace that differs from the one of a namespaced composite
-	// resource is an error.
+	// claim. Default: that of the DittoServer or the claim. A namespace that differs
+	// from the one of a namespaced composite resource is an error.
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
 
