@@ -18,7 +18,7 @@ ARG VERSION=unknown
 RUN --mount=type=bind,target=/src \
     --mount=type=cache,target=/go/pkg/mod \
     --mount=type=cache,target=/root/.cache/go-build \
-    GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -trimpath -buildvcs=false -ldflags="-s -w -X main.version=${VERSION}" -o /function .
+    GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -trimpath -buildvcs=false -tags=grpcnotrace -ldflags="-s -w -X main.version=${VERSION}" -o /function .
 
 # Nothing but the binary: no shell, no package manager, no root.
 FROM gcr.io/distroless/static-debian12:nonroot

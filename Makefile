@@ -18,8 +18,9 @@ export CGO_ENABLED ?= 0
 GO_BUILD = go build -trimpath -ldflags='-s -w $(LDFLAGS)'
 
 # The function's own version is that of its package, and nothing else tells of where it
-# was built: the same commit gives the same bytes.
-FUNCTION_BUILD = go build -trimpath -buildvcs=false -ldflags='-s -w -X main.version=$(VERSION)'
+# was built: the same commit gives the same bytes. grpcnotrace leaves out gRPC's traces for
+# a debug page that is not served, and with them what keeps the linker from dropping code.
+FUNCTION_BUILD = go build -trimpath -buildvcs=false -tags=grpcnotrace -ldflags='-s -w -X main.version=$(VERSION)'
 
 # Version of the packages: that of the commit's tag, else one that sorts by time.
 # What was changed since tells in a suffix.
@@ -126,7 +127,7 @@ diff: build $(if $(OLD_REF),$(call function_of,$(OLD_REF))) $(if $(NEW_REF),$(ca
 $(OUTPUT)/ref/%/function:
 	@echo "Building the function of $*" >&2
 	@rm -rf $(@D) && mkdir -p $(@D)/source && git archive $* | tar -x -C $(@D)/source
-	@cd $(@D)/source && go build -trimpath -buildvcs=false -ldflags='-s -w -X main.version=$*' -o ../function .
+	@cd $(@D)/source && go build -trimpath -buildvcs=false -tags=grpcnotrace -ldflags='-s -w -X main.version=$*' -o ../function .
 	@rm -r $(@D)/source
 
 .PHONY: build

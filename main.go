@@ -3,13 +3,16 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
 	"time"
 
-	"github.com/alecthomas/kong"
 	"github.com/crossplane/function-sdk-go"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -22,16 +25,53 @@ import (
 
 // CLI of this Function.
 type CLI struct {
-	Version kong.VersionFlag `help:"Print the version, and exit."`
-	Debug   bool             `help:"Emit debug logs in addition to info logs." short:"d"`
+	Version bool
+	Debug   bool
 
-	Network            string        `default:"tcp"     help:"Network on which to listen for gRPC connections."`
-	Address            string        `default:":9443"   help:"Address at which to listen for gRPC connections."`
-	TLSCertsDir        string        `env:"TLS_SERVER_CERTS_DIR" help:"Directory containing server certs (tls.key, tls.crt) and the CA used to verify client certificates (ca.crt)."`
-	Insecure           bool          `help:"Run without mTLS credentials. If you supply this flag --tls-certs-dir will be ignored."`
-	MaxRecvMessageSize int           `default:"16"      help:"Maximum size of received messages in MiB. Three Secrets of 1 MiB need more than gRPC's default of 4."`
-	MetricsAddress     string        `default:":8080"   help:"Address at which to serve Prometheus metrics. Empty to serve none."`
-	TTL                time.Duration `default:"1m"      help:"How long Crossplane may wait before it calls this function again, unless the function's input says so." name:"ttl"`
+	Network            string
+	Address            string
+	TLSCertsDir        string
+	Insecure           bool
+	MaxRecvMessageSize int
+	MetricsAddress     string
+	TTL                time.Duration
+}
+
+// parse the command line. Who asks for help gets it.
+//
+// Libraries that call methods by their names have the linker keep every method of every
+// type: a quarter of the binary, and of what its start costs. Package flag is none.
+func parse(args []string, help io.Writer) (*CLI, error) {
+	c, f := &CLI{}, flag.NewFlagSet("function", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+
+	f.BoolVar(&c.Version, "version", false, "Print the version, and exit.")
+	f.BoolVar(&c.Debug, "debug", false, "Emit debug logs in addition to info logs.")
+	f.BoolVar(&c.Debug, "d", false, "Short for debug.")
+
+	f.StringVar(&c.Network, "network", "tcp", "Network on which to listen for gRPC connections.")
+	f.StringVar(&c.Address, "address", ":9443", "Address at which to listen for gRPC connections.")
+	f.StringVar(&c.TLSCertsDir, "tls-certs-dir", os.Getenv("TLS_SERVER_CERTS_DIR"), "Directory containing server certs (tls.key, tls.crt) and the CA used to verify client certificates (ca.crt). $TLS_SERVER_CERTS_DIR if not set.")
+	f.BoolVar(&c.Insecure, "insecure", false, "Run without mTLS credentials. If you supply this flag --tls-certs-dir will be ignored.")
+	f.IntVar(&c.MaxRecvMessageSize, "max-recv-message-size", 16, "Maximum size of received messages in MiB. Three Secrets of 1 MiB need more than gRPC's default of 4.")
+	f.StringVar(&c.MetricsAddress, "metrics-address", ":8080", "Address at which to serve Prometheus metrics. Empty to serve none.")
+	f.DurationVar(&c.TTL, "ttl", time.Minute, "How long Crossplane may wait before it calls this function again, unless the function's input says so.")
+
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			f.SetOutput(help)
+			_, _ = fmt.Fprint(help, "A Crossplane composition function for DittoFS servers. Flags:\n\n")
+			f.PrintDefaults()
+		}
+
+		return nil, err
+	}
+
+	if f.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %s", f.Arg(0))
+	}
+
+	return c, nil
 }
 
 // Run this Function.
@@ -74,6 +114,22 @@ func main() {
 		debug.SetGCPercent(gcPercent)
 	}
 
-	ctx := kong.Parse(&CLI{}, kong.Description("A Crossplane composition function for DittoFS servers."), kong.Vars{"version": version})
-	ctx.FatalIfErrorf(ctx.Run())
+	c, err := parse(os.Args[1:], os.Stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+
+	if err == nil && c.Version {
+		_, _ = fmt.Fprintln(os.Stdout, version)
+		return
+	}
+
+	if err == nil {
+		err = c.Run()
+	}
+
+	if err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "function: error:", err)
+		os.Exit(1)
+	}
 }

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParse(t *testing.T) {
+	t.Setenv("TLS_SERVER_CERTS_DIR", "/tls/server")
+
+	defaults := func(change func(c *CLI)) *CLI {
+		c := &CLI{Network: "tcp", Address: ":9443", TLSCertsDir: "/tls/server", MaxRecvMessageSize: 16, MetricsAddress: ":8080", TTL: time.Minute}
+		change(c)
+
+		return c
+	}
+
+	cases := map[string]struct {
+		reason string
+		args   []string
+		want   *CLI
+		err    string
+	}{
+		"Defaults": {
+			reason: "As Crossplane runs the function: without arguments, with certificates.",
+			want:   defaults(func(*CLI) {}),
+		},
+		"All": {
+			reason: "Every flag, with values in both spellings.",
+			args: []string{
+				"--version", "--debug", "--network=tcp4", "--address", "127.0.0.1:9443", "--tls-certs-dir=certs", "--insecure",
+				"--max-recv-message-size=4", "--metrics-address=", "--ttl", "5m",
+			},
+			want: &CLI{Version: true, Debug: true, Network: "tcp4", Address: "127.0.0.1:9443", TLSCertsDir: "certs", Insecure: true, MaxRecvMessageSize: 4, TTL: 5 * time.Minute},
+		},
+		"Short": {
+			reason: "As other functions have it.",
+			args:   []string{"-d"},
+			want:   defaults(func(c *CLI) { c.Debug = true }),
+		},
+		"NoCertificates": {
+			reason: "A flag counts more than the environment.",
+			args:   []string{"--insecure", "--tls-certs-dir="},
+			want:   defaults(func(c *CLI) { c.Insecure, c.TLSCertsDir = true, "" }),
+		},
+		"Unknown":    {reason: "A flag that is misspelt is not passed over.", args: []string{"--insecur"}, err: "flag provided but not defined: -insecur"},
+		"Unexpected": {reason: "Flags after an argument would be passed over.", args: []string{"true", "--insecure"}, err: "unexpected argument true"},
+		"Malformed":  {reason: "A duration needs its unit.", args: []string{"--ttl=60"}, err: `invalid value "60" for flag -ttl`},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, err := parse(tc.args, io.Discard)
+			if (err != nil) != (tc.err != "") || err != nil && !strings.Contains(err.Error(), tc.err) {
+				t.Errorf("%s\nparse(...): want error %q, got: %v", tc.reason, tc.err, err)
+			}
+
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s\nparse(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	help := &strings.Builder{}
+	if _, err := parse([]string{"--help"}, help); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("parse(...): want %v, got: %v", flag.ErrHelp, err)
+	}
+
+	for _, want := range []string{"-insecure", "-tls-certs-dir", "$TLS_SERVER_CERTS_DIR"} {
+		if !strings.Contains(help.String(), want) {
+			t.Errorf("parse(...): want help on %s, got:\n%s", want, help)
+		}
+	}
+}
