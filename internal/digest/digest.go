@@ -6,13 +6,16 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"hash"
+	"maps"
 	"strconv"
+
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/secret"
 	"github.com/dittofs/function-dittoserver/internal/spec"
+	"github.com/dittofs/function-dittoserver/internal/typed"
 )
 
 // Of returns the rollout digest of a server, or "" unless every Secret is there:
@@ -68,13 +71,9 @@ func Generation(s *spec.Server) []byte {
 
 	// Stopping a server changes nothing for the next pod, and neither does who
 	// decides on restarts.
-	user := s.UserSpec.AsMap()
+	user := maps.Clone(s.UserSpec.GetFields())
 	delete(user, "replicas")
 	delete(user, "rollout")
 
-	// Maps are marshalled in the order of their keys, and a protobuf struct holds
-	// nothing that JSON cannot.
-	b, _ := json.Marshal(user) //nolint:errchkjson // See above.
-
-	return b
+	return typed.JSON(structpb.NewStructValue(&structpb.Struct{Fields: user}))
 }

@@ -5,7 +5,6 @@ package manifest
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -164,10 +163,7 @@ func ChangeHash(desired, running, live *structpb.Struct) string {
 }
 
 func hashOf(v *structpb.Value) string {
-	// Maps are marshalled in the order of their keys, and a protobuf value holds
-	// nothing that JSON cannot.
-	b, _ := json.Marshal(v.AsInterface()) //nolint:errchkjson // See above.
-	h := sha256.Sum256(b)
+	h := sha256.Sum256(typed.JSON(v))
 
 	return hex.EncodeToString(h[:])
 }
