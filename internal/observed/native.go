@@ -132,10 +132,14 @@ func ownedByCrossplane(live *structpb.Struct) *structpb.Struct {
 
 // union of two field sets in the format FieldsV1.
 func union(a, b *structpb.Struct) *structpb.Struct {
-	out := &structpb.Struct{Fields: maps.Clone(a.GetFields())}
-	if out.Fields == nil {
-		out.Fields = map[string]*structpb.Value{}
+	switch {
+	case len(b.GetFields()) == 0:
+		return a
+	case len(a.GetFields()) == 0:
+		return b
 	}
+
+	out := &structpb.Struct{Fields: maps.Clone(a.GetFields())}
 
 	for name, below := range b.GetFields() {
 		out.Fields[name] = structpb.NewStructValue(union(out.GetFields()[name].GetStructValue(), below.GetStructValue()))
