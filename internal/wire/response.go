@@ -17,7 +17,7 @@ import (
 func encodeResponse(rsp *fnv1.RunFunctionResponse) ([]byte, error) {
 	desired := rsp.GetDesired()
 
-	b, err := appendWithout(nil, rsp, &rsp.Desired)
+	b, err := appendWithout(make([]byte, 0, sizeHint(desired)), rsp, &rsp.Desired)
 	if err != nil || desired == nil {
 		return b, err
 	}
@@ -28,6 +28,17 @@ func encodeResponse(rsp *fnv1.RunFunctionResponse) ([]byte, error) {
 	}
 
 	return end(b, start), nil
+}
+
+// sizeHint is about how long a response is: some 16 KiB, and what is passed on as bytes.
+func sizeHint(desired *fnv1.State) int {
+	size := 16 << 10
+
+	for name, r := range desired.GetResources() {
+		size += len(name) + len(r.ProtoReflect().GetUnknown()) + 16
+	}
+
+	return size
 }
 
 func appendState(b []byte, s *fnv1.State) ([]byte, error) {
