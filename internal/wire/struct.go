@@ -312,7 +312,10 @@ func count(b []byte, field protowire.Number) int {
 // keyAndValue of an entry of a map with string keys. A value that comes twice is one,
 // as its bytes say it.
 func keyAndValue(b []byte) (string, []byte, error) {
-	var key, value []byte
+	var (
+		key   string
+		value []byte
+	)
 
 	for len(b) > 0 {
 		num, v, n := consume(b)
@@ -325,7 +328,11 @@ func keyAndValue(b []byte) (string, []byte, error) {
 		switch {
 		case v == nil:
 		case num == entryKey:
-			key = v
+			// The last one counts, and each must be text.
+			var err error
+			if key, err = stringOf(v); err != nil {
+				return "", nil, err
+			}
 		case num == entryValue && len(value) == 0:
 			value = v
 		case num == entryValue:
@@ -333,9 +340,7 @@ func keyAndValue(b []byte) (string, []byte, error) {
 		}
 	}
 
-	s, err := stringOf(key)
-
-	return s, value, err
+	return key, value, nil
 }
 
 // kindOf a Kubernetes object, of the bytes of its struct. The last one counts.

@@ -96,6 +96,7 @@ func requests(tb testing.TB) map[string][]byte {
 		"WrongTypes":         join(varint(requestObserved, 1), varint(requestInput, 1), input(varint(structFields, 1), property("a", varint(valueString, 1)...), property("b", field(valueNumber, 'x')...), property("c", varint(valueStruct, 1)...), field(structFields, varint(entryKey, 1)...), field(structFields, varint(entryValue, 1)...), property("d", field(valueList, varint(listValues, 1)...)...))),
 		"Deep":               input(property("a", deep...)),
 		"BadKey":             input(property("\xff", text...)),
+		"BadKeyReplaced":     input(field(structFields, join(field(entryKey, 0xff), field(entryKey, 'a'), field(entryValue, text...))...)),
 		"BadString":          input(property("a", field(valueString, 0xff)...)),
 		"BadStringReplaced":  input(property("a", field(valueString, 0xff)...), property("a", text...)),
 		"BadName":            field(requestObserved, field(stateResources, field(entryKey, 0xff)...)...),
