@@ -37,7 +37,7 @@ type CLI struct {
 
 	XRs    int           `default:"1000"  help:"How many distinct composite resources there are." name:"xrs"`
 	Rounds int           `default:"5"     help:"How often everything is measured, in turns."`
-	Slice  time.Duration `default:"300ms" help:"How long each server is measured for each case in a round."`
+	Slice  time.Duration `default:"300ms" help:"How long each server is measured for each case in a round, and no less than each request once."`
 
 	Page string `help:"A Markdown page to write the tables into, between the marks." type:"existingfile"`
 	Plot string `help:"Where to write the plot (SVG)."`
@@ -343,7 +343,8 @@ func (c *CLI) measure(ctx context.Context, s *server, requests [][]byte) (measur
 		return m, err
 	}
 
-	for begin, i := time.Now(), warmUp; time.Since(begin) < c.Slice || i < 2*warmUp; i++ {
+	// Each request once at least.
+	for begin, i := time.Now(), warmUp; time.Since(begin) < c.Slice || i < warmUp+len(requests); i++ {
 		called := time.Now()
 		if _, err := s.call(ctx, requests[i%len(requests)]); err != nil {
 			return m, err

@@ -237,7 +237,7 @@ func replace(page, tables string) error {
 // plot CPU per call of each case and server, on a logarithmic axis.
 func (r *results) plot() []byte {
 	const (
-		width, left, right, top, rowHeight = 760, 270, 20, 56, 26
+		width, left, right, top, rowHeight = 780, 270, 40, 56, 26
 		from, to                           = 0.05, 100.0 // ms.
 	)
 
@@ -303,7 +303,7 @@ func (r *results) plot() []byte {
 var plotTemplate = template.Must(template.New("plot").Parse(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {{.Width}} {{.Height}}" width="{{.Width}}" font-family="sans-serif" font-size="12" role="img">
 <title>CPU per call of the function and of its floors, in ms on a logarithmic axis</title>
 <style>
-text { fill: #57606a } line { stroke: #8b949e; stroke-opacity: .35 }
+text { fill: #6e7781 } line { stroke: #8b949e; stroke-opacity: .35 }
 .f { fill: #1f6feb } .o { fill: #8b949e } .m { fill: #d29922 } .p { fill: #cf5b4e } .r { fill: #2da44e }
 @media (prefers-color-scheme: dark) { text { fill: #adbac7 } }
 </style>
