@@ -113,6 +113,7 @@ func requests(tb testing.TB) map[string][]byte {
 		"ResourceTwice":      field(requestObserved, field(stateComposite, join(field(resourceResource, property("a", text...)...), field(resourceResource, property("b", text...)...))...)...),
 		"ContextTwice":       join(field(requestContext, property("a", text...)...), field(requestContext, property("b", text...)...)),
 		"CarriedTwice":       field(requestDesired, field(stateResources, join(field(entryKey, 'x'), field(entryValue, field(resourceResource, property("a", text...)...)...), field(entryValue, field(resourceResource, property("b", text...)...)...))...)...),
+		"CarriedReplaced":    field(requestDesired, join(field(stateResources, join(field(entryKey, 'x'), field(entryValue, 0x80))...), field(stateResources, field(entryKey, 'x')...))...),
 		"DuplicateResource":  field(requestObserved, join(field(stateResources, join(field(entryKey, []byte("own")...), field(entryValue, field(resourceResource, property("a", text...)...)...))...), field(stateResources, join(field(entryKey, []byte("own")...), field(entryValue, field(resourceResource, property("b", text...)...)...))...))...),
 		"DuplicateRequired":  slices.Repeat(field(requestRequiredResources, join(field(entryKey, 'x'), field(entryValue, field(resourcesItems, field(resourceResource, property("a", text...)...)...)...))...), 2),
 		"ManagersOfAService": field(requestObserved, field(stateComposite, field(resourceResource, join(property("kind", field(valueString, []byte("Service")...)...), property("metadata", object(property("managedFields", list(text)...))...))...)...)...),
@@ -181,7 +182,7 @@ func compareDecoded(t *testing.T, b []byte) {
 		}
 
 		// What is not read may be wrong.
-		if err != nil && wantErr == nil || err == nil && wantErr != nil && c.Reads("other") {
+		if err != nil && wantErr == nil || err == nil && wantErr != nil && c.Reads("other") && !carriedReplaced(b, got) {
 			t.Errorf("Unmarshal(...): want error: %v, got: %v", wantErr, err)
 		}
 
@@ -207,6 +208,27 @@ func compareDecoded(t *testing.T, b []byte) {
 			t.Errorf("Unmarshal(...): -want, +got:\n%s", diff)
 		}
 	}
+}
+
+// carriedReplaced says whether a carried resource took the place of another one, which
+// nobody has looked at.
+func carriedReplaced(b []byte, req *fnv1.RunFunctionRequest) bool {
+	entries := 0
+
+	for len(b) > 0 {
+		num, v, n := consume(b)
+		if n < 0 {
+			return false
+		}
+
+		if num == requestDesired {
+			entries += count(v, stateResources)
+		}
+
+		b = b[n:]
+	}
+
+	return entries > len(req.GetDesired().GetResources())
 }
 
 // uncarry decodes what was carried.
