@@ -43,8 +43,7 @@ func (c Codec) decodeRequest(b []byte, req *fnv1.RunFunctionRequest) error {
 		case requestInput:
 			return true, d.decodeStruct(v, orNew(&req.Input), false)
 		case requestContext:
-			carry(v, orNew(&req.Context))
-			return true, nil
+			return true, carry(v, orNew(&req.Context))
 		case requestRequiredResources:
 			return true, entry(v, &req.RequiredResources, func(v []byte, r *fnv1.Resources) error {
 				return message(v, r, func(num protowire.Number, v []byte) (bool, error) {
@@ -90,10 +89,7 @@ func (c Codec) decodeObserved(d *decoder, b []byte, s *fnv1.State) error {
 
 // carryDesired passes a desired composed resource of an earlier function on.
 func carryDesired(b []byte, s *fnv1.State) error {
-	return entry(b, &s.Resources, func(v []byte, r *fnv1.Resource) error {
-		carry(v, r)
-		return nil
-	})
+	return entry(b, &s.Resources, func(v []byte, r *fnv1.Resource) error { return carry(v, r) })
 }
 
 func (c Codec) decodeResource(d *decoder, b []byte, r *fnv1.Resource) error {
@@ -108,13 +104,35 @@ func (c Codec) decodeResource(d *decoder, b []byte, r *fnv1.Resource) error {
 
 // carry the bytes of a message in fields that nobody knows, which are encoded again as
 // they came.
-func carry(b []byte, m proto.Message) {
+func carry(b []byte, m proto.Message) error {
 	r := m.ProtoReflect()
-	if known := r.GetUnknown(); len(known) > 0 {
-		b = slices.Concat(known, b)
+
+	if before := r.GetUnknown(); len(before) > 0 {
+		var err error
+		if b, err = merge(before, b); err != nil {
+			return err
+		}
 	}
 
 	r.SetUnknown(b)
+
+	return nil
+}
+
+// merge the bytes of a message that comes twice. Each must end where a field does.
+func merge(a, b []byte) ([]byte, error) {
+	for _, m := range [][]byte{a, b} {
+		for len(m) > 0 {
+			_, _, n := consume(m)
+			if n < 0 {
+				return nil, protowire.ParseError(n)
+			}
+
+			m = m[n:]
+		}
+	}
+
+	return slices.Concat(a, b), nil
 }
 
 // message decodes the fields of a message that take takes, each from the bytes of its

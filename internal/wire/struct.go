@@ -26,6 +26,9 @@ const (
 	listValues = 1
 )
 
+// errFieldNumber is what protowire.ParseError knows for a number that no field has.
+const errFieldNumber = -2
+
 var (
 	errUTF8  = errors.New("a string is not valid UTF-8")
 	errDepth = errors.New("values are nested too deeply")
@@ -130,7 +133,7 @@ func (d *decoder) value(b []byte, name string, depth int) (*structpb.Value, erro
 	var v *structpb.Value
 
 	for len(b) > 0 {
-		num, typ, n := protowire.ConsumeTag(b)
+		num, typ, n := consumeTag(b)
 		if n < 0 {
 			return nil, protowire.ParseError(n)
 		}
@@ -263,10 +266,21 @@ func (d *decoder) items(b []byte, l *structpb.ListValue, depth int) error {
 	return nil
 }
 
+// consumeTag is protowire's, which takes larger numbers for those that a MessageSet has.
+// Nothing else may have them.
+func consumeTag(b []byte) (protowire.Number, protowire.Type, int) {
+	num, typ, n := protowire.ConsumeTag(b)
+	if num > protowire.MaxValidNumber {
+		return 0, 0, errFieldNumber
+	}
+
+	return num, typ, n
+}
+
 // consume the field that b begins with: its number, its bytes if it has any, and how
 // long it is, or what is wrong with it (protowire.ParseError).
 func consume(b []byte) (protowire.Number, []byte, int) {
-	num, typ, tag := protowire.ConsumeTag(b)
+	num, typ, tag := consumeTag(b)
 	if tag < 0 {
 		return 0, nil, tag
 	}
@@ -336,7 +350,10 @@ func keyAndValue(b []byte) (string, []byte, error) {
 		case num == entryValue && len(value) == 0:
 			value = v
 		case num == entryValue:
-			value = slices.Concat(value, v)
+			var err error
+			if value, err = merge(value, v); err != nil {
+				return "", nil, err
+			}
 		}
 	}
 
