@@ -262,15 +262,15 @@ $(sort $(FUNCTION_XPKGS) $(XPKG)/function-dittoserver-$(GOARCH).xpkg): $(XPKG)/f
 	@GOARCH=$* $(FUNCTION_BUILD) -o $(XPKG)/$*/function .
 	@$(OUTPUT)/image --output=$(XPKG)/$*/runtime.tar --platform=linux/$* \
 		--add=$(XPKG)/$*/function=/function --entrypoint=/function --user=65532:65532 --port=9443/tcp
-	@$(CROSSPLANE_CLI) xpkg build --package-root=package --embed-runtime-image-tarball=$(XPKG)/$*/runtime.tar --package-file=$@
+	@$(CROSSPLANE_CLI) xpkg build --package-root=package --examples-root=example --embed-runtime-image-tarball=$(XPKG)/$*/runtime.tar --package-file=$@
 
 $(XPKG)/configuration-dittoserver.xpkg: FORCE $(CROSSPLANE_CLI)
 	@mkdir -p $(XPKG)
-	@$(CROSSPLANE_CLI) xpkg build --package-root=configuration/namespaced --package-file=$@
+	@$(CROSSPLANE_CLI) xpkg build --package-root=configuration/namespaced --examples-root=example --package-file=$@
 
 $(XPKG)/configuration-dittoserver-claims.xpkg: FORCE $(CROSSPLANE_CLI)
 	@mkdir -p $(XPKG)
-	@$(CROSSPLANE_CLI) xpkg build --package-root=configuration/claims --package-file=$@
+	@$(CROSSPLANE_CLI) xpkg build --package-root=configuration/claims --examples-root=example/claims --package-file=$@
 
 # What is built by a tool that knows itself what is stale.
 .PHONY: FORCE
