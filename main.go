@@ -40,7 +40,7 @@ type CLI struct {
 // parse the command line. Who asks for help gets it.
 //
 // Libraries that call methods by their names have the linker keep every method of every
-// type: a quarter of the binary, and of what its start costs. Package flag is none.
+// type: a quarter of the binary. Package flag is none.
 func parse(args []string, help io.Writer) (*CLI, error) {
 	c, f := &CLI{}, flag.NewFlagSet("function", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
