@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -53,7 +54,7 @@ func TestScaledFunctionSharesTheCalls(t *testing.T) {
 	t.Cleanup(func() {
 		var wg sync.WaitGroup
 		for _, s := range all {
-			wg.Go(func() { s.remove(t) })
+			wg.Go(func() { s.remove(t, servers*10*time.Second) })
 		}
 
 		wg.Wait()

@@ -81,19 +81,19 @@ func (s *server) cleanup(t *testing.T) {
 
 	s.checkOwnership(t)
 
-	if s.remove(t) {
+	if s.remove(t, patience) {
 		_ = cluster.Delete(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}})
 	}
 }
 
-// remove the DittoServer, and say whether it is gone with all that it owns.
-func (s *server) remove(t *testing.T) bool {
+// remove the DittoServer, and say whether it is gone in time with all that it owns.
+func (s *server) remove(t *testing.T, within time.Duration) bool {
 	t.Helper()
 
 	ctx := context.Background()
 
 	err := cluster.Delete(ctx, s.object(), client.PropagationPolicy(metav1.DeletePropagationForeground))
-	for deadline := time.Now().Add(patience); !apierrors.IsNotFound(err); err = cluster.Get(ctx, s.key(s.name), s.object()) {
+	for deadline := time.Now().Add(within); !apierrors.IsNotFound(err); err = cluster.Get(ctx, s.key(s.name), s.object()) {
 		if time.Now().After(deadline) {
 			t.Errorf("the DittoServer %s in namespace %s is not deleted: %v", s.name, s.namespace, err)
 
