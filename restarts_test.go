@@ -204,6 +204,8 @@ func TestRestartsAreAsDocumented(t *testing.T) {
 }
 
 func TestRestarts(t *testing.T) {
+	t.Parallel()
+
 	generations := []v1beta1.Generation{v1beta1.GenerationSpec, v1beta1.GenerationMetadata, v1beta1.GenerationNone}
 
 	for i, generation := range generations {

@@ -19,6 +19,8 @@ import (
 
 // What make diff says of an edit is what the world makes of it.
 func TestDiffAgreesWithWorld(t *testing.T) {
+	t.Parallel()
+
 	verdicts := map[change.Verdict]int{}
 
 	// How far the edited spec is from the first one in their list.

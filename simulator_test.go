@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/crossplane/function-sdk-go/logging"
@@ -1009,6 +1010,8 @@ func messageOf(xr *structpb.Struct, typ string) string {
 // come and go, partial applies, a provider that lags. HISTORIES sets their
 // number, SEED replays one.
 func TestHistories(t *testing.T) {
+	t.Parallel()
+
 	histories := 20
 	if n, err := strconv.Atoi(os.Getenv("HISTORIES")); err == nil {
 		histories = n
@@ -1023,11 +1026,17 @@ func TestHistories(t *testing.T) {
 		seeds = []uint64{seed}
 	}
 
-	steps, calls := 0, 0
+	var steps, calls atomic.Int64
+
+	t.Cleanup(func() {
+		t.Logf("%d histories of each flavour, %d steps, %d calls", len(seeds), steps.Load(), calls.Load())
+	})
 
 	for _, f := range flavours {
 		for _, seed := range seeds {
 			t.Run(fmt.Sprintf("%s/SEED=%d", f.name, seed), func(t *testing.T) {
+				t.Parallel()
+
 				w := newWorld(t, seed, f)
 				w.setSecret("jwt", secretValues["jwt"][0])
 				w.create(f.xr)
@@ -1035,17 +1044,15 @@ func TestHistories(t *testing.T) {
 
 				for range 60 {
 					w.step()
-					steps++
+					steps.Add(1)
 				}
 
 				// In the end everything comes to rest.
 				w.refused = false
 				w.checkRest(w.settle())
 
-				calls += w.calls
+				calls.Add(int64(w.calls))
 			})
 		}
 	}
-
-	t.Logf("%d histories of each flavour, %d steps, %d calls", len(seeds), steps, calls)
 }

@@ -59,7 +59,7 @@ var notMessages = []string{
 	// Help of metrics, and of the program.
 	"Calls in which a pod template had to wait, by the reason of the condition ConfigRolledOut.",
 	"Calls that ended with a fatal result, by its reason.",
-	"A Crossplane composition function for DittoFS servers.",
+	"A Crossplane composition function for DittoFS servers. Flags:",
 	// Crossplane's words, by which the function knows its own error.
 	"returned a fatal result",
 }
@@ -237,6 +237,10 @@ func sentences(f *ast.File) []string {
 		case *ast.ImportSpec, *ast.Field:
 			// Paths, and tags of structs.
 			return false
+		case *ast.CallExpr:
+			// What a flag is for is no message.
+			f, ok := n.Fun.(*ast.SelectorExpr)
+			return !ok || !strings.HasSuffix(f.Sel.Name, "Var")
 		case ast.Expr:
 			s := literal(n)
 			if s == "" {
