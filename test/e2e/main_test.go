@@ -32,8 +32,9 @@ var cluster struct {
 }
 
 // oftenCalled is a Composition that has Crossplane call the function every few seconds,
-// so that a test in which nothing must happen sees that it was asked to.
-const oftenCalled = "e2e"
+// so that a test in which nothing must happen sees that it was asked to. Each flavour has
+// its own, since a run that fails leaves it.
+var oftenCalled string
 
 func TestMain(m *testing.M) {
 	if err := connect(); err != nil {
@@ -46,6 +47,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 
+	oftenCalled = "e2e." + tested.composition
 	often := &unstructured.Unstructured{}
 	often.SetName(oftenCalled)
 
