@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
@@ -173,6 +174,7 @@ func versionsOf(crd *unstructured.Unstructured, maxName int) ([]any, error) {
 		}
 		schema["properties"] = props
 		stripDefaults(schema)
+		reflow(schema)
 
 		versions[i] = map[string]any{
 			"name":                     v["name"],
@@ -214,4 +216,42 @@ func stripDefaults(schema map[string]any) {
 			}
 		}
 	}
+}
+
+// reflow has each paragraph of the descriptions in one line. controller-gen keeps the
+// line breaks of Go, and kubectl explain would break lines once more.
+func reflow(schema map[string]any) {
+	for key, value := range schema {
+		switch v := value.(type) {
+		case string:
+			if key == "description" {
+				schema[key] = paragraphs(v)
+			}
+		case map[string]any:
+			reflow(v)
+		case []any:
+			for _, e := range v {
+				if e, ok := e.(map[string]any); ok {
+					reflow(e)
+				}
+			}
+		}
+	}
+}
+
+// paragraphs joins the lines of text, but for those that begin a list's item or code.
+func paragraphs(text string) string {
+	lines := strings.Split(text, "\n")
+	joined := lines[:1]
+
+	for i, line := range lines[1:] {
+		if line == "" || lines[i] == "" || strings.HasPrefix(line, "-") || strings.HasPrefix(line, "*") || strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t") {
+			joined = append(joined, line)
+			continue
+		}
+
+		joined[len(joined)-1] += " " + line
+	}
+
+	return strings.Join(joined, "\n")
 }

@@ -57,7 +57,9 @@ const (
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:printcolumn:name="PHASE",type="string",JSONPath=".status.phase"
+// +kubebuilder:printcolumn:name="ROLLOUT",type="string",JSONPath=".status.conditions[?(@.type=='ConfigRolledOut')].reason"
 // +kubebuilder:printcolumn:name="NFS",type="string",JSONPath=".status.endpoints.nfs"
+// +kubebuilder:printcolumn:name="API",type="string",JSONPath=".status.endpoints.api",priority=1
 type DittoServer struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

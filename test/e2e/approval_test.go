@@ -65,6 +65,16 @@ func TestLowerVersionWaitsForApproval(t *testing.T) {
 	s.apply(t, strings.Replace(withContent, "0.29.0", "0.28.0", 1))
 	approval := s.waitHeld(t, "", "the version goes down from 0.29.0 to 0.28.0")
 
+	// The server runs and is Ready: of the columns only this one tells that a change waits.
+	list, err := tool(t.Context(), "kubectl", "--namespace="+s.namespace, "get", "dittoservers.dittofs.io", s.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if !strings.Contains(list, "ApprovalRequired") {
+		t.Errorf("kubectl get dittoservers: got %s, want ApprovalRequired", list)
+	}
+
 	s.approve(t, strings.Repeat("0", len(approval)))
 	s.throughoutCalls(t, "another approval changes nothing", s.samePod(pod))
 	s.expectFile(t, "first.txt", "first")
