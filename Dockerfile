@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 
-ARG GO_VERSION=1.26
+ARG GO_VERSION=1.26.8
 
 # The build runs on the builder's own platform and cross-compiles for the target's.
 FROM --platform=${BUILDPLATFORM} golang:${GO_VERSION} AS build

@@ -20,7 +20,7 @@ GO_BUILD = go build -trimpath -ldflags='-s -w $(LDFLAGS)'
 # The function's own version is that of its package, and nothing else tells of where it
 # was built: the same commit gives the same bytes. grpcnotrace leaves out gRPC's traces for
 # a debug page that is not served, and with them what keeps the linker from dropping code.
-FUNCTION_BUILD = go build -trimpath -buildvcs=false -tags=grpcnotrace -ldflags='-s -w -X main.version=$(VERSION)'
+FUNCTION_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags=grpcnotrace -ldflags='-s -w -X main.version=$(VERSION)'
 
 # Version of the packages: that of the commit's tag, else one that sorts by time.
 # What was changed since tells in a suffix.
@@ -258,19 +258,23 @@ ARCHITECTURES ?= amd64 arm64
 FUNCTION_XPKGS := $(ARCHITECTURES:%=$(XPKG)/function-dittoserver-%.xpkg)
 CONFIGURATION_XPKGS := $(XPKG)/configuration-dittoserver.xpkg $(XPKG)/configuration-dittoserver-claims.xpkg
 
+# What the marketplace shows of how DittoServers are written.
+PACKAGE_EXAMPLES := minimal production postgres metrics-smb nodeport stopped
+
 .PHONY: xpkg
 xpkg: $(FUNCTION_XPKGS) $(CONFIGURATION_XPKGS) ## Build the function's (for each of ARCHITECTURES) and the Configurations' packages into _output/xpkg
 
 $(sort $(FUNCTION_XPKGS) $(XPKG)/function-dittoserver-$(GOARCH).xpkg): $(XPKG)/function-dittoserver-%.xpkg: FORCE image $(CROSSPLANE_CLI)
 	@mkdir -p $(XPKG)/$*
-	@GOARCH=$* $(FUNCTION_BUILD) -o $(XPKG)/$*/function .
+	@GOOS=linux GOARCH=$* $(FUNCTION_BUILD) -o $(XPKG)/$*/function .
 	@$(OUTPUT)/image --output=$(XPKG)/$*/runtime.tar --platform=linux/$* \
 		--add=$(XPKG)/$*/function=/function --entrypoint=/function --user=65532:65532 --port=9443/tcp
-	@$(CROSSPLANE_CLI) xpkg build --package-root=package --examples-root=example --embed-runtime-image-tarball=$(XPKG)/$*/runtime.tar --package-file=$@
+	@$(CROSSPLANE_CLI) xpkg build --package-root=package --embed-runtime-image-tarball=$(XPKG)/$*/runtime.tar --package-file=$@
 
 $(XPKG)/configuration-dittoserver.xpkg: FORCE $(CROSSPLANE_CLI)
 	@mkdir -p $(XPKG)
-	@$(CROSSPLANE_CLI) xpkg build --package-root=configuration/namespaced --examples-root=example --package-file=$@
+	@rm -rf $(XPKG)/examples && mkdir $(XPKG)/examples && cp $(PACKAGE_EXAMPLES:%=example/%.yaml) $(XPKG)/examples
+	@$(CROSSPLANE_CLI) xpkg build --package-root=configuration/namespaced --examples-root=$(XPKG)/examples --package-file=$@
 
 $(XPKG)/configuration-dittoserver-claims.xpkg: FORCE $(CROSSPLANE_CLI)
 	@mkdir -p $(XPKG)
@@ -297,9 +301,10 @@ xpkg-push: xpkg ## Push the packages to REGISTRY (host/organization), as VERSION
 image:
 	@cd test/tools/oci && $(GO_BUILD) -o $(CURDIR)/$(OUTPUT)/image ./image
 
+# The digest of a package that was pushed: NAME, and PLATFORM of one that has several.
 .PHONY: digest
 digest: $(CRANE)
-	@$(CRANE) digest $(REGISTRY)/$(PACKAGE):$(VERSION)
+	@$(CRANE) digest $(if $(PLATFORM),--platform=$(PLATFORM)) $(REGISTRY)/$(NAME):$(VERSION)
 
 # Of what the linker put into the binaries, not of what go.mod might bring.
 .PHONY: sbom

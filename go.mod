@@ -2,6 +2,8 @@ module github.com/dittofs/function-dittoserver
 
 go 1.26.0
 
+toolchain go1.26.8
+
 require (
 	github.com/alecthomas/kong v1.16.1
 	github.com/crossplane/function-sdk-go v0.7.1

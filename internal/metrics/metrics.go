@@ -33,6 +33,11 @@ func New(r prometheus.Registerer) *Metrics {
 	}
 	r.MustRegister(m.holds, m.fatal)
 
+	// Of a counter that begins with 1 Prometheus sees no increase.
+	for _, reason := range []string{report.ReasonInvalid, report.ReasonFatal, report.ReasonPanic} {
+		m.fatal.WithLabelValues(reason)
+	}
+
 	return m
 }
 

@@ -34,7 +34,9 @@ func TestObserve(t *testing.T) {
 	want := `
 # HELP function_dittoserver_fatal_results_total Calls that ended with a fatal result, by its reason.
 # TYPE function_dittoserver_fatal_results_total counter
+function_dittoserver_fatal_results_total{reason="FatalError"} 0
 function_dittoserver_fatal_results_total{reason="Invalid"} 1
+function_dittoserver_fatal_results_total{reason="Panic"} 0
 # HELP function_dittoserver_holds_total Calls in which a pod template had to wait, by the reason of the condition ConfigRolledOut.
 # TYPE function_dittoserver_holds_total counter
 function_dittoserver_holds_total{reason="ApprovalRequired"} 1
