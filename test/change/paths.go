@@ -2,6 +2,7 @@ package change
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,8 +36,15 @@ func (d Difference) String() string {
 	}
 }
 
-// text of a value, in one line.
+// digestText is a text that only tells whether it is another one.
+var digestText = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// text of a value, in one line. The first characters of a digest tell it from others.
 func text(v *structpb.Value) string {
+	if s := v.GetStringValue(); digestText.MatchString(s) {
+		return `"` + s[:8] + `…"`
+	}
+
 	b, err := protojson.Marshal(v)
 	if err != nil {
 		return err.Error()

@@ -177,7 +177,7 @@ func TestRun(t *testing.T) {
 			reason:     "config.yaml is read when a server starts.",
 			args:       args{old: server(v29), new: server(v29 + "logging: {level: DEBUG}, "), oldComposition: composition(none)},
 			want:       []string{"storage/files: restarts: config.yaml (logging.level)"},
-			details:    []string{`~ config.yaml: logging.level: "INFO" -> "DEBUG"`},
+			details:    []string{`~ config.yaml: logging.level: "INFO" -> "DEBUG"`, `…" -> "`},
 			without:    []string{"dittofs.io/template-hash"},
 			wantStatus: 2,
 		},
@@ -516,6 +516,10 @@ items:
 				if !strings.Contains(out.String(), want) {
 					t.Errorf("%s\nrun(...): want %q in:\n%s", tc.reason, want, out)
 				}
+			}
+
+			if digest := regexp.MustCompile("[0-9a-f]{64}").FindString(out.String()); digest != "" {
+				t.Errorf("%s\nrun(...): want no digest at full length, got %s", tc.reason, digest)
 			}
 
 			for _, without := range append(tc.without, "ZXhhbXBsZS", "example-password", "another-example", "YW5vdGhlci1leGFtcGxl") {

@@ -44,7 +44,7 @@ type CLI struct {
 	OldSecrets string `help:"Secrets as they are. Default: those that DittoServers name are taken to be there."`
 	NewSecrets string `help:"Secrets as they will be. Default: as they are."`
 
-	OldFunction string `help:"The function's binary as it is."                                   required:"" type:"existingfile"`
+	OldFunction string `default:"_output/function"                                     help:"The function's binary as it is." type:"existingfile"`
 	NewFunction string `help:"The function's binary as it will be. Default: as it is." type:"existingfile"`
 
 	Observed  string `help:"Composed resources as they are in the cluster. Default: what comes of DittoServers as they are."`
