@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -24,6 +26,10 @@ const (
 	// compositionOfAll has every field of the input.
 	compositionOfAll = "example/operate/composition.yaml"
 
+	// A server that runs has most of the status, and one of every field the rest.
+	statusOfRunning = "test/gitops/testdata/namespaced/running.yaml"
+	statusOfAll     = "test/render/testdata/golden/full.yaml"
+
 	inputCRD = "package/input/dittoserver.fn.crossplane.io_inputs.yaml"
 )
 
@@ -33,6 +39,10 @@ type object struct {
 	typ     reflect.Type
 	schema  map[string]any
 	example any
+
+	// written says whether people write the object. Its fields have defaults, and may be
+	// wrong.
+	written bool
 }
 
 // reference returns docs/api.md: what the doc comments, the schemas and the examples say.
@@ -40,8 +50,9 @@ func reference(crd *unstructured.Unstructured) ([]byte, error) {
 	server, errServer := readYAML(exampleOfAll)
 	composition, errComposition := readYAML(compositionOfAll)
 	input, errInput := readYAML(inputCRD)
+	status, errStatus := statusExample()
 
-	if err := errors.Join(errServer, errComposition, errInput); err != nil {
+	if err := errors.Join(errServer, errComposition, errInput, errStatus); err != nil {
 		return nil, err
 	}
 
@@ -56,15 +67,34 @@ func reference(crd *unstructured.Unstructured) ([]byte, error) {
 	r.printf("%s", referenceHead)
 
 	properties := propertiesOf(schemaOf(crd))
-	r.object(object{path: "spec", typ: reflect.TypeFor[v1alpha1.DittoServerSpec](), schema: child(properties, "spec"), example: server.Object["spec"]})
+	r.object(object{path: "spec", typ: reflect.TypeFor[v1alpha1.DittoServerSpec](), schema: child(properties, "spec"), example: server.Object["spec"], written: true})
 
 	r.printf("\n## Status of a DittoServer\n\nCrossplane adds its own fields, and `conditions`, which [troubleshooting](troubleshooting.md) explains one by one.\n")
-	r.object(object{path: "status", typ: reflect.TypeFor[v1alpha1.DittoServerStatus](), schema: child(properties, "status")})
+	r.object(object{path: "status", typ: reflect.TypeFor[v1alpha1.DittoServerStatus](), schema: child(properties, "status"), example: status})
 
 	r.printf("%s", referenceInput)
-	r.object(object{path: "input", typ: reflect.TypeFor[v1beta1.Input](), schema: schemaOf(input), example: step["input"]})
+	r.object(object{path: "input", typ: reflect.TypeFor[v1beta1.Input](), schema: schemaOf(input), example: step["input"], written: true})
 
 	return r.text, errors.Join(r.errs...)
+}
+
+// statusExample returns a status with every field.
+func statusExample() (map[string]any, error) {
+	running, errRunning := readYAML(statusOfRunning)
+	all, errAll := readYAML(statusOfAll)
+
+	if err := errors.Join(errRunning, errAll); err != nil {
+		return nil, err
+	}
+
+	status := child(all.Object, "status")
+	endpoints := child(status, "endpoints")
+
+	maps.Copy(endpoints, child(child(running.Object, "status"), "endpoints"))
+	maps.Copy(status, child(running.Object, "status"))
+	status["endpoints"] = endpoints
+
+	return status, nil
 }
 
 const referenceHead = `<!-- Generated from apis/v1alpha1, input/v1beta1 and the examples by "make generate". Do not edit. -->
@@ -72,7 +102,8 @@ const referenceHead = `<!-- Generated from apis/v1alpha1, input/v1beta1 and the 
 # API reference
 
 Fields of a DittoServer, and of the function's [input](#input). Examples are those of
-[full.yaml](../example/full.yaml) and [composition.yaml](../example/operate/composition.yaml), which tests render.
+[full.yaml](../example/full.yaml) and [composition.yaml](../example/operate/composition.yaml), which tests render; those of the
+status are of servers in tests.
 
 Bad input is refused in one of two places, and nothing changes in the cluster either way. What the column *type* says (kinds
 of values, ranges, the rules below a table) the API server refuses at once. Everything else that the text calls an error the
@@ -107,7 +138,14 @@ func (r *referenceWriter) printf(format string, args ...any) {
 
 // object writes the fields of an object, and then the objects among them.
 func (r *referenceWriter) object(o object) {
-	r.printf("\n### %s\n\n| field | type | | example |\n|---|---|---|---|\n", o.path)
+	columns := []string{"field", "type", "what it is", "example"}
+	if o.written {
+		columns = []string{"field", "type", "default", "what it is, and what bad input gets", "example"}
+	}
+
+	r.printf("\n### %s\n\n", o.path)
+	r.row(columns...)
+	r.printf("%s|\n", strings.Repeat("|---", len(columns)))
 
 	var below []object
 
@@ -127,7 +165,7 @@ func (r *referenceWriter) object(o object) {
 
 		schema := child(properties, name)
 
-		field := object{path: o.path + "." + name, typ: typ, schema: schema, example: example[name]}
+		field := object{path: o.path + "." + name, typ: typ, schema: schema, example: example[name], written: o.written}
 		if isOurs(typ) {
 			below = append(below, field)
 		}
@@ -144,22 +182,29 @@ func (r *referenceWriter) object(o object) {
 	}
 }
 
+var (
+	// defaultIs is the sentence of a doc comment that tells the default.
+	defaultIs = regexp.MustCompile(`Default: (.*?)\.(?: |$)`)
+
+	// badInput is what every doc comment names in some way.
+	badInput = regexp.MustCompile(`\b(errors?|warning|[Aa]ny text is taken)\b`)
+)
+
 func (r *referenceWriter) field(parent object, name string, field object) {
 	description, _ := field.schema["description"].(string)
+	description = strings.Join(strings.Fields(description), " ")
+
 	if description == "" {
 		r.errs = append(r.errs, fmt.Errorf("%s has no doc comment", field.path))
 	}
 
 	required, _ := parent.schema["required"].([]any)
 	isRequired := slices.Contains(required, any(name))
-	isInput := parent.example != nil
 
 	typ := typeName(field)
 	if isRequired {
 		typ += ", required"
 	}
-
-	example := ""
 
 	seen := parent.typ.String() + "." + name
 	if field.example == nil {
@@ -168,19 +213,52 @@ func (r *referenceWriter) field(parent object, name string, field object) {
 
 	r.examples[seen] = field.example
 
-	switch {
-	case isOurs(field.typ):
-	case isInput && field.example == nil:
-		r.errs = append(r.errs, fmt.Errorf("%s has no example: add it to %s or %s", field.path, exampleOfAll, compositionOfAll))
-	case isInput && !isRequired && !strings.Contains(description, "Default"):
-		r.errs = append(r.errs, fmt.Errorf("the doc comment of %s says no default", field.path))
-	case isInput:
-		y, err := toFlow(field.example)
-		r.errs = append(r.errs, err)
-		example = "`" + y + "`"
+	defaultValue := ""
+	if m := defaultIs.FindStringSubmatch(description); m != nil {
+		defaultValue = m[1]
+		description = strings.TrimSpace(strings.Replace(description, m[0], "", 1))
 	}
 
-	r.printf("| `%s` | %s | %s | %s |\n", name, typ, cell(description), cell(example))
+	example := ""
+
+	if !isOurs(field.typ) {
+		y, err := toFlow(field.example)
+		example = "`" + y + "`"
+
+		r.errs = append(r.errs, err, field.complete(description, isRequired || defaultValue != ""))
+	}
+
+	cells := []string{"`" + name + "`", typ, cell(description), cell(example)}
+	if field.written {
+		cells = slices.Insert(cells, 2, cell(defaultValue))
+	}
+
+	r.row(cells...)
+}
+
+// complete returns what is missing of a field that is no object: an example and, if people
+// write it, a default and what bad input gets. A boolean cannot be wrong in itself.
+func (o object) complete(description string, hasDefault bool) error {
+	var errs []error
+
+	if o.example == nil {
+		errs = append(errs, fmt.Errorf("%s has no example: add it to %s, %s or %s", o.path, exampleOfAll, compositionOfAll, statusOfRunning))
+	}
+
+	if o.written && !hasDefault {
+		errs = append(errs, fmt.Errorf("the doc comment of %s says no default", o.path))
+	}
+
+	if o.written && o.typ.Kind() != reflect.Bool && !badInput.MatchString(description) {
+		errs = append(errs, fmt.Errorf("the doc comment of %s does not say what bad input gets: an error, a warning, or that any text is taken", o.path))
+	}
+
+	return errors.Join(errs...)
+}
+
+// row of a table.
+func (r *referenceWriter) row(cells ...string) {
+	r.printf("| %s |\n", strings.Join(cells, " | "))
 }
 
 // isOurs says whether a type is an object of this API, whose fields get a table.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -78,5 +79,109 @@ func checkDefaults(t *testing.T, path string, schema map[string]any, v reflect.V
 		if want := fmt.Sprint(fv.Interface()); !strings.Contains(documented, want) {
 			t.Errorf("the doc comment of %s does not tell its default, %s: %s", path, want, schema["description"])
 		}
+	}
+}
+
+// A field that is not described in full is refused.
+func TestDescribed(t *testing.T) {
+	cases := map[string]struct {
+		reason      string
+		description string
+		typ         reflect.Type
+		example     any
+		status      bool
+
+		want []string
+	}{
+		"Complete": {
+			reason:      "A default, what bad input gets, and an example are all there is to say.",
+			description: "Port. Default: 2049. Any other is an error.",
+			typ:         reflect.TypeFor[int32](),
+			example:     1,
+		},
+		"Nothing": {
+			reason:      "Everything that is missing is named.",
+			description: "Port.",
+			typ:         reflect.TypeFor[int32](),
+			want:        []string{"o.f has no example", "o.f says no default", "o.f does not say what bad input gets"},
+		},
+		"Boolean": {
+			reason:      "A boolean cannot be wrong in itself.",
+			description: "Enabled. Default: false.",
+			typ:         reflect.TypeFor[bool](),
+			example:     true,
+		},
+		"AnyText": {
+			reason:      "Nothing is wrong with any text.",
+			description: "Images. Default: any. Any text is taken.",
+			typ:         reflect.TypeFor[[]string](),
+			example:     []any{"a"},
+		},
+		"OtherWord": {
+			reason:      "An error is told in a word of its own.",
+			description: "Terror. Default: none.",
+			typ:         reflect.TypeFor[string](),
+			example:     "a",
+			want:        []string{"o.f does not say what bad input gets"},
+		},
+		"Status": {
+			reason:      "Nobody writes a status.",
+			description: "Phase.",
+			typ:         reflect.TypeFor[string](),
+			status:      true,
+			example:     "a",
+		},
+		"StatusWithoutExample": {
+			reason:      "A status has examples too.",
+			description: "Phase.",
+			typ:         reflect.TypeFor[string](),
+			status:      true,
+			want:        []string{"o.f has no example"},
+		},
+		"NoComment": {
+			reason:  "A field without a comment is none that is described.",
+			typ:     reflect.TypeFor[string](),
+			status:  true,
+			example: "a",
+			want:    []string{"o.f has no doc comment"},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			r := &referenceWriter{examples: map[string]any{}}
+			r.field(object{path: "o", typ: reflect.TypeFor[v1alpha1.DittoServerSpec]()}, "f", object{
+				path: "o.f", typ: tc.typ, schema: map[string]any{"description": tc.description}, example: tc.example, written: !tc.status,
+			})
+
+			var got []string
+			if err := errors.Join(r.errs...); err != nil {
+				got = strings.Split(err.Error(), "\n")
+			}
+
+			if len(got) != len(tc.want) {
+				t.Fatalf("%s\nfield(...): want %q, got %q", tc.reason, tc.want, got)
+			}
+
+			for i, want := range tc.want {
+				if !strings.Contains(got[i], want) {
+					t.Errorf("%s\nfield(...): want %q, got %q", tc.reason, want, got[i])
+				}
+			}
+		})
+	}
+}
+
+// The default has a column of its own.
+func TestDefaultColumn(t *testing.T) {
+	r := &referenceWriter{examples: map[string]any{}}
+	r.field(object{path: "o", typ: reflect.TypeFor[v1alpha1.DittoServerSpec]()}, "path", object{
+		path: "o.path", typ: reflect.TypeFor[string](), written: true, example: "/a",
+		schema: map[string]any{"type": "string", "description": "Path of the file.\nDefault:\n/data/a.db, or none. Anything else is an error."},
+	})
+
+	const want = "| `path` | string | /data/a.db, or none | Path of the file. Anything else is an error. | `/a` |\n"
+	if got := string(r.text); got != want {
+		t.Errorf("field(...): want\n%sgot\n%s", want, got)
 	}
 }

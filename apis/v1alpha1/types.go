@@ -94,8 +94,8 @@ type DittoServerSpec struct {
 
 	// Image is the container image. Default: marmos91c/dittofs:v<version>. Without
 	// image and version, a new server gets a pinned release (never latest), and a
-	// running one keeps the image it runs. An image that the platform's policy
-	// does not allow is an error.
+	// running one keeps the image it runs. A text that is no image, and an image that
+	// the platform's policy does not allow, are errors.
 	// +optional
 	Image string `json:"image,omitempty"`
 
@@ -137,7 +137,7 @@ type DittoServerSpec struct {
 
 	// APIPort is the port of the REST API, on its Service and in the container, 1
 	// to 65535. Default: 8080. A port that another enabled Service or container
-	// port uses is an error.
+	// port uses is an error; one below 1024 gets a safe sysctl and a warning.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	// +optional
@@ -193,13 +193,15 @@ type DittoServerSpec struct {
 
 	// PodSecurityContext overrides the pod's security context field by field, within
 	// the platform's policy. Default: user, group and fsGroup 65532, non-root,
-	// RuntimeDefault seccomp profile.
+	// RuntimeDefault seccomp profile. What Kubernetes refuses or the policy does not
+	// allow is an error.
 	// +optional
 	PodSecurityContext *corev1.PodSecurityContext `json:"podSecurityContext,omitempty"`
 
 	// SecurityContext overrides the container's security context field by field,
 	// within the platform's policy. Default: no privilege escalation, read-only
-	// root file system, all capabilities dropped.
+	// root file system, all capabilities dropped. What Kubernetes refuses or the
+	// policy does not allow is an error.
 	// +optional
 	SecurityContext *corev1.SecurityContext `json:"securityContext,omitempty"`
 
@@ -213,7 +215,7 @@ type DittoServerSpec struct {
 	// +optional
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
 
-	// Affinity of the pod. Default: none.
+	// Affinity of the pod. Default: none. A term that Kubernetes refuses is an error.
 	// +optional
 	Affinity *corev1.Affinity `json:"affinity,omitempty"`
 
@@ -263,7 +265,8 @@ type SMB struct {
 	Enabled bool `json:"enabled,omitempty"`
 
 	// Port is the port of the file Service for SMB, 1 to 65535. Default: 445.
-	// Not shown unless enabled.
+	// Not shown unless enabled: then a port that another enabled Service port uses is
+	// an error.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	// +optional
@@ -278,7 +281,9 @@ type Metrics struct {
 	Enabled bool `json:"enabled,omitempty"`
 
 	// Port of the metrics, on their Service and in the container, 1 to 65535.
-	// Default: 9090. Not shown unless enabled.
+	// Default: 9090. Not shown unless enabled: then a port that another enabled Service
+	// or container port uses is an error, and one below 1024 gets a safe sysctl and a
+	// warning.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	// +optional
@@ -312,7 +317,9 @@ type Service struct {
 	// +optional
 	Type corev1.ServiceType `json:"type,omitempty"`
 
-	// Annotations of the file Service and the API Service. Default: none.
+	// Annotations of the file Service and the API Service. Default: none. A key that
+	// Kubernetes refuses is an error, and so is that of the annotation for source
+	// ranges, which has a field.
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
 
@@ -327,12 +334,15 @@ type Service struct {
 
 // A ServiceOverride overrides settings of one Service.
 type ServiceOverride struct {
-	// Type of this Service. Default: service.type.
+	// Type of this Service: ClusterIP, NodePort or LoadBalancer. Default:
+	// service.type. Any other type is an error.
 	// +kubebuilder:validation:Enum=ClusterIP;NodePort;LoadBalancer
 	// +optional
 	Type corev1.ServiceType `json:"type,omitempty"`
 
-	// Annotations of this Service, on top of service.annotations. Default: none.
+	// Annotations of this Service, on top of service.annotations. Default: none. A key
+	// that Kubernetes refuses is an error, and so is that of the annotation for source
+	// ranges, which has a field.
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
 
@@ -342,7 +352,8 @@ type ServiceOverride struct {
 	LoadBalancerClass *string `json:"loadBalancerClass,omitempty"`
 
 	// LoadBalancerSourceRanges are the CIDRs that may reach the load balancer.
-	// Default: all. An error unless the type is LoadBalancer.
+	// Default: all. Anything but a CIDR is an error, and so are any unless the type is
+	// LoadBalancer.
 	// +optional
 	LoadBalancerSourceRanges []string `json:"loadBalancerSourceRanges,omitempty"`
 
@@ -402,31 +413,33 @@ type Postgres struct {
 
 // PostgresKeys are the keys of a PostgreSQL Secret.
 type PostgresKeys struct {
-	// Host is the key of the host name. Default: host. It must be in the Secret.
+	// Host is the key of the host name. Default: host. The server waits until the
+	// Secret has it. A text that cannot be a key is an error.
 	// +optional
 	Host string `json:"host,omitempty"`
 
 	// Port is the key of the port. Default: port. It may be missing from the
-	// Secret: 5432.
+	// Secret: 5432. A text that cannot be a key is an error.
 	// +optional
 	Port string `json:"port,omitempty"`
 
-	// Database is the key of the database name. Default: database. It must be in
-	// the Secret.
+	// Database is the key of the database name. Default: database. The server waits
+	// until the Secret has it. A text that cannot be a key is an error.
 	// +optional
 	Database string `json:"database,omitempty"`
 
-	// User is the key of the user name. Default: user. It must be in the Secret.
+	// User is the key of the user name. Default: user. The server waits until the
+	// Secret has it. A text that cannot be a key is an error.
 	// +optional
 	User string `json:"user,omitempty"`
 
-	// Password is the key of the password. Default: password. It must be in the
-	// Secret.
+	// Password is the key of the password. Default: password. The server waits until
+	// the Secret has it. A text that cannot be a key is an error.
 	// +optional
 	Password string `json:"password,omitempty"`
 
 	// SSLMode is the key of the SSL mode. Default: sslmode. It may be missing from
-	// the Secret: disable.
+	// the Secret: disable. A text that cannot be a key is an error.
 	// +optional
 	SSLMode string `json:"sslmode,omitempty"`
 }
@@ -447,7 +460,8 @@ type SecretKeyRef struct {
 	Name string `json:"name"`
 
 	// Key of the Secret. Default: jwt-secret for the tokens' secret, password for the
-	// administrator's. A key that the Secret does not have makes the server wait.
+	// administrator's. The server waits until the Secret has it. A text that cannot be
+	// a key is an error.
 	// +optional
 	Key string `json:"key,omitempty"`
 }
@@ -530,12 +544,12 @@ type Logging struct {
 
 // Telemetry configures OpenTelemetry traces of DittoFS 0.4 to 0.6.
 type Telemetry struct {
-	// Enabled sends traces. Default: false.
+	// Enabled sends traces. Default: false. A release that sends none gets a warning.
 	// +optional
 	Enabled bool `json:"enabled,omitempty"`
 
 	// Endpoint is the host:port of an OTLP collector over gRPC. Default: the
-	// server's own, localhost:4317.
+	// server's own, localhost:4317. Anything else is an error.
 	// +optional
 	Endpoint string `json:"endpoint,omitempty"`
 
@@ -577,7 +591,9 @@ type Storage struct {
 	// +optional
 	CacheSize string `json:"cacheSize,omitempty"`
 
-	// StorageClassName of all claims. Default: the cluster's default class.
+	// StorageClassName of all claims. Default: the cluster's default class. An empty
+	// text is a value: no dynamic provisioning. A name that is no DNS subdomain is an
+	// error.
 	// +optional
 	StorageClassName *string `json:"storageClassName,omitempty"`
 }

@@ -110,7 +110,8 @@ type ProviderConfigRef struct {
 	// +optional
 	Kind string `json:"kind,omitempty"`
 
-	// Name of the ProviderConfig. Default: default.
+	// Name of the ProviderConfig. Default: default. A name that is no DNS subdomain is
+	// an error.
 	// +optional
 	Name string `json:"name,omitempty"`
 }
@@ -118,7 +119,7 @@ type ProviderConfigRef struct {
 // ConfigHash configures the rollout digest.
 type ConfigHash struct {
 	// Generation says what the digest takes for the generation: Spec, Metadata or
-	// None. Default: Spec.
+	// None. Default: Spec. Any other value is an error.
 	// +kubebuilder:validation:Enum=Spec;Metadata;None
 	// +optional
 	Generation Generation `json:"generation,omitempty"`
@@ -128,19 +129,21 @@ type ConfigHash struct {
 // DittoServer otherwise runs any pod through the provider's rights.
 type Policy struct {
 	// PodSecurity is the Pod Security Standard that the pod must meet: restricted,
-	// baseline or privileged. Default: restricted.
+	// baseline or privileged. Default: restricted. Any other value is an error.
 	// +kubebuilder:validation:Enum=restricted;baseline;privileged
 	// +optional
 	PodSecurity PodSecurity `json:"podSecurity,omitempty"`
 
 	// Images are the allowed image prefixes, such as
 	// registry.example.org/files/dittofs. A prefix ends at a "/", ":" or "@" of the
-	// image. Default: any image.
+	// image. Default: any image. Any text is taken: one that no image begins with
+	// allows none.
 	// +optional
 	Images []string `json:"images,omitempty"`
 
 	// ServiceAccountNames are the service accounts that a DittoServer may name.
-	// Default: any. A DittoServer that names none always passes.
+	// Default: any. A DittoServer that names none always passes. Any text is taken: a
+	// name that no service account has allows none.
 	// +optional
 	ServiceAccountNames []string `json:"serviceAccountNames,omitempty"`
 }
