@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/typed"
 	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
@@ -49,7 +51,7 @@ type restartRow struct {
 var restartRows = []restartRow{
 	{
 		what:  "`logging`, `shutdownTimeout`, `apiPort`, the durations in `identity.jwt`: whatever is in `config.yaml`",
-		edits: []map[string]string{{"logging.level": "DEBUG"}, {"logging.format": "text"}, {"shutdownTimeout": "20s"}, {"apiPort": "8443"}, {"identity.jwt.accessTokenDuration": "5m"}, {"identity.jwt.refreshTokenDuration": "24h"}},
+		edits: []map[string]string{{"logging.level": "DEBUG"}, {"logging.format": "text"}, {"shutdownTimeout": "20s"}, {"apiPort": "8443"}, {"identity.jwt.accessTokenDuration": "5m"}, {"identity.jwt.refreshTokenDuration": "24h"}, {"logging.output": "stderr"}, {"identity.admin.username": "root"}},
 		want:  [3]string{restarts, restarts, restarts},
 	},
 	{
@@ -64,7 +66,7 @@ var restartRows = []restartRow{
 	},
 	{
 		what:  "another database: `database.sqlite.path`, or SQLite to PostgreSQL",
-		edits: []map[string]string{{"database.sqlite.path": "/data/controlplane/other.db"}, {"database.postgres.secretRef.name": "db"}},
+		edits: []map[string]string{{"database.sqlite.path": "/data/controlplane/other.db"}, {"database.postgres.secretRef.name": "db"}, {"database.type": "postgres", "database.postgres.secretRef.name": "db"}},
 		want:  [3]string{held, held, held},
 	},
 	{
@@ -84,27 +86,27 @@ var restartRows = []restartRow{
 	},
 	{
 		what:  "another Secret in `identity`, though with the same value",
-		edits: []map[string]string{{"identity.jwt.secretRef.name": "jwt-copy"}},
+		edits: []map[string]string{{"identity.jwt.secretRef.name": "jwt-copy"}, {"identity.jwt.secretRef.key": "other"}, {"identity.admin.passwordSecretRef.name": "jwt-copy", "identity.admin.passwordSecretRef.key": "jwt-secret"}},
 		want:  [3]string{restarts, restarts, restarts},
 	},
 	{
 		what:  "`resources`, `extraEnv`, `podLabels`, `podAnnotations`, security contexts, scheduling, `serviceAccountName`, `terminationGracePeriodSeconds`: whatever is in the pod template",
-		edits: []map[string]string{{"resources.requests.cpu": "100m"}, {"extraEnv": "[{name: A, value: b}]"}, {"podLabels": "{a: b}"}, {"podAnnotations": "{a: b}"}, {"podSecurityContext.supplementalGroups": "[1000]"}, {"nodeSelector": "{a: b}"}, {"priorityClassName": "storage"}, {"serviceAccountName": "files"}, {"terminationGracePeriodSeconds": "60"}},
+		edits: []map[string]string{{"resources.requests.cpu": "100m"}, {"extraEnv": "[{name: A, value: b}]"}, {"podLabels": "{a: b}"}, {"podAnnotations": "{a: b}"}, {"podSecurityContext.supplementalGroups": "[1000]"}, {"nodeSelector": "{a: b}"}, {"priorityClassName": "storage"}, {"serviceAccountName": "files"}, {"terminationGracePeriodSeconds": "60"}, {"imagePullPolicy": "Always"}, {"imagePullSecrets": "[{name: registry}]"}, {"securityContext.runAsUser": "1000"}, {"tolerations": "[{operator: Exists}]"}, {"affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution": "[{topologyKey: zone}]"}, {"topologySpreadConstraints": "[{topologyKey: zone, maxSkew: 1, whenUnsatisfiable: DoNotSchedule}]"}},
 		want:  [3]string{restarts, restarts, restarts},
 	},
 	{
 		what:  "`smb.enabled`, `metrics.enabled`, `adapterPorts`: the container's ports",
-		edits: []map[string]string{{"smb.enabled": "true"}, {"metrics.enabled": "true"}, {"adapterPorts.nfs": "12050"}},
+		edits: []map[string]string{{"smb.enabled": "true"}, {"metrics.enabled": "true"}, {"metrics.enabled": "true", "metrics.port": "9100"}, {"adapterPorts.nfs": "12050"}, {"smb.enabled": "true", "adapterPorts.smb": "1446"}},
 		want:  [3]string{restarts, restarts, restarts},
 	},
 	{
 		what:  "`nfsPort`, `smb.port` and all of `service`: only Services",
-		edits: []map[string]string{{"nfsPort": "2050"}, {"smb.port": "4450"}, {"service.type": "ClusterIP"}, {"service.annotations": "{a: b}"}, {"service.file.annotations": "{a: b}"}, {"service.file.loadBalancerSourceRanges": "[10.0.0.0/8]"}},
+		edits: []map[string]string{{"nfsPort": "2050"}, {"smb.port": "4450"}, {"service.type": "ClusterIP"}, {"service.annotations": "{a: b}"}, {"service.file.annotations": "{a: b}"}, {"service.file.loadBalancerSourceRanges": "[10.0.0.0/8]"}, {"service.file.loadBalancerClass": "example.org/internal"}, {"service.file.type": "NodePort"}, {"service.file.externalTrafficPolicy": "Local"}, {"service.file.nodePorts": "{nfs: 32049}"}, {"service.api.type": "NodePort"}, {"service.api.annotations": "{a: b}"}, {"service.api.externalTrafficPolicy": "Local"}, {"service.api.nodePorts": "{api: 30443}"}},
 		want:  [3]string{restarts, restarts, stays},
 	},
 	{
 		what:  "`cache` or `telemetry`, for a release that has none",
-		edits: []map[string]string{{"cache.size": "2Gi"}, {"telemetry.enabled": "true"}},
+		edits: []map[string]string{{"cache.size": "2Gi"}, {"cache.path": "/cache"}, {"telemetry.enabled": "true"}, {"telemetry.endpoint": "collector:4317"}, {"telemetry.insecure": "true"}, {"telemetry.sampleRate": "0.5"}},
 		want:  [3]string{restarts, restarts, stays},
 	},
 	{
@@ -119,7 +121,7 @@ var restartRows = []restartRow{
 	},
 	{
 		what:  "`storage`, to other sizes, another class or another claim: the claims [stay](#frozen-what-kubernetes-cannot-change), whatever the pod does",
-		edits: []map[string]string{{"storage.metadataSize": "20Gi"}, {"storage.contentSize": "10Gi"}, {"storage.storageClassName": "fast"}},
+		edits: []map[string]string{{"storage.metadataSize": "20Gi"}, {"storage.contentSize": "10Gi"}, {"storage.controlPlaneSize": "2Gi"}, {"storage.cacheSize": "2Gi"}, {"storage.storageClassName": "fast"}},
 		want:  [3]string{restarts, restarts, stays},
 	},
 	{
@@ -200,6 +202,35 @@ func TestRestartsAreAsDocumented(t *testing.T) {
 	table, _, _ = strings.Cut(table, "\n\n")
 	if diff := cmp.Diff(want, strings.Split(strings.TrimSpace(table), "\n")); diff != "" {
 		t.Errorf("docs/concepts.md: -want, +got:\n%s", diff)
+	}
+}
+
+// A row edits every field, so that the page says what becomes of a new one. Of what is
+// Kubernetes' own, one field stands for all.
+func TestRestartsOfEveryField(t *testing.T) {
+	full, err := os.ReadFile("example/full.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var edited []string
+	for _, r := range restartRows {
+		for _, edit := range r.edits {
+			edited = slices.AppendSeq(edited, maps.Keys(edit))
+		}
+	}
+
+	for _, path := range leaves(reflect.TypeFor[v1alpha1.DittoServerSpec](), typedtest.FromYAML(t, string(full)), "spec") {
+		field := strings.Join(path[1:], ".")
+
+		// They come with another database.
+		if strings.HasPrefix(field, "database.postgres.keys.") {
+			continue
+		}
+
+		if !slices.ContainsFunc(edited, func(e string) bool { return e == field || strings.HasPrefix(e, field+".") }) {
+			t.Errorf("no row of restartRows edits %s", field)
+		}
 	}
 }
 
