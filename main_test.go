@@ -4,6 +4,9 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +68,43 @@ func TestParse(t *testing.T) {
 				t.Errorf("%s\nparse(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// The page names every flag, and no other.
+func TestFlagsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	_, section, _ := strings.Cut(string(page), "\n## Flags\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+
+	flags := func(re, text string) []string {
+		var names []string
+		for _, m := range regexp.MustCompile(re).FindAllStringSubmatch(text, -1) {
+			names = append(names, m[1])
+		}
+
+		slices.Sort(names)
+
+		return slices.Compact(names)
+	}
+
+	help := &strings.Builder{}
+	if _, err := parse([]string{"--help"}, help); !errors.Is(err, flag.ErrHelp) {
+		t.Fatalf("parse(...): want %v, got: %v", flag.ErrHelp, err)
+	}
+
+	// -d is short for one of them.
+	want := flags(`(?m)^  -(\w[\w-]+)`, help.String())
+	if len(want) == 0 {
+		t.Fatalf("no flags in\n%s", help)
+	}
+
+	if diff := cmp.Diff(want, flags("`--([\\w-]+)", section)); diff != "" {
+		t.Errorf("README.md, Flags: -want, +got:\n%s", diff)
 	}
 }
 
