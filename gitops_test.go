@@ -91,9 +91,17 @@ func TestGoldenStates(t *testing.T) {
 				setCondition(t, o, map[string]any{"type": "Synced", "status": "False", "reason": "ReconcileError", "message": `cannot compose resources: cannot run Composition pipeline step "dittoserver"`})
 			}
 		},
-		"edited": func(o *structpb.Struct) {
-			typed.Set(o, structpb.NewStringValue("DEBUG"), "spec", "logging", "level")
-			typed.Set(o, structpb.NewNumberValue(typed.Get(o, "metadata", "generation").GetNumberValue()+1), "metadata", "generation")
+		"edited": edited,
+		// The edit came in the midst of a reconcile. Crossplane's conditions are of the
+		// generation at its end.
+		"overtaken": func(o *structpb.Struct) {
+			edited(o)
+
+			for _, c := range typed.Get(o, "status", "conditions").GetListValue().GetValues() {
+				if typed.Get(c.GetStructValue(), "observedGeneration") != nil {
+					typed.Set(c.GetStructValue(), typed.Get(o, "metadata", "generation"), "observedGeneration")
+				}
+			}
 		},
 	}
 
@@ -124,6 +132,12 @@ func TestGoldenStates(t *testing.T) {
 			goldenState(t, f, "pending", w.read(w.reconcile(10)))
 		})
 	}
+}
+
+// edited by a user, and not seen by anybody yet.
+func edited(o *structpb.Struct) {
+	typed.Set(o, structpb.NewStringValue("DEBUG"), "spec", "logging", "level")
+	typed.Set(o, structpb.NewNumberValue(typed.Get(o, "metadata", "generation").GetNumberValue()+1), "metadata", "generation")
 }
 
 // newStored returns a world with a DittoServer as a flavour has it, and its Secrets.

@@ -65,6 +65,11 @@ func TestHealth(t *testing.T) {
 			reason: "What is known of it is of before the change.",
 			want:   judgement{argo: progressing, message: "Waiting for Crossplane", flux: inProgress},
 		},
+		"overtaken": {
+			reason:     "The function has not seen the change, though Crossplane calls its conditions newer. A claim does not tell.",
+			want:       judgement{argo: healthy, message: "Running", flux: current},
+			namespaced: judgement{argo: progressing, message: "Waiting for Crossplane", flux: inProgress},
+		},
 		"rolling": {
 			reason: "The change is on its way.",
 			want:   judgement{argo: progressing, message: "ConfigMapNotReady: The pod template waits", flux: inProgress},
