@@ -33,7 +33,7 @@ func (s *Server) Warnings() []string {
 	}
 
 	if s.Spec.Identity.Admin.PasswordSecretRef == nil {
-		w = append(w, "spec.identity.admin.passwordSecretRef: not set, so the server invents an administrator's password, which older releases log and newer ones tell nobody")
+		w = append(w, "spec.identity.admin.passwordSecretRef: not set, so the server invents an administrator's password, which older releases log and newer ones tell nobody: name a Secret before the first start")
 	}
 
 	if s.Spec.Identity.Admin.Username != v1alpha1.DefaultAdminUsername {

@@ -11,7 +11,7 @@ import (
 
 func TestWarnings(t *testing.T) {
 	const (
-		invents    = "spec.identity.admin.passwordSecretRef: not set, so the server invents an administrator's password, which older releases log and newer ones tell nobody"
+		invents    = "spec.identity.admin.passwordSecretRef: not set, so the server invents an administrator's password, which older releases log and newer ones tell nobody: name a Secret before the first start"
 		overridden = "spec.database.type: sqlite is overridden by spec.database.postgres"
 		privileged = "Container port %d is privileged: the pod gets the sysctl net.ipv4.ip_unprivileged_port_start"
 
