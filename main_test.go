@@ -120,3 +120,28 @@ func TestHelp(t *testing.T) {
 		}
 	}
 }
+
+// The Dockerfile builds what make does.
+func TestDockerfileBuildsAlike(t *testing.T) {
+	// Tools are built with fewer flags.
+	command := regexp.MustCompile(`go build (-trimpath .+) -ldflags=["']([^"']+)["']`)
+	builds := map[string][]string{}
+
+	for _, file := range []string{"Makefile", "Dockerfile"} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		flags := command.FindStringSubmatch(strings.NewReplacer("$(VERSION)", "", "${VERSION}", "").Replace(string(b)))
+		if flags == nil {
+			t.Fatalf("%s: no go build", file)
+		}
+
+		builds[file] = flags[1:]
+	}
+
+	if diff := cmp.Diff(builds["Makefile"], builds["Dockerfile"]); diff != "" {
+		t.Errorf("go build: -Makefile, +Dockerfile:\n%s", diff)
+	}
+}
