@@ -45,7 +45,8 @@ func TestScaledFunctionSharesTheCalls(t *testing.T) {
 		}
 	})
 
-	// They reconcile while the replicas come up. Stopped: what runs is not the point.
+	// They reconcile while the replicas come up, and Crossplane has connected before.
+	// Stopped: what runs is not the point.
 	all := []*server{newNamespace(t)}
 	for i := range servers - 1 {
 		all = append(all, &server{name: fmt.Sprintf("files-%d", i), namespace: all[0].namespace})
@@ -64,11 +65,11 @@ func TestScaledFunctionSharesTheCalls(t *testing.T) {
 		s.apply(t, withContent+"replicas: 0\n")
 	}
 
-	setRuntimeConfig(t.Context(), t, runtimeConfig.GetName())
-
 	for _, s := range all {
 		eventually(t, s.name+" is ready", s.condition("Ready=True"))
 	}
+
+	setRuntimeConfig(t.Context(), t, runtimeConfig.GetName())
 
 	eventually(t, "each replica is called", func(ctx context.Context) error {
 		pods := &corev1.PodList{}
