@@ -3,13 +3,11 @@ package main
 import (
 	"flag"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
-	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 	"sigs.k8s.io/yaml"
@@ -17,6 +15,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/internal/typed"
 	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
+	"github.com/dittofs/function-dittoserver/test/golden"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -161,26 +160,7 @@ func goldenState(t *testing.T, f flavour, name string, o *structpb.Struct) {
 		t.Fatal(err)
 	}
 
-	golden := filepath.Join(gitopsStates, f.name, name+".yaml")
-
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(golden), 0o750); err != nil {
-			t.Fatal(err)
-		}
-
-		if err := os.WriteFile(golden, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s: -want, +got:\n%s", golden, diff)
-	}
+	golden.Compare(t, filepath.Join(gitopsStates, f.name, name+".yaml"), got, *update)
 }
 
 // object is the DittoServer that users write and read: the composite resource, or its

@@ -93,17 +93,11 @@ func TestScaledFunctionSharesTheCalls(t *testing.T) {
 	})
 }
 
-// setRuntimeConfig of the function: its Deployment follows.
+// setRuntimeConfig of the function.
 func setRuntimeConfig(ctx context.Context, t *testing.T, name string) {
 	t.Helper()
 
-	function := &unstructured.Unstructured{}
-	function.SetAPIVersion("pkg.crossplane.io/v1")
-	function.SetKind("Function")
-	function.SetName(functionPackage)
-
-	patch := fmt.Sprintf(`{"spec":{"runtimeConfigRef":{"name":%q}}}`, name)
-	if err := cluster.Patch(ctx, function, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
+	if _, err := patchFunction(ctx, fmt.Sprintf(`{"spec":{"runtimeConfigRef":{"name":%q}}}`, name)); err != nil {
 		t.Error(err)
 	}
 }

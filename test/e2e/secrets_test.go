@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // otherJWTKey is what the JWT Secret is rotated to.
@@ -159,17 +158,12 @@ func (s *server) specSeen(ctx context.Context) error {
 // seenGeneration of a composite resource is the one that its pipeline ran for last. A
 // claim's status tells none: its generation is another.
 func seenGeneration(composite *unstructured.Unstructured) (int64, error) {
-	var status struct {
-		Status struct {
-			Conditions []metav1.Condition `json:"conditions"`
-		} `json:"status"`
-	}
-
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(composite.Object, &status); err != nil {
+	conditions, err := conditionsOf(composite)
+	if err != nil {
 		return 0, err
 	}
 
-	c := meta.FindStatusCondition(status.Status.Conditions, "Synced")
+	c := meta.FindStatusCondition(conditions, "Synced")
 	if c == nil {
 		return 0, errors.New("no condition Synced")
 	}

@@ -207,19 +207,26 @@ func (s *server) get(ctx context.Context) (*dittoServer, error) {
 		return nil, err
 	}
 
-	var status struct {
+	xr := &dittoServer{}
+
+	var err error
+
+	xr.Conditions, err = conditionsOf(u)
+
+	return xr, errors.Join(err, runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &xr.DittoServer))
+}
+
+// conditionsOf whatever has some.
+func conditionsOf(u *unstructured.Unstructured) ([]metav1.Condition, error) {
+	var object struct {
 		Status struct {
 			Conditions []metav1.Condition `json:"conditions"`
 		} `json:"status"`
 	}
 
-	xr := &dittoServer{}
-	err := errors.Join(
-		runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &status),
-		runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &xr.DittoServer))
-	xr.Conditions = status.Status.Conditions
+	err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &object)
 
-	return xr, err
+	return object.Status.Conditions, err
 }
 
 // condition of the DittoServer, in the words of a user: "Ready=True", or

@@ -11,6 +11,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -78,14 +79,9 @@ func upgradeFunction(t *testing.T, version string) {
 	t.Helper()
 
 	before, _, _ := unstructured.NestedString(clusterObject(t, "pkg.crossplane.io/v1", "Function", functionPackage).Object, "status", "currentRevision")
-	patch := fmt.Sprintf(`{"spec":{"package":%q}}`, version)
 
-	function := &unstructured.Unstructured{}
-	function.SetAPIVersion("pkg.crossplane.io/v1")
-	function.SetKind("Function")
-	function.SetName(functionPackage)
-
-	if err := cluster.Patch(t.Context(), function, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
+	function, err := patchFunction(t.Context(), fmt.Sprintf(`{"spec":{"package":%q}}`, version))
+	if err != nil {
 		t.Fatal(err)
 	}
 
@@ -105,4 +101,14 @@ func upgradeFunction(t *testing.T, version string) {
 
 	functionRunsAsDeployment(t)
 	t.Logf("upgraded after %.1f s", time.Since(begin).Seconds())
+}
+
+// patchFunction with a JSON merge patch. Its Deployment follows.
+func patchFunction(ctx context.Context, patch string) (*unstructured.Unstructured, error) {
+	function := &unstructured.Unstructured{}
+	function.SetAPIVersion("pkg.crossplane.io/v1")
+	function.SetKind("Function")
+	function.SetName(functionPackage)
+
+	return function, cluster.Patch(ctx, function, client.RawPatch(types.MergePatchType, []byte(patch)))
 }

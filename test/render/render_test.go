@@ -13,11 +13,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/test/function"
+	"github.com/dittofs/function-dittoserver/test/golden"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -73,25 +73,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			golden := filepath.Join("testdata", "golden", name)
-			if *update {
-				if err := os.MkdirAll(filepath.Dir(golden), 0o750); err != nil {
-					t.Fatal(err)
-				}
-
-				if err := os.WriteFile(golden, got, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Errorf("%s: -want, +got:\n%s", golden, diff)
-			}
+			golden.Compare(t, filepath.Join("testdata", "golden", name), got, *update)
 		})
 	}
 
@@ -102,9 +84,9 @@ func TestGolden(t *testing.T) {
 func noneLeft(t *testing.T, renders map[string]rendering) {
 	t.Helper()
 
-	golden := os.DirFS(filepath.Join("testdata", "golden"))
+	files := os.DirFS(filepath.Join("testdata", "golden"))
 
-	err := fs.WalkDir(golden, ".", func(file string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(files, ".", func(file string, d fs.DirEntry, err error) error {
 		if _, ok := renders[file]; !ok && err == nil && !d.IsDir() {
 			t.Errorf("testdata/golden/%s: there is no such example", file)
 		}

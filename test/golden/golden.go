@@ -1,0 +1,34 @@
+// Package golden compares with golden files.
+package golden
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Compare what there is with a golden file, after it was written anew if that is asked for.
+func Compare(tb testing.TB, file string, got []byte, update bool) {
+	tb.Helper()
+
+	if update {
+		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+			tb.Fatal(err)
+		}
+
+		if err := os.WriteFile(file, got, 0o600); err != nil {
+			tb.Fatal(err)
+		}
+	}
+
+	want, err := os.ReadFile(filepath.Clean(file))
+	if err != nil {
+		tb.Fatal(err)
+	}
+
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		tb.Errorf("%s: -want, +got:\n%s", file, diff)
+	}
+}
