@@ -24,7 +24,7 @@ const (
 	exampleOfAll = "example/full.yaml"
 
 	// compositionOfAll has every field of the input.
-	compositionOfAll = "example/operate/composition.yaml"
+	compositionOfAll = "example/operate/composition-full.yaml"
 
 	// A server that runs has most of the status, and one of every field the rest.
 	statusOfRunning = "test/gitops/testdata/namespaced/running.yaml"
@@ -102,8 +102,8 @@ const referenceHead = `<!-- Generated from apis/v1alpha1, input/v1beta1 and the 
 # API reference
 
 Fields of a DittoServer, and of the function's [input](#input). Examples are those of
-[full.yaml](../example/full.yaml) and [composition.yaml](../example/operate/composition.yaml), which tests render; those of the
-status are of servers in tests.
+[full.yaml](../example/full.yaml) and [composition-full.yaml](../example/operate/composition-full.yaml), which tests render;
+those of the status are of servers in tests.
 
 Bad input is refused in one of two places, and nothing changes in the cluster either way. What the column *type* says (kinds
 of values, ranges, the rules below a table) the API server refuses at once. Everything else that the text calls an error the

@@ -1,8 +1,11 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"reflect"
@@ -10,8 +13,8 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 )
@@ -70,22 +73,40 @@ func chooseFlavour(ctx context.Context) error {
 	}
 
 	for _, file := range []string{"rbac.yaml", "composition.yaml"} {
-		content, err := os.ReadFile("../../example/native/" + file)
+		objects, err := example("native/" + file)
 		if err != nil {
 			return err
 		}
 
-		u := &unstructured.Unstructured{}
-		if err := yaml.Unmarshal(content, &u.Object); err != nil {
-			return err
-		}
-
-		if err := cluster.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), user, client.ForceOwnership); err != nil {
-			return err
+		for _, u := range objects {
+			if err := cluster.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), user, client.ForceOwnership); err != nil {
+				return err
+			}
 		}
 	}
 
 	return nil
+}
+
+// example returns the objects of a file below example/.
+func example(file string) ([]*unstructured.Unstructured, error) {
+	content, err := os.ReadFile("../../example/" + file)
+	if err != nil {
+		return nil, err
+	}
+
+	var objects []*unstructured.Unstructured
+
+	for d := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), len(content)); ; {
+		u := &unstructured.Unstructured{}
+		if err := d.Decode(&u.Object); errors.Is(err, io.EOF) {
+			return objects, nil
+		} else if err != nil {
+			return nil, err
+		}
+
+		objects = append(objects, u)
+	}
 }
 
 func (f flavour) native() bool { return f.objects == "" }

@@ -155,3 +155,83 @@ func TestForeignImageIsRefused(t *testing.T) {
 	eventually(t, "the stricter policy is reported", s.says("SpecValid=False/Invalid", "spec.image: Forbidden"))
 	s.throughoutCalls(t, "the server runs on", s.samePod(pod))
 }
+
+// With the admission policy of the examples nobody has a server composed by another
+// Composition than the platform's, or by an older revision of it. What was there before
+// can be annotated and deleted.
+func TestAdmissionPolicyBindsTheComposition(t *testing.T) {
+	t.Parallel()
+
+	if tested != flavours["namespaced"] {
+		t.Skip("the policy is for fields of namespaced DittoServers, composed as Objects")
+	}
+
+	var objects []*unstructured.Unstructured
+
+	for _, file := range []string{"operate/composition.yaml", "operate/admission-policy.yaml"} {
+		of, err := example(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		objects = append(objects, of...)
+	}
+
+	// After the servers, whose deletion the policy must let pass.
+	t.Cleanup(func() {
+		for _, u := range objects {
+			_ = cluster.Delete(context.Background(), u)
+		}
+	})
+
+	before := newServer(t, withContent)
+	before.waitRunning(t)
+
+	for _, u := range objects {
+		// Others go on without it.
+		if u.GetKind() == "ValidatingAdmissionPolicyBinding" {
+			here := map[string]any{"matchLabels": map[string]any{corev1.LabelMetadataName: before.namespace}}
+			if err := unstructured.SetNestedMap(u.Object, here, "spec", "matchResources", "namespaceSelector"); err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		if err := cluster.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(u), user, client.ForceOwnership); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	s := &server{name: "platform", namespace: before.namespace}
+	refused := func(s *server, fields, message string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			err := s.tryApply(ctx, withContent+fields, client.DryRunAll)
+			if err == nil || !strings.Contains(err.Error(), message) {
+				return fmt.Errorf("%s: want an error with %q, got %w", fields, message, err)
+			}
+
+			return nil
+		}
+	}
+
+	const other, older = "name the Composition of the platform", "its newest revision composes"
+
+	eventually(t, "the policy is in force", refused(before, "logging: {level: DEBUG}\n", other))
+
+	for fields, message := range map[string]string{
+		"crossplane: {}\n": other,
+		"crossplane: {compositionRef: {name: dittoservers.dittofs.io}}\n":                                                                         other,
+		"crossplane: {compositionRef: {name: platform.dittoservers.dittofs.io}, compositionUpdatePolicy: Manual}\n":                               older,
+		"crossplane: {compositionRef: {name: platform.dittoservers.dittofs.io}, compositionRevisionSelector: {matchLabels: {revision: first}}}\n": older,
+		"crossplane: {compositionRef: {name: platform.dittoservers.dittofs.io}, compositionSelector: {matchLabels: {composition: lax}}}\n":        older,
+	} {
+		if err := refused(s, fields, message)(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+
+	before.patch(t, `metadata: {annotations: {example.org/note: annotated}}`)
+
+	s.apply(t, withContent+"crossplane: {compositionRef: {name: platform.dittoservers.dittofs.io}}\n")
+	t.Cleanup(func() { s.remove(t, patience) })
+	s.waitRunning(t)
+}

@@ -133,7 +133,7 @@ func (s *server) apply(t *testing.T, spec string) {
 }
 
 // tryApply returns what the API server says of the spec.
-func (s *server) tryApply(ctx context.Context, spec string) error {
+func (s *server) tryApply(ctx context.Context, spec string, opts ...client.ApplyOption) error {
 	fields := map[string]any{}
 	if err := yaml.Unmarshal([]byte(spec), &fields); err != nil {
 		return err
@@ -154,7 +154,7 @@ func (s *server) tryApply(ctx context.Context, spec string) error {
 	u := s.object()
 	u.Object["spec"] = tested.spec(fields)
 
-	return cluster.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), user, client.ForceOwnership)
+	return cluster.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), append(opts, user, client.ForceOwnership)...)
 }
 
 // patch the DittoServer with a JSON merge patch (YAML).
