@@ -229,16 +229,15 @@ generate: $(CONTROLLER_GEN) ## Generate deepcopy functions, the XRDs, the input'
 # DIR receives configuration/ and package/; Go files are generated in place.
 .PHONY: generate-into
 generate-into: $(CONTROLLER_GEN)
-	@mkdir -p $(DIR)/configuration/namespaced $(DIR)/configuration/claims $(DIR)/package/input $(DIR)/docs
+	@mkdir -p $(OUTPUT) $(DIR)/configuration/namespaced $(DIR)/configuration/claims $(DIR)/package/input $(DIR)/docs
 	@$(CONTROLLER_GEN) object paths=./apis/v1alpha1 output:object:dir=$(DIR)/apis/v1alpha1
 	@$(CONTROLLER_GEN) object paths=./input/v1beta1 output:object:dir=$(DIR)/input/v1beta1
 	@$(CONTROLLER_GEN) crd:crdVersions=v1 paths=./input/v1beta1 output:crd:dir=$(DIR)/package/input
 	@for flavour in $(FLAVOURS); do \
-		$(CONTROLLER_GEN) crd:crdVersions=v1,allowDangerousTypes=true paths=./apis/v1alpha1 output:crd:stdout | \
-			go run ./apis/generate $$flavour > $(DIR)/configuration/$$flavour/definition.yaml || exit 1; done
-	@$(CONTROLLER_GEN) crd:crdVersions=v1,allowDangerousTypes=true paths=./apis/v1alpha1 output:crd:stdout | \
-		go run ./apis/generate reference > $(DIR)/docs/api.md
+		$(SCHEMA) | go run ./apis/generate $$flavour > $(OUTPUT)/generating && mv $(OUTPUT)/generating $(DIR)/configuration/$$flavour/definition.yaml || exit 1; done
+	@$(SCHEMA) | go run ./apis/generate reference > $(OUTPUT)/generating && mv $(OUTPUT)/generating $(DIR)/docs/api.md
 
+SCHEMA = $(CONTROLLER_GEN) crd:crdVersions=v1,allowDangerousTypes=true paths=./apis/v1alpha1 output:crd:stdout
 FLAVOURS := namespaced claims
 GENERATED := $(FLAVOURS:%=configuration/%/definition.yaml) \
 	apis/v1alpha1/zz_generated.deepcopy.go input/v1beta1/zz_generated.deepcopy.go \

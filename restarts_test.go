@@ -95,7 +95,7 @@ var restartRows = []restartRow{
 		want:  [3]string{restarts, restarts, restarts},
 	},
 	{
-		what:  "`smb.enabled`, `metrics.enabled`, `adapterPorts`: the container's ports",
+		what:  "`smb.enabled`, `metrics.enabled`, `adapterPorts` (`smb` where SMB is enabled): the container's ports",
 		edits: []map[string]string{{"smb.enabled": "true"}, {"metrics.enabled": "true"}, {"metrics.enabled": "true", "metrics.port": "9100"}, {"adapterPorts.nfs": "12050"}, {"smb.enabled": "true", "adapterPorts.smb": "1446"}},
 		want:  [3]string{restarts, restarts, restarts},
 	},
