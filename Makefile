@@ -141,7 +141,7 @@ build: ## Build the function, and what renders and compares with it
 ##@ Checks
 
 .PHONY: test
-test: generated vet lint unit gitops ## Run every check
+test: generated vet lint unit gitops alerts ## Run every check
 
 # What the golden renders run, and the schemas of the other kinds in the examples: only
 # files of modules, which are not built.
@@ -166,6 +166,11 @@ unit: build $(CROSSPLANE_CLI) $(CORE) ## Run the tests with the race detector, t
 .PHONY: gitops
 gitops: ## Judge DittoServers in every state with what the examples tell Argo CD and Flux of their health
 	cd test/gitops && go vet -trimpath ./... && go test -trimpath -count=1 ./...
+
+# Another one, for Prometheus' interpreter.
+.PHONY: alerts
+alerts: ## Let the function's own counters fire the Prometheus alerts of the examples
+	cd test/alerts && go vet -trimpath ./... && go test -trimpath -count=1 ./...
 
 .PHONY: golden
 golden: build $(CROSSPLANE_CLI) $(CORE) ## Write the golden files anew. Review them as code: changed bytes restart servers

@@ -1,0 +1,367 @@
+// Package alerts holds the Prometheus alerts of the examples against the function's own
+// counters, minute by minute, with Prometheus' interpreter.
+package alerts
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/value"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
+	"github.com/prometheus/prometheus/tsdb/chunks"
+	"github.com/prometheus/prometheus/util/annotations"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/yaml"
+
+	"github.com/dittofs/function-dittoserver/internal/metrics"
+	"github.com/dittofs/function-dittoserver/internal/report"
+)
+
+// A rule of the PrometheusRule.
+type rule struct {
+	Alert string         `json:"alert"`
+	Expr  string         `json:"expr"`
+	For   model.Duration `json:"for"`
+}
+
+// rules of example/operate/monitoring.yaml.
+func rules(t *testing.T) []rule {
+	t.Helper()
+
+	b, err := os.ReadFile(filepath.Join("..", "..", "example", "operate", "monitoring.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	_, b, _ = bytes.Cut(b, []byte("\n---\n"))
+
+	var object struct {
+		Spec struct {
+			Groups []struct {
+				Rules []rule `json:"rules"`
+			} `json:"groups"`
+		} `json:"spec"`
+	}
+
+	if err := yaml.Unmarshal(b, &object); err != nil || len(object.Spec.Groups) != 1 {
+		t.Fatalf("%d groups: %v", len(object.Spec.Groups), err)
+	}
+
+	return object.Spec.Groups[0].Rules
+}
+
+// held is what the function answers while a DittoServer keeps its old configuration.
+func held(reason string) *fnv1.RunFunctionResponse {
+	return &fnv1.RunFunctionResponse{Conditions: []*fnv1.Condition{{
+		Type: report.ConfigRolledOut, Status: fnv1.Status_STATUS_CONDITION_FALSE, Reason: reason,
+	}}}
+}
+
+// failed is an answer that ends with a fatal result.
+func failed(reason string) *fnv1.RunFunctionResponse {
+	return &fnv1.RunFunctionResponse{Results: []*fnv1.Result{{
+		Severity: fnv1.Severity_SEVERITY_FATAL, Reason: ptr.To(reason),
+	}}}
+}
+
+// A pod of the function, and what it answers at a minute: nil if it is not called.
+type pod struct {
+	name string
+
+	// up says whether it can be scraped at a minute. Nil is always.
+	up func(minute int) bool
+
+	answers func(minute int) *fnv1.RunFunctionResponse
+}
+
+func every(minutes int, rsp *fnv1.RunFunctionResponse) func(int) *fnv1.RunFunctionResponse {
+	return func(minute int) *fnv1.RunFunctionResponse {
+		if minute%minutes == 0 {
+			return rsp
+		}
+
+		return nil
+	}
+}
+
+func between(from, to int, rsp *fnv1.RunFunctionResponse) func(int) *fnv1.RunFunctionResponse {
+	return func(minute int) *fnv1.RunFunctionResponse {
+		if from <= minute && minute < to {
+			return rsp
+		}
+
+		return nil
+	}
+}
+
+func TestAlerts(t *testing.T) {
+	never := every(1, nil)
+
+	cases := map[string]struct {
+		reason string
+		pods   []pod
+		// want are the alerts of two hours, by the minute at which they begin to fire.
+		want map[string]int
+	}{
+		"Healthy": {
+			reason: "Nothing is wrong.",
+			pods:   []pod{{answers: every(1, &fnv1.RunFunctionResponse{})}},
+		},
+		"Approval": {
+			reason: "A person is asked for after half an hour.",
+			pods:   []pod{{answers: between(10, 120, held("ApprovalRequired"))}},
+			want:   map[string]int{"DittoServerWaitsForApproval": 41},
+		},
+		"ApprovalWithLongTTL": {
+			reason: "With a TTL of 5 minutes there is a call in every ten.",
+			pods:   []pod{{answers: every(5, held("ApprovalRequired"))}},
+			want:   map[string]int{"DittoServerWaitsForApproval": 35},
+		},
+		"ApprovedSoon": {
+			reason: "What passes within a quarter of an hour disturbs nobody.",
+			pods:   []pod{{answers: between(10, 25, held("ApprovalRequired"))}},
+		},
+		"SecretMissing": {
+			reason: "A hold that is none of a person's is another alert.",
+			pods:   []pod{{answers: between(10, 120, held("SecretsNotResolved"))}},
+			want:   map[string]int{"DittoServerHeld": 41},
+		},
+		"EveryReconcile": {
+			reason: "The first call of each reconcile comes without Secrets.",
+			pods:   []pod{{answers: every(1, held("SecretsNotFetched"))}},
+		},
+		"Invalid": {
+			reason: "A spec stays wrong.",
+			pods:   []pod{{answers: between(10, 120, failed(report.ReasonInvalid))}},
+			want:   map[string]int{"DittoServerInvalid": 40},
+		},
+		"OneFailure": {
+			reason: "Crossplane tries again.",
+			pods:   []pod{{answers: between(10, 11, failed(report.ReasonFatal))}},
+		},
+		"Failing": {
+			reason: "It does not get better.",
+			pods:   []pod{{answers: between(10, 120, failed(report.ReasonFatal))}},
+			want:   map[string]int{"DittoServerFailing": 25},
+		},
+		"Panics": {
+			reason: "A panic at each call, with one try in two minutes.",
+			pods:   []pod{{answers: every(2, failed(report.ReasonPanic))}},
+			want:   map[string]int{"DittoServerFailing": 17},
+		},
+		"TwoPods": {
+			reason: "Two replicas share the calls.",
+			pods: []pod{
+				{answers: every(2, held("ApprovalRequired"))},
+				{name: "second", answers: every(3, held("ApprovalRequired"))},
+			},
+			want: map[string]int{"DittoServerWaitsForApproval": 32},
+		},
+		"Replaced": {
+			reason: "The counters of a new pod begin anew, and the alert does not.",
+			pods: []pod{
+				{up: func(m int) bool { return m < 20 }, answers: between(0, 20, held("ApprovalRequired"))},
+				{name: "second", up: func(m int) bool { return m >= 22 }, answers: between(22, 120, held("ApprovalRequired"))},
+			},
+			want: map[string]int{"DittoServerWaitsForApproval": 31},
+		},
+		"Down": {
+			reason: "No replica answers.",
+			pods:   []pod{{up: func(m int) bool { return m < 30 }, answers: never}},
+			want:   map[string]int{"FunctionDittoServerDown": 35},
+		},
+		"DownShortly": {
+			reason: "A replica that is replaced comes back.",
+			pods:   []pod{{up: func(m int) bool { return m < 30 || m >= 33 }, answers: never}},
+		},
+		"OneOfTwoDown": {
+			reason: "The other one answers.",
+			pods:   []pod{{answers: never}, {name: "second", up: func(int) bool { return false }, answers: never}},
+		},
+		"Gone": {
+			reason: "There is nothing to scrape.",
+			want:   map[string]int{"FunctionDittoServerDown": 5},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			if diff := gocmp.Diff(tc.want, firing(t, record(t, tc.pods)), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("\n%s\nalerts: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// minutes of a recording.
+const minutes = 120
+
+// record lets the pods answer, and scrapes each of them once a minute.
+func record(t *testing.T, pods []pod) *recording {
+	t.Helper()
+
+	r := &recording{labels: map[string]labels.Labels{}, samples: map[string][]chunks.Sample{}}
+
+	for _, p := range pods {
+		registry := prometheus.NewPedanticRegistry()
+		m := metrics.New(registry)
+		name := "dittofs-function-dittoserver-" + cmp.Or(p.name, "first")
+
+		for minute := range minutes {
+			if rsp := p.answers(minute); rsp != nil {
+				m.Observe(rsp)
+			}
+
+			up := p.up == nil || p.up(minute)
+			r.append(labels.FromStrings(labels.MetricName, "up", "pod", name), minute, map[bool]float64{true: 1}[up])
+
+			families, err := registry.Gather()
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			for _, family := range families {
+				for _, metric := range family.GetMetric() {
+					b := labels.NewBuilder(labels.FromStrings(labels.MetricName, family.GetName(), "pod", name))
+					for _, l := range metric.GetLabel() {
+						b.Set(l.GetName(), l.GetValue())
+					}
+
+					// Of what cannot be scraped Prometheus notes that it is stale.
+					v := metric.GetCounter().GetValue()
+					if !up {
+						v = math.Float64frombits(value.StaleNaN)
+					}
+
+					r.append(b.Labels(), minute, v)
+				}
+			}
+		}
+	}
+
+	return r
+}
+
+// firing are the alerts of a recording, with the minute at which each begins to fire.
+func firing(t *testing.T, r *recording) map[string]int {
+	t.Helper()
+
+	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, Parser: parser.NewParser(parser.Options{})})
+	fires := map[string]int{}
+
+	for _, rule := range rules(t) {
+		// since when the alert is active, for each of what it is about.
+		since := map[uint64]int{}
+
+		for minute := range minutes {
+			q, err := engine.NewInstantQuery(t.Context(), r, nil, rule.Expr, at(minute))
+			if err != nil {
+				t.Fatalf("%s: %v", rule.Alert, err)
+			}
+
+			v, err := q.Exec(t.Context()).Vector()
+			if err != nil {
+				t.Fatalf("%s: %v", rule.Alert, err)
+			}
+
+			active := map[uint64]int{}
+
+			for _, s := range v {
+				about := s.Metric.Hash()
+
+				begin, ok := since[about]
+				if !ok {
+					begin = minute
+				}
+
+				active[about] = begin
+
+				if _, ok := fires[rule.Alert]; !ok && at(minute).Sub(at(begin)) >= time.Duration(rule.For) {
+					fires[rule.Alert] = minute
+				}
+			}
+
+			since = active
+			q.Close()
+		}
+	}
+
+	return fires
+}
+
+// at is the time of a minute. Prometheus knows no time before 1970.
+func at(minute int) time.Time { return time.Unix(1e9, 0).Add(time.Duration(minute) * time.Minute) }
+
+// A recording is what Prometheus has stored.
+type recording struct {
+	labels  map[string]labels.Labels
+	samples map[string][]chunks.Sample
+}
+
+func (r *recording) append(l labels.Labels, minute int, v float64) {
+	r.labels[l.String()] = l
+	r.samples[l.String()] = append(r.samples[l.String()], sample{t: at(minute).UnixMilli(), v: v})
+}
+
+// Querier makes it a storage.Queryable.
+func (r *recording) Querier(from, to int64) (storage.Querier, error) {
+	return &storage.MockQuerier{SelectMockFunction: func(_ bool, _ *storage.SelectHints, matchers ...*labels.Matcher) storage.SeriesSet {
+		found := &seriesSet{}
+
+		for _, name := range slices.Sorted(maps.Keys(r.labels)) {
+			l := r.labels[name]
+			if slices.ContainsFunc(matchers, func(m *labels.Matcher) bool { return !m.Matches(l.Get(m.Name)) }) {
+				continue
+			}
+
+			within := slices.DeleteFunc(slices.Clone(r.samples[name]), func(s chunks.Sample) bool { return s.T() < from || s.T() > to })
+			found.series = append(found.series, storage.NewListSeries(l, within))
+		}
+
+		return found
+	}}, nil
+}
+
+// A seriesSet is an iterator.
+type seriesSet struct {
+	series []storage.Series
+	next   int
+}
+
+func (s *seriesSet) Next() bool                        { s.next++; return s.next <= len(s.series) }
+func (s *seriesSet) At() storage.Series                { return s.series[s.next-1] }
+func (s *seriesSet) Err() error                        { return nil }
+func (s *seriesSet) Warnings() annotations.Annotations { return nil }
+
+// A sample of a counter or a gauge.
+type sample struct {
+	t int64
+	v float64
+}
+
+func (s sample) T() int64                      { return s.t }
+func (s sample) ST() int64                     { return 0 }
+func (s sample) F() float64                    { return s.v }
+func (s sample) H() *histogram.Histogram       { return nil }
+func (s sample) FH() *histogram.FloatHistogram { return nil }
+func (s sample) Type() chunkenc.ValueType      { return chunkenc.ValFloat }
+func (s sample) Copy() chunks.Sample           { return s }
