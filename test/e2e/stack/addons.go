@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/utils/ptr"
 )
 
 // addonsCommand plays what a cloud brings along: a provisioner of volumes and a load
@@ -86,7 +87,7 @@ func provideVolumes(ctx context.Context, client kubernetes.Interface, dir Dir) e
 	}
 
 	for _, claim := range claims.Items {
-		if claim.Status.Phase != corev1.ClaimPending || claim.Spec.StorageClassName == nil || *claim.Spec.StorageClassName != storageClass {
+		if claim.Status.Phase != corev1.ClaimPending || ptr.Deref(claim.Spec.StorageClassName, "") != storageClass {
 			continue
 		}
 
@@ -117,9 +118,14 @@ func provideVolumes(ctx context.Context, client kubernetes.Interface, dir Dir) e
 	return expandVolumes(ctx, client, claims.Items)
 }
 
-// expandVolumes grows what a claim asks to grow. A folder has no size of its own.
+// expandVolumes grows what a claim of the class asks to grow. A folder has no size of its
+// own.
 func expandVolumes(ctx context.Context, client kubernetes.Interface, claims []corev1.PersistentVolumeClaim) error {
 	for _, claim := range claims {
+		if ptr.Deref(claim.Spec.StorageClassName, "") != storageClass {
+			continue
+		}
+
 		want, have := claim.Spec.Resources.Requests[corev1.ResourceStorage], claim.Status.Capacity[corev1.ResourceStorage]
 		if claim.Status.Phase != corev1.ClaimBound || want.Cmp(have) <= 0 {
 			continue
