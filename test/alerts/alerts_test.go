@@ -117,7 +117,7 @@ func TestAlerts(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		pods   []pod
-		// want are the alerts of two hours, by the minute at which they begin to fire.
+		// want are the alerts of three hours, by the minute at which they begin to fire.
 		want map[string]int
 	}{
 		"Healthy": {
@@ -126,7 +126,7 @@ func TestAlerts(t *testing.T) {
 		},
 		"Approval": {
 			reason: "A person is asked for after half an hour.",
-			pods:   []pod{{answers: between(10, 120, held("ApprovalRequired"))}},
+			pods:   []pod{{answers: between(10, minutes, held("ApprovalRequired"))}},
 			want:   map[string]int{"DittoServerWaitsForApproval": 41},
 		},
 		"ApprovalWithLongTTL": {
@@ -140,8 +140,17 @@ func TestAlerts(t *testing.T) {
 		},
 		"SecretMissing": {
 			reason: "A hold that is none of a person's is another alert.",
-			pods:   []pod{{answers: between(10, 120, held("SecretsNotResolved"))}},
+			pods:   []pod{{answers: between(10, minutes, held("SecretsNotResolved"))}},
 			want:   map[string]int{"DittoServerHeld": 41},
+		},
+		"Busy": {
+			reason: "Now one server is edited, now another: each waits for its ConfigMap, shortly.",
+			pods:   []pod{{answers: func(m int) *fnv1.RunFunctionResponse { return every(8, held("ConfigMapNotReady"))(min(m, 100)) }}},
+		},
+		"Stuck": {
+			reason: "What should pass does not.",
+			pods:   []pod{{answers: between(10, minutes, held("ConfigMapNotReady"))}},
+			want:   map[string]int{"DittoServerRolloutStuck": 131},
 		},
 		"EveryReconcile": {
 			reason: "The first call of each reconcile comes without Secrets.",
@@ -149,7 +158,7 @@ func TestAlerts(t *testing.T) {
 		},
 		"Invalid": {
 			reason: "A spec stays wrong.",
-			pods:   []pod{{answers: between(10, 120, failed(report.ReasonInvalid))}},
+			pods:   []pod{{answers: between(10, minutes, failed(report.ReasonInvalid))}},
 			want:   map[string]int{"DittoServerInvalid": 40},
 		},
 		"OneFailure": {
@@ -158,7 +167,7 @@ func TestAlerts(t *testing.T) {
 		},
 		"Failing": {
 			reason: "It does not get better.",
-			pods:   []pod{{answers: between(10, 120, failed(report.ReasonFatal))}},
+			pods:   []pod{{answers: between(10, minutes, failed(report.ReasonFatal))}},
 			want:   map[string]int{"DittoServerFailing": 25},
 		},
 		"Panics": {
@@ -178,7 +187,7 @@ func TestAlerts(t *testing.T) {
 			reason: "The counters of a new pod begin anew, and the alert does not.",
 			pods: []pod{
 				{up: func(m int) bool { return m < 20 }, answers: between(0, 20, held("ApprovalRequired"))},
-				{name: "second", up: func(m int) bool { return m >= 22 }, answers: between(22, 120, held("ApprovalRequired"))},
+				{name: "second", up: func(m int) bool { return m >= 22 }, answers: between(22, minutes, held("ApprovalRequired"))},
 			},
 			want: map[string]int{"DittoServerWaitsForApproval": 31},
 		},
@@ -213,7 +222,7 @@ func TestAlerts(t *testing.T) {
 }
 
 // minutes of a recording.
-const minutes = 120
+const minutes = 180
 
 // record lets the pods answer, and scrapes each of them once a minute.
 func record(t *testing.T, pods []pod) *recording {
