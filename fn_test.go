@@ -380,17 +380,26 @@ func TestLife(t *testing.T) {
 func TestReconcileErrorOfCrossplane(t *testing.T) {
 	cases := map[string]struct {
 		reason  string
+		synced  string
 		message string
 		want    string
 	}{
 		"Apply": {
 			reason:  "Users see what Crossplane says of a resource that it cannot apply.",
+			synced:  "ReconcileError",
 			message: `cannot compose resources: cannot apply composed resource "service-file": forbidden`,
 			want:    `FALSE/ReconcileError: Crossplane reports: cannot compose resources: cannot apply composed resource "service-file": forbidden`,
 		},
 		"Fatal": {
 			reason:  "A fatal result of an earlier call is over.",
+			synced:  "ReconcileError",
 			message: `cannot compose resources: pipeline step "dittoserver" returned a fatal result: invalid DittoServer`,
+			want:    "TRUE/Applied: Every composed resource is applied",
+		},
+		"Paused": {
+			reason:  "Crossplane calls nobody for a DittoServer that is paused, so that it was.",
+			synced:  "ReconcilePaused",
+			message: "Reconciliation is paused via the pause annotation",
 			want:    "TRUE/Applied: Every composed resource is applied",
 		},
 	}
@@ -401,7 +410,7 @@ func TestReconcileErrorOfCrossplane(t *testing.T) {
 			w.settle()
 
 			list := typed.Get(w.xr, "status", "conditions").GetListValue()
-			list.Values = append(list.Values, structpb.NewStructValue(mustStruct(t, map[string]any{"type": "Synced", "status": "False", "reason": "ReconcileError", "message": tc.message})))
+			list.Values = append(list.Values, structpb.NewStructValue(mustStruct(t, map[string]any{"type": "Synced", "status": "False", "reason": tc.synced, "message": tc.message})))
 
 			if diff := cmp.Diff(tc.want, condition(w.call(), "Applied")); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)

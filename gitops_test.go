@@ -47,12 +47,20 @@ func TestGoldenStates(t *testing.T) {
 			w.patch("0.28.0", "version")
 			return w.settle()
 		},
+		// An annotation makes no generation.
+		"approved": func(w *world) *fnv1.RunFunctionResponse {
+			w.patch("0.28.0", "version")
+			rsp := w.settle()
+			w.annotate("dittofs.io/approve", approval(messageOf(w.xr, "ConfigRolledOut")))
+
+			return rsp
+		},
 		"frozen": func(w *world) *fnv1.RunFunctionResponse {
 			w.patch("1Ti", "storage", "metadataSize")
 			return w.settle()
 		},
 		"invalid": func(w *world) *fnv1.RunFunctionResponse {
-			w.patch("70000", "nfsPort")
+			w.patch("soon", "shutdownTimeout")
 			return w.reconcile(10)
 		},
 		"secret-missing": func(w *world) *fnv1.RunFunctionResponse {
@@ -67,10 +75,22 @@ func TestGoldenStates(t *testing.T) {
 		},
 	}
 
+	paused := func(o *structpb.Struct) {
+		setCondition(t, o, map[string]any{"type": "Synced", "status": "False", "reason": "ReconcilePaused", "message": "Reconciliation is paused via the pause annotation"})
+	}
+
 	// What Crossplane and users do without calling the function.
 	after := map[string]func(o *structpb.Struct){
 		"paused": func(o *structpb.Struct) {
-			setCondition(t, o, map[string]any{"type": "Synced", "status": "False", "reason": "ReconcilePaused", "message": "Reconciliation is paused via the pause annotation"})
+			typed.Set(o, structpb.NewStringValue("true"), "metadata", "annotations", "crossplane.io/paused")
+			paused(o)
+		},
+		// The annotation is gone, and makes no generation.
+		"unpaused": paused,
+		// In the midst of a reconcile: the function's status is there, and the conditions are
+		// those of before.
+		"stale": func(o *structpb.Struct) {
+			typed.Set(o, structpb.NewStringValue("Progressing"), "status", "phase")
 		},
 		"deleting": func(o *structpb.Struct) {
 			typed.Set(o, structpb.NewStringValue("2026-01-01T00:00:00Z"), "metadata", "deletionTimestamp")
@@ -176,6 +196,11 @@ func (w *world) object() *structpb.Struct {
 	maps.Copy(claim.GetFields(), map[string]*structpb.Value{"spec": typed.Get(xr, "spec")})
 	typed.Set(claim, typed.Get(xr, "metadata", "name"), "spec", "resourceRef", "name")
 	delete(typed.Get(claim, "spec").GetStructValue().GetFields(), "claimRef")
+
+	// Crossplane copies a claim's annotations to its composite resource, and the status back.
+	if annotations := typed.Get(xr, "metadata", "annotations"); annotations != nil {
+		typed.Set(claim, annotations, "metadata", "annotations")
+	}
 
 	if status := typed.Get(xr, "status"); status != nil {
 		typed.Set(claim, status, "status")

@@ -222,8 +222,9 @@ func Apply(rsp *fnv1.RunFunctionResponse, xr *structpb.Struct, manifests manifes
 	switch c := observed.ConditionOf(xr, "Synced"); {
 	case len(notSynced) > 0:
 		set(rsp, Applied, isFalse, ReasonNotSynced, message("Cannot apply "+strings.Join(notSynced, "; ")))
-	case c != nil && c.Status == "False" && !strings.Contains(c.Message, "returned a fatal result"):
-		// A fatal result was this pipeline's own, and is over.
+	case c != nil && c.Status == "False" && c.Reason != "ReconcilePaused" && !strings.Contains(c.Message, "returned a fatal result"):
+		// Whoever is called is not paused any more. A fatal result was this pipeline's own,
+		// and is over.
 		set(rsp, Applied, isFalse, ReasonReconcile, message("Crossplane reports: "+c.Message))
 	case notObserved:
 		// Without names: they would change with each resource that is observed, and each

@@ -82,14 +82,18 @@ func TestHealth(t *testing.T) {
 			reason: "It runs, and a person must approve the change. Flux has no word for that.",
 			want:   judgement{argo: suspended, message: "ApprovalRequired: The running server keeps its configuration and pod template until a person approves the change", flux: failed},
 		},
+		"approved": {
+			reason: "Crossplane has not seen the approval. Argo CD has no Lua library to look for it in the message.",
+			want:   judgement{argo: suspended, message: "ApprovalRequired: The running server keeps its configuration and pod template until a person approves the change", flux: inProgress},
+		},
 		"frozen": {
 			reason: "It runs, and a person must stop and start it.",
 			want:   judgement{argo: suspended, message: "Frozen: Kubernetes cannot change some of a running server", flux: failed},
 		},
 		"invalid": {
 			reason:     "A person must correct it. A fatal result leaves the status as it was, which Flux waits for.",
-			want:       judgement{argo: degraded, message: "Invalid: spec.nfsPort: Invalid value: 70000", flux: failed},
-			namespaced: judgement{argo: degraded, message: "Invalid: spec.nfsPort: Invalid value: 70000", flux: inProgress},
+			want:       judgement{argo: degraded, message: `Invalid: spec.shutdownTimeout: Invalid value: "soon"`, flux: failed},
+			namespaced: judgement{argo: degraded, message: `Invalid: spec.shutdownTimeout: Invalid value: "soon"`, flux: inProgress},
 		},
 		"secret-missing": {
 			reason: "A person must create the Secret.",
@@ -107,6 +111,14 @@ func TestHealth(t *testing.T) {
 		"paused": {
 			reason: "It stays as it is until a person says otherwise.",
 			want:   judgement{argo: suspended, message: "ReconcilePaused: Reconciliation is paused", flux: failed},
+		},
+		"unpaused": {
+			reason: "Crossplane has not seen that it may go on.",
+			want:   judgement{argo: progressing, message: "Waiting for Crossplane", flux: inProgress},
+		},
+		"stale": {
+			reason: "The phase is newer than the conditions.",
+			want:   judgement{argo: progressing, message: "Progressing", flux: inProgress},
 		},
 		"deleting": {
 			reason: "It is not healthy any more.",
