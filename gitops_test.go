@@ -55,6 +55,15 @@ func TestGoldenStates(t *testing.T) {
 
 			return rsp
 		},
+		"approved-before": func(w *world) *fnv1.RunFunctionResponse {
+			w.patch("0.28.0", "version")
+			w.settle()
+			// The end of the right value is none.
+			value := approval(messageOf(w.xr, "ConfigRolledOut"))
+			w.annotate("dittofs.io/approve", value[:len(value)-1])
+
+			return w.settle()
+		},
 		"frozen": func(w *world) *fnv1.RunFunctionResponse {
 			w.patch("1Ti", "storage", "metadataSize")
 			return w.settle()
@@ -85,8 +94,11 @@ func TestGoldenStates(t *testing.T) {
 			typed.Set(o, structpb.NewStringValue("true"), "metadata", "annotations", "crossplane.io/paused")
 			paused(o)
 		},
-		// The annotation is gone, and makes no generation.
-		"unpaused": paused,
+		// An annotation makes no generation.
+		"unpaused": func(o *structpb.Struct) {
+			typed.Set(o, structpb.NewStringValue("false"), "metadata", "annotations", "crossplane.io/paused")
+			paused(o)
+		},
 		// In the midst of a reconcile: the function's status is there, and the conditions are
 		// those of before.
 		"stale": func(o *structpb.Struct) {
@@ -109,6 +121,11 @@ func TestGoldenStates(t *testing.T) {
 			if typed.Get(o, "spec", "resourceRef") == nil {
 				setCondition(t, o, map[string]any{"type": "Synced", "status": "False", "reason": "ReconcileError", "message": `cannot compose resources: cannot run Composition pipeline step "dittoserver"`})
 			}
+		},
+		"approved-refused": func(o *structpb.Struct) {
+			typed.Set(o, structpb.NewStringValue("example"), "metadata", "annotations", "dittofs.io/approve")
+			setCondition(t, o, map[string]any{"type": "ConfigRolledOut", "status": "False", "reason": "ApprovalRequired", "message": "until a person approves the change: annotate the DittoServer with dittofs.io/approve=example"})
+			setCondition(t, o, map[string]any{"type": "Synced", "status": "False", "reason": "ReconcileError", "message": "cannot apply a composed resource"})
 		},
 		"edited": edited,
 		// The edit came in the midst of a reconcile. Crossplane's conditions are of the

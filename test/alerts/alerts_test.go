@@ -30,6 +30,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
+	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/metrics"
 	"github.com/dittofs/function-dittoserver/internal/report"
 )
@@ -68,9 +69,9 @@ func rules(t *testing.T) []rule {
 }
 
 // held is what the function answers while a DittoServer keeps its old configuration.
-func held(reason string) *fnv1.RunFunctionResponse {
+func held(reason guard.Reason) *fnv1.RunFunctionResponse {
 	return &fnv1.RunFunctionResponse{Conditions: []*fnv1.Condition{{
-		Type: report.ConfigRolledOut, Status: fnv1.Status_STATUS_CONDITION_FALSE, Reason: reason,
+		Type: report.ConfigRolledOut, Status: fnv1.Status_STATUS_CONDITION_FALSE, Reason: string(reason),
 	}}}
 }
 
@@ -126,35 +127,35 @@ func TestAlerts(t *testing.T) {
 		},
 		"Approval": {
 			reason: "A person is asked for after half an hour.",
-			pods:   []pod{{answers: between(10, minutes, held("ApprovalRequired"))}},
+			pods:   []pod{{answers: between(10, minutes, held(guard.ApprovalRequired))}},
 			want:   map[string]int{"DittoServerWaitsForApproval": 41},
 		},
 		"ApprovalWithLongTTL": {
 			reason: "With a TTL of 5 minutes there is a call in every ten.",
-			pods:   []pod{{answers: every(5, held("ApprovalRequired"))}},
+			pods:   []pod{{answers: every(5, held(guard.ApprovalRequired))}},
 			want:   map[string]int{"DittoServerWaitsForApproval": 35},
 		},
 		"ApprovedSoon": {
 			reason: "What passes within a quarter of an hour disturbs nobody.",
-			pods:   []pod{{answers: between(10, 25, held("ApprovalRequired"))}},
+			pods:   []pod{{answers: between(10, 25, held(guard.ApprovalRequired))}},
 		},
 		"SecretMissing": {
 			reason: "A hold that is none of a person's is another alert.",
-			pods:   []pod{{answers: between(10, minutes, held("SecretsNotResolved"))}},
+			pods:   []pod{{answers: between(10, minutes, held(guard.SecretsNotResolved))}},
 			want:   map[string]int{"DittoServerHeld": 41},
 		},
 		"Busy": {
 			reason: "Now one server is edited, now another: each waits for its ConfigMap, shortly.",
-			pods:   []pod{{answers: func(m int) *fnv1.RunFunctionResponse { return every(8, held("ConfigMapNotReady"))(min(m, 100)) }}},
+			pods:   []pod{{answers: func(m int) *fnv1.RunFunctionResponse { return every(8, held(guard.ConfigMapNotReady))(min(m, 100)) }}},
 		},
 		"Stuck": {
 			reason: "What should pass does not.",
-			pods:   []pod{{answers: between(10, minutes, held("ConfigMapNotReady"))}},
+			pods:   []pod{{answers: between(10, minutes, held(guard.ConfigMapNotReady))}},
 			want:   map[string]int{"DittoServerRolloutStuck": 131},
 		},
 		"EveryReconcile": {
 			reason: "The first call of each reconcile comes without Secrets.",
-			pods:   []pod{{answers: every(1, held("SecretsNotFetched"))}},
+			pods:   []pod{{answers: every(1, held(guard.SecretsNotFetched))}},
 		},
 		"Invalid": {
 			reason: "A spec stays wrong.",
@@ -178,16 +179,16 @@ func TestAlerts(t *testing.T) {
 		"TwoPods": {
 			reason: "Two replicas share the calls.",
 			pods: []pod{
-				{answers: every(2, held("ApprovalRequired"))},
-				{name: "second", answers: every(3, held("ApprovalRequired"))},
+				{answers: every(2, held(guard.ApprovalRequired))},
+				{name: "second", answers: every(3, held(guard.ApprovalRequired))},
 			},
 			want: map[string]int{"DittoServerWaitsForApproval": 32},
 		},
 		"Replaced": {
 			reason: "The counters of a new pod begin anew, and the alert does not.",
 			pods: []pod{
-				{up: func(m int) bool { return m < 20 }, answers: between(0, 20, held("ApprovalRequired"))},
-				{name: "second", up: func(m int) bool { return m >= 22 }, answers: between(22, minutes, held("ApprovalRequired"))},
+				{up: func(m int) bool { return m < 20 }, answers: between(0, 20, held(guard.ApprovalRequired))},
+				{name: "second", up: func(m int) bool { return m >= 22 }, answers: between(22, minutes, held(guard.ApprovalRequired))},
 			},
 			want: map[string]int{"DittoServerWaitsForApproval": 31},
 		},
@@ -216,6 +217,31 @@ func TestAlerts(t *testing.T) {
 
 			if diff := gocmp.Diff(tc.want, firing(t, record(t, tc.pods)), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("\n%s\nalerts: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// TestEveryHold shows that there is one alert for each reason to wait, and no second one.
+func TestEveryHold(t *testing.T) {
+	cases := map[guard.Reason]map[string]int{
+		guard.SecretsNotFetched:  {},
+		guard.SecretsNotResolved: {"DittoServerHeld": 31},
+		guard.StorageMissing:     {"DittoServerHeld": 31},
+		guard.ApprovalRequired:   {"DittoServerWaitsForApproval": 31},
+		guard.RolloutInProgress:  {"DittoServerRolloutStuck": 121},
+		guard.ConfigMapNotReady:  {"DittoServerRolloutStuck": 121},
+		guard.Recreating:         {"DittoServerRolloutStuck": 121},
+		guard.PredecessorThere:   {"DittoServerRolloutStuck": 121},
+		"OneOfTomorrow":          {"DittoServerRolloutStuck": 121},
+	}
+
+	for reason, want := range cases {
+		t.Run(string(reason), func(t *testing.T) {
+			t.Parallel()
+
+			if diff := gocmp.Diff(want, firing(t, record(t, []pod{{answers: every(1, held(reason))}}))); diff != "" {
+				t.Errorf("alerts: -want, +got:\n%s", diff)
 			}
 		})
 	}

@@ -29,6 +29,8 @@ var cluster struct {
 
 	// Clientset is for what the client lacks: logs.
 	Clientset kubernetes.Interface
+
+	config *rest.Config
 }
 
 // oftenCalled is a Composition that has Crossplane call the function every few seconds,
@@ -72,6 +74,7 @@ func connect() error {
 		return err
 	}
 
+	cluster.config = config
 	config.QPS, config.Burst = 200, 400
 	config.WarningHandler = rest.NoWarnings{}
 
@@ -89,6 +92,21 @@ func connect() error {
 	_, err = cluster.Clientset.Discovery().ServerVersion()
 
 	return err
+}
+
+// clientAs has all rights, under the name of another user.
+func clientAs(t *testing.T, name string) client.Client {
+	t.Helper()
+
+	config := rest.CopyConfig(cluster.config)
+	config.Impersonate = rest.ImpersonationConfig{UserName: name, Groups: []string{"system:masters"}}
+
+	c, err := client.New(config, client.Options{Scheme: cluster.Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return c
 }
 
 // patience is how long something may take that is expected to happen.

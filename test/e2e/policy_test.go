@@ -177,7 +177,8 @@ func TestAdmissionPolicyBindsTheComposition(t *testing.T) {
 		objects = append(objects, of...)
 	}
 
-	// After the servers, whose deletion the policy must let pass.
+	// After the servers, whose deletion the policy must let pass, and even after a failure:
+	// their names are for one test.
 	t.Cleanup(func() {
 		for _, u := range objects {
 			_ = cluster.Delete(context.Background(), u)
@@ -185,7 +186,7 @@ func TestAdmissionPolicyBindsTheComposition(t *testing.T) {
 	})
 
 	before := newServer(t, withContent)
-	before.waitRunning(t)
+	before.waitComposed(t, "")
 
 	for _, u := range objects {
 		// Others go on without it.
@@ -201,6 +202,13 @@ func TestAdmissionPolicyBindsTheComposition(t *testing.T) {
 		}
 	}
 
+	const (
+		named = "crossplane: {compositionRef: {name: platform.dittoservers.dittofs.io}"
+
+		other = "name the Composition of the platform"
+		older = "its newest revision composes"
+	)
+
 	s := &server{name: "platform", namespace: before.namespace}
 	refused := func(s *server, fields, message string) func(context.Context) error {
 		return func(ctx context.Context) error {
@@ -213,16 +221,14 @@ func TestAdmissionPolicyBindsTheComposition(t *testing.T) {
 		}
 	}
 
-	const other, older = "name the Composition of the platform", "its newest revision composes"
-
 	eventually(t, "the policy is in force", refused(before, "logging: {level: DEBUG}\n", other))
 
 	for fields, message := range map[string]string{
 		"crossplane: {}\n": other,
-		"crossplane: {compositionRef: {name: dittoservers.dittofs.io}}\n":                                                                         other,
-		"crossplane: {compositionRef: {name: platform.dittoservers.dittofs.io}, compositionUpdatePolicy: Manual}\n":                               older,
-		"crossplane: {compositionRef: {name: platform.dittoservers.dittofs.io}, compositionRevisionSelector: {matchLabels: {revision: first}}}\n": older,
-		"crossplane: {compositionRef: {name: platform.dittoservers.dittofs.io}, compositionSelector: {matchLabels: {composition: lax}}}\n":        older,
+		"crossplane: {compositionRef: {name: dittoservers.dittofs.io}}\n": other,
+		named + ", compositionUpdatePolicy: Manual}\n":                    older,
+		named + ", compositionRevisionSelector: {matchLabels: {a: b}}}\n": older,
+		named + ", compositionSelector: {matchLabels: {a: b}}}\n":         older,
 	} {
 		if err := refused(s, fields, message)(t.Context()); err != nil {
 			t.Error(err)
@@ -231,7 +237,26 @@ func TestAdmissionPolicyBindsTheComposition(t *testing.T) {
 
 	before.patch(t, `metadata: {annotations: {example.org/note: annotated}}`)
 
-	s.apply(t, withContent+"crossplane: {compositionRef: {name: platform.dittoservers.dittofs.io}}\n")
+	// Crossplane chooses for what is there, and creates nothing that others could choose.
+	crossplane := clientAs(t, "system:serviceaccount:crossplane-system:crossplane")
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"logging":{"level":"DEBUG"}}}`))
+
+	if err := crossplane.Patch(t.Context(), before.object(), patch, client.DryRunAll); err != nil {
+		t.Errorf("Crossplane writes into the spec: %v", err)
+	}
+
+	composed := s.object()
+	composed.Object["spec"] = map[string]any{"identity": map[string]any{"jwt": map[string]any{"secretRef": map[string]any{"name": "jwt"}}}}
+
+	if err := crossplane.Create(t.Context(), composed, client.DryRunAll); err == nil || !strings.Contains(err.Error(), other) {
+		t.Errorf("Crossplane creates a DittoServer: want an error with %q, got %v", other, err)
+	}
+
+	if err := clientAs(t, "system:serviceaccount:elsewhere:crossplane").Patch(t.Context(), before.object(), patch, client.DryRunAll); err == nil {
+		t.Error("somebody else writes into the spec: want an error")
+	}
+
+	s.apply(t, withContent+named+"}\n")
 	t.Cleanup(func() { s.remove(t, patience) })
-	s.waitRunning(t)
+	s.waitComposed(t, "")
 }

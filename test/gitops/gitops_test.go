@@ -83,8 +83,16 @@ func TestHealth(t *testing.T) {
 			want:   judgement{argo: suspended, message: "ApprovalRequired: The running server keeps its configuration and pod template until a person approves the change", flux: failed},
 		},
 		"approved": {
-			reason: "Crossplane has not seen the approval. Argo CD has no Lua library to look for it in the message.",
+			reason: "Crossplane has not seen the approval. Argo CD's Lua cannot look for it in the message without useOpenLibs.",
 			want:   judgement{argo: suspended, message: "ApprovalRequired: The running server keeps its configuration and pod template until a person approves the change", flux: inProgress},
+		},
+		"approved-before": {
+			reason: "What was approved was another change.",
+			want:   judgement{argo: suspended, message: "ApprovalRequired: The running server keeps its configuration and pod template until a person approves the change", flux: failed},
+		},
+		"approved-refused": {
+			reason: "An approval hides nothing else that is wrong.",
+			want:   judgement{argo: degraded, message: "ReconcileError: cannot apply", flux: failed},
 		},
 		"frozen": {
 			reason: "It runs, and a person must stop and start it.",
