@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -45,40 +46,49 @@ func TestPackagesAreInstalledAndHealthy(t *testing.T) {
 		t.Errorf("the Composition has %d steps, want the function alone", len(steps))
 	}
 
-	functionRunsAsDeployment(t)
+	if err := functionRunsAsDeployment(t.Context()); err != nil {
+		t.Error(err)
+	}
 }
 
 // functionRunsAsDeployment, with the image of its package, and not as root.
-func functionRunsAsDeployment(t *testing.T) {
-	t.Helper()
+func functionRunsAsDeployment(ctx context.Context) error {
+	function := &unstructured.Unstructured{}
+	function.SetAPIVersion("pkg.crossplane.io/v1")
+	function.SetKind("Function")
 
-	function := clusterObject(t, "pkg.crossplane.io/v1", "Function", functionPackage)
+	if err := cluster.Get(ctx, types.NamespacedName{Name: functionPackage}, function); err != nil {
+		return err
+	}
+
 	revision, _, _ := unstructured.NestedString(function.Object, "status", "currentRevision")
 	image, _, _ := unstructured.NestedString(function.Object, "status", "resolvedPackage")
 
 	deployment := &appsv1.Deployment{}
-	if err := cluster.Get(t.Context(), types.NamespacedName{Namespace: crossplaneNamespace, Name: revision}, deployment); err != nil {
-		t.Fatal(err)
+	if err := cluster.Get(ctx, types.NamespacedName{Namespace: crossplaneNamespace, Name: revision}, deployment); err != nil {
+		return err
 	}
 
-	if n := deployment.Status.ReadyReplicas; n < 1 {
-		t.Errorf("the function's Deployment has %d ready replicas", n)
+	if deployment.Status.ReadyReplicas < 1 {
+		return errors.New("no replica of the function is ready")
 	}
 
 	pods := &corev1.PodList{}
-	if err := cluster.List(t.Context(), pods, client.InNamespace(crossplaneNamespace), client.MatchingLabels{labelFunction: functionPackage, labelRevision: revision}); err != nil {
-		t.Fatal(err)
+	if err := cluster.List(ctx, pods, client.InNamespace(crossplaneNamespace), client.MatchingLabels{labelFunction: functionPackage, labelRevision: revision}); err != nil {
+		return err
 	}
 
 	if len(pods.Items) == 0 {
-		t.Fatal("no pod runs the function")
+		return errors.New("no pod runs the function")
 	}
 
 	for _, pod := range pods.Items {
 		if err := runsAs(&pod, image); err != nil {
-			t.Errorf("pod %s: %v", pod.Name, err)
+			return fmt.Errorf("pod %s: %w", pod.Name, err)
 		}
 	}
+
+	return nil
 }
 
 // runsAs says what is wrong with a pod that should run an image, and not as root.
