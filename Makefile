@@ -155,7 +155,6 @@ SCHEMAS = \
 
 # Whole histories take some twenty times as long with the race detector, which sees in one
 # of each flavour, side by side, what there is to see.
-
 .PHONY: unit
 unit: build $(CROSSPLANE_CLI) $(CORE) ## Run the tests with the race detector, the golden renders and the fuzz seeds
 	go test -run '^(TestHistories|TestDiffAgreesWithWorld|TestRestarts)$$' .

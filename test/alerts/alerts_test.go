@@ -5,7 +5,6 @@ package alerts
 import (
 	"bytes"
 	"cmp"
-	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -18,14 +17,11 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
-	"github.com/prometheus/prometheus/tsdb/chunkenc"
-	"github.com/prometheus/prometheus/tsdb/chunks"
 	"github.com/prometheus/prometheus/util/annotations"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
@@ -251,10 +247,10 @@ func TestEveryHold(t *testing.T) {
 const minutes = 180
 
 // record lets the pods answer, and scrapes each of them once a minute.
-func record(t *testing.T, pods []pod) *recording {
+func record(t *testing.T, pods []pod) recording {
 	t.Helper()
 
-	r := &recording{labels: map[string]labels.Labels{}, samples: map[string][]chunks.Sample{}}
+	r := recording{}
 
 	for _, p := range pods {
 		registry := prometheus.NewPedanticRegistry()
@@ -297,7 +293,7 @@ func record(t *testing.T, pods []pod) *recording {
 }
 
 // firing are the alerts of a recording, with the minute at which each begins to fire.
-func firing(t *testing.T, r *recording) map[string]int {
+func firing(t *testing.T, r recording) map[string]int {
 	t.Helper()
 
 	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, Parser: parser.NewParser(parser.Options{})})
@@ -346,30 +342,27 @@ func firing(t *testing.T, r *recording) map[string]int {
 // at is the time of a minute. Prometheus knows no time before 1970.
 func at(minute int) time.Time { return time.Unix(1e9, 0).Add(time.Duration(minute) * time.Minute) }
 
-// A recording is what Prometheus has stored.
-type recording struct {
-	labels  map[string]labels.Labels
-	samples map[string][]chunks.Sample
-}
+// A recording is what Prometheus has stored, by the labels.
+type recording map[string]*promql.Series
 
-func (r *recording) append(l labels.Labels, minute int, v float64) {
-	r.labels[l.String()] = l
-	r.samples[l.String()] = append(r.samples[l.String()], sample{t: at(minute).UnixMilli(), v: v})
+func (r recording) append(l labels.Labels, minute int, v float64) {
+	if r[l.String()] == nil {
+		r[l.String()] = &promql.Series{Metric: l}
+	}
+
+	s := r[l.String()]
+	s.Floats = append(s.Floats, promql.FPoint{T: at(minute).UnixMilli(), F: v})
 }
 
 // Querier makes it a storage.Queryable.
-func (r *recording) Querier(from, to int64) (storage.Querier, error) {
+func (r recording) Querier(int64, int64) (storage.Querier, error) {
 	return &storage.MockQuerier{SelectMockFunction: func(_ bool, _ *storage.SelectHints, matchers ...*labels.Matcher) storage.SeriesSet {
 		found := &seriesSet{}
 
-		for _, name := range slices.Sorted(maps.Keys(r.labels)) {
-			l := r.labels[name]
-			if slices.ContainsFunc(matchers, func(m *labels.Matcher) bool { return !m.Matches(l.Get(m.Name)) }) {
-				continue
+		for _, s := range r {
+			if !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool { return !m.Matches(s.Metric.Get(m.Name)) }) {
+				found.series = append(found.series, *s)
 			}
-
-			within := slices.DeleteFunc(slices.Clone(r.samples[name]), func(s chunks.Sample) bool { return s.T() < from || s.T() > to })
-			found.series = append(found.series, storage.NewListSeries(l, within))
 		}
 
 		return found
@@ -378,25 +371,11 @@ func (r *recording) Querier(from, to int64) (storage.Querier, error) {
 
 // A seriesSet is an iterator.
 type seriesSet struct {
-	series []storage.Series
+	series []promql.Series
 	next   int
 }
 
 func (s *seriesSet) Next() bool                        { s.next++; return s.next <= len(s.series) }
-func (s *seriesSet) At() storage.Series                { return s.series[s.next-1] }
+func (s *seriesSet) At() storage.Series                { return promql.NewStorageSeries(s.series[s.next-1]) }
 func (s *seriesSet) Err() error                        { return nil }
 func (s *seriesSet) Warnings() annotations.Annotations { return nil }
-
-// A sample of a counter or a gauge.
-type sample struct {
-	t int64
-	v float64
-}
-
-func (s sample) T() int64                      { return s.t }
-func (s sample) ST() int64                     { return 0 }
-func (s sample) F() float64                    { return s.v }
-func (s sample) H() *histogram.Histogram       { return nil }
-func (s sample) FH() *histogram.FloatHistogram { return nil }
-func (s sample) Type() chunkenc.ValueType      { return chunkenc.ValFloat }
-func (s sample) Copy() chunks.Sample           { return s }

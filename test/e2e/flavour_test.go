@@ -157,11 +157,8 @@ func (s *server) composite(ctx context.Context) (*unstructured.Unstructured, err
 		return nil, fmt.Errorf("the claim has no composite resource yet: %w", err)
 	}
 
-	xr := &unstructured.Unstructured{}
-	xr.SetAPIVersion(v1alpha1.Group + "/" + v1alpha1.Version)
-	xr.SetKind("XDittoServer")
-
-	if err := cluster.Get(ctx, client.ObjectKey{Name: name}, xr); err != nil {
+	xr, err := getClusterObject(ctx, v1alpha1.Group+"/"+v1alpha1.Version, "XDittoServer", name)
+	if err != nil {
 		return nil, err
 	}
 

@@ -53,11 +53,8 @@ func TestPackagesAreInstalledAndHealthy(t *testing.T) {
 
 // functionRunsAsDeployment, with the image of its package, and not as root.
 func functionRunsAsDeployment(ctx context.Context) error {
-	function := &unstructured.Unstructured{}
-	function.SetAPIVersion("pkg.crossplane.io/v1")
-	function.SetKind("Function")
-
-	if err := cluster.Get(ctx, types.NamespacedName{Name: functionPackage}, function); err != nil {
+	function, err := getClusterObject(ctx, "pkg.crossplane.io/v1", "Function", functionPackage)
+	if err != nil {
 		return err
 	}
 
@@ -113,11 +110,8 @@ func runsAs(pod *corev1.Pod, image string) error {
 // hasCondition of a cluster-scoped object that is True.
 func hasCondition(apiVersion, kind, name, condition string) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
-		u := &unstructured.Unstructured{}
-		u.SetAPIVersion(apiVersion)
-		u.SetKind(kind)
-
-		if err := cluster.Get(ctx, types.NamespacedName{Name: name}, u); err != nil {
+		u, err := getClusterObject(ctx, apiVersion, kind, name)
+		if err != nil {
 			return err
 		}
 
@@ -140,17 +134,23 @@ func hasCondition(apiVersion, kind, name, condition string) func(ctx context.Con
 	}
 }
 
-// clusterObject is a cluster-scoped object as it is.
+// clusterObject is a cluster-scoped object that must be there.
 func clusterObject(t *testing.T, apiVersion, kind, name string) *unstructured.Unstructured {
 	t.Helper()
 
-	u := &unstructured.Unstructured{}
-	u.SetAPIVersion(apiVersion)
-	u.SetKind(kind)
-
-	if err := cluster.Get(t.Context(), types.NamespacedName{Name: name}, u); err != nil {
+	u, err := getClusterObject(t.Context(), apiVersion, kind, name)
+	if err != nil {
 		t.Fatal(err)
 	}
 
 	return u
+}
+
+// getClusterObject as it is.
+func getClusterObject(ctx context.Context, apiVersion, kind, name string) (*unstructured.Unstructured, error) {
+	u := &unstructured.Unstructured{}
+	u.SetAPIVersion(apiVersion)
+	u.SetKind(kind)
+
+	return u, cluster.Get(ctx, types.NamespacedName{Name: name}, u)
 }
