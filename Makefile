@@ -135,8 +135,8 @@ $(OUTPUT)/ref/%/function:
 build: ## Build the function, and what renders and compares with it
 	@echo "Building the function" >&2
 	@$(FUNCTION_BUILD) -o $(OUTPUT)/function .
-	@$(GO_BUILD) -o $(OUTPUT)/render ./test/render
-	@$(GO_BUILD) -o $(OUTPUT)/diff ./test/diff
+	@$(GO_BUILD) -o $(OUTPUT)/render ./cmd/render
+	@$(GO_BUILD) -o $(OUTPUT)/diff ./cmd/diff
 
 ##@ Checks
 

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/mem"
 
 	"github.com/dittofs/function-dittoserver/internal/compose"
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/digest"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/guard"
@@ -15,7 +16,6 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/policy"
 	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/internal/secret"
-	"github.com/dittofs/function-dittoserver/internal/spec"
 )
 
 // atRest returns the request of a server that runs, and that nobody changes.
@@ -64,7 +64,7 @@ func BenchmarkSteps(b *testing.B) {
 	req := atRest(b, namespacedObjects)
 	xr := req.GetObserved().GetComposite().GetResource()
 
-	srv, errs := spec.Decode(xr, req.GetInput())
+	srv, errs := composite.Decode(xr, req.GetInput())
 	seen, errRead := observed.Read(req.GetObserved().GetResources())
 	running, predecessors, errPredecessor := observed.WithPredecessor(xr, seen, req.GetRequiredResources())
 	secrets := secret.Resolve(srv, req.GetRequiredResources())
@@ -98,7 +98,7 @@ func BenchmarkSteps(b *testing.B) {
 		name string
 		run  func() error
 	}{
-		{"spec.Decode", func() error { _, errs := spec.Decode(xr, req.GetInput()); return errs.ToAggregate() }},
+		{"composite.Decode", func() error { _, errs := composite.Decode(xr, req.GetInput()); return errs.ToAggregate() }},
 		{"observed.Read", func() error { _, err := observed.Read(req.GetObserved().GetResources()); return err }},
 		{"policy.Check", func() error { return policy.Check(srv, in).ToAggregate() }},
 		{"secret.Resolve", func() error { secret.Resolve(srv, req.GetRequiredResources()); return nil }},

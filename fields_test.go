@@ -12,8 +12,8 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
-	"github.com/dittofs/function-dittoserver/internal/typed"
-	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 )
 
 // Fields of example/full.yaml whose value there is the default, or is needed: each with
@@ -35,10 +35,10 @@ var otherValues = map[string]string{
 // Fields that count only where others are not as in example/full.yaml.
 var shownElsewhere = map[string]string{
 	"spec.rollout":              "TestApproval: it counts for a server that runs",
-	"spec.database.type":        "internal/spec: the example has PostgreSQL either way",
+	"spec.database.type":        "internal/composite: the example has PostgreSQL either way",
 	"spec.database.sqlite.path": "internal/dittofs: the example has PostgreSQL",
-	"spec.service.type":         "internal/spec: both Services of the example have their own",
-	"spec.service.file.type":    "internal/spec: what the example says beside it needs LoadBalancer",
+	"spec.service.type":         "internal/composite: both Services of the example have their own",
+	"spec.service.file.type":    "internal/composite: what the example says beside it needs LoadBalancer",
 }
 
 // TestEveryFieldCounts shows that no field of a DittoServer is taken and then forgotten:
@@ -60,8 +60,8 @@ func TestEveryFieldCounts(t *testing.T) {
 	}
 
 	for doc := range strings.SplitSeq(string(secrets), "\n---\n") {
-		s := typedtest.FromYAML(t, doc)
-		required["secret/"+typed.Get(s, "metadata", "name").GetStringValue()] = &fnv1.Resources{Items: []*fnv1.Resource{{Resource: s}}}
+		s := protostructtest.FromYAML(t, doc)
+		required["secret/"+protostruct.Get(s, "metadata", "name").GetStringValue()] = &fnv1.Resources{Items: []*fnv1.Resource{{Resource: s}}}
 	}
 
 	compose := func(t *testing.T, xr *structpb.Struct) map[string]*fnv1.Resource {
@@ -70,7 +70,7 @@ func TestEveryFieldCounts(t *testing.T) {
 		rsp, err := newFunction().RunFunction(t.Context(), &fnv1.RunFunctionRequest{
 			Observed: &fnv1.State{Composite: &fnv1.Resource{Resource: xr}},
 			// Else any edit of the spec would change the rollout digest.
-			Input:             typedtest.FromYAML(t, "configHash: {generation: None}"),
+			Input:             protostructtest.FromYAML(t, "configHash: {generation: None}"),
 			RequiredResources: required,
 		})
 		if err != nil {
@@ -84,7 +84,7 @@ func TestEveryFieldCounts(t *testing.T) {
 		return rsp.GetDesired().GetResources()
 	}
 
-	xr := typedtest.FromYAML(t, string(full))
+	xr := protostructtest.FromYAML(t, string(full))
 	before := &fnv1.State{Resources: compose(t, xr)}
 
 	paths := leaves(reflect.TypeFor[v1alpha1.DittoServerSpec](), xr, "spec")
@@ -106,9 +106,9 @@ func TestEveryFieldCounts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			changed := proto.CloneOf(xr)
 			if other, ok := otherValues[name]; ok {
-				typed.Set(changed, typedtest.FromYAML(t, "value: "+other).GetFields()["value"], path...)
+				protostruct.Set(changed, protostructtest.FromYAML(t, "value: "+other).GetFields()["value"], path...)
 			} else {
-				typed.Set(changed, nil, path...)
+				protostruct.Set(changed, nil, path...)
 			}
 
 			if proto.Equal(before, &fnv1.State{Resources: compose(t, changed)}) {
@@ -132,7 +132,7 @@ func leaves(t reflect.Type, object *structpb.Struct, path ...string) [][]string 
 
 	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if below := append(slices.Clone(path), name); typed.Get(object, below...) != nil {
+		if below := append(slices.Clone(path), name); protostruct.Get(object, below...) != nil {
 			paths = append(paths, leaves(f.Type, object, below...)...)
 		}
 	}

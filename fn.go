@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/dittofs/function-dittoserver/internal/compose"
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/digest"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/guard"
@@ -22,7 +23,6 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/policy"
 	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/internal/secret"
-	"github.com/dittofs/function-dittoserver/internal/spec"
 )
 
 // A Function composes the Kubernetes objects of a DittoServer.
@@ -85,7 +85,7 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 	xr := req.GetObserved().GetComposite().GetResource()
 
 	// Decode: what is asked for, and what runs.
-	srv, errs := spec.Decode(xr, req.GetInput())
+	srv, errs := composite.Decode(xr, req.GetInput())
 	if srv.TTL != nil {
 		rsp.Meta.Ttl = durationpb.New(*srv.TTL)
 	}

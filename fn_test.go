@@ -15,8 +15,8 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/dittofs/function-dittoserver/internal/typed"
-	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 )
 
 // minimal DittoServer, with a Secret that secretValues has.
@@ -49,23 +49,23 @@ func newServerOf(tb testing.TB, f flavour) *world {
 
 // patch the user's spec: set the value of a YAML text at a path.
 func (w *world) patch(value string, path ...string) {
-	v := typedtest.FromYAML(w.t, "value: "+value).GetFields()["value"]
+	v := protostructtest.FromYAML(w.t, "value: "+value).GetFields()["value"]
 	if value == "" {
 		v = nil
 	}
 
-	typed.Set(w.xr, v, append([]string{"spec"}, path...)...)
+	protostruct.Set(w.xr, v, append([]string{"spec"}, path...)...)
 	w.bump()
 	w.changes++
 }
 
 // running is the pod template that the StatefulSet was last asked for.
 func (w *world) running() *structpb.Struct {
-	return typed.Get(w.objects["statefulset"], "spec", "forProvider", "manifest", "spec", "template").GetStructValue()
+	return protostruct.Get(w.objects["statefulset"], "spec", "forProvider", "manifest", "spec", "template").GetStructValue()
 }
 
 func (w *world) hash() string {
-	return typed.Get(w.running(), "metadata", "annotations", "dittofs.io/config-hash").GetStringValue()
+	return protostruct.Get(w.running(), "metadata", "annotations", "dittofs.io/config-hash").GetStringValue()
 }
 
 func (w *world) config() string {
@@ -113,7 +113,7 @@ func ready(rsp *fnv1.RunFunctionResponse) map[string]bool {
 }
 
 func phase(rsp *fnv1.RunFunctionResponse) string {
-	return typed.Get(rsp.GetDesired().GetComposite().GetResource(), "status", "phase").GetStringValue()
+	return protostruct.Get(rsp.GetDesired().GetComposite().GetResource(), "status", "phase").GetStringValue()
 }
 
 // predecessor selects the Object that may be in the StatefulSet's place.
@@ -226,7 +226,7 @@ func TestStateTable(t *testing.T) {
 				t.Errorf("%s\nf.RunFunction(...): resources: -want, +got:\n%s", tc.reason, diff)
 			}
 
-			is := typed.Get(rsp.GetDesired().GetResources()["statefulset"].GetResource(), "spec", "forProvider", "manifest", "spec", "template").GetStructValue()
+			is := protostruct.Get(rsp.GetDesired().GetResources()["statefulset"].GetResource(), "spec", "forProvider", "manifest", "spec", "template").GetStructValue()
 			if moved := !proto.Equal(was, is); moved != tc.wantMoved {
 				t.Errorf("%s\nf.RunFunction(...): want template moved: %t, got: %t", tc.reason, tc.wantMoved, moved)
 			}
@@ -283,7 +283,7 @@ func TestLife(t *testing.T) {
 			Phase:   phase(rsp),
 			Ready:   ready(rsp),
 			Applied: condition(rsp, "Applied"),
-			NFS:     typed.Get(rsp.GetDesired().GetComposite().GetResource(), "status", "endpoints", "nfs").GetStringValue(),
+			NFS:     protostruct.Get(rsp.GetDesired().GetComposite().GetResource(), "status", "endpoints", "nfs").GetStringValue(),
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", reason, diff)
@@ -409,7 +409,7 @@ func TestReconcileErrorOfCrossplane(t *testing.T) {
 			w := newServer(t)
 			w.settle()
 
-			list := typed.Get(w.xr, "status", "conditions").GetListValue()
+			list := protostruct.Get(w.xr, "status", "conditions").GetListValue()
 			list.Values = append(list.Values, structpb.NewStructValue(mustStruct(t, map[string]any{"type": "Synced", "status": "False", "reason": tc.synced, "message": tc.message})))
 
 			if diff := cmp.Diff(tc.want, condition(w.call(), "Applied")); diff != "" {
@@ -440,8 +440,8 @@ func TestFatal(t *testing.T) {
 		"AllErrors": {
 			reason: "All errors come at once, those of the policy too.",
 			change: func(req *fnv1.RunFunctionRequest) {
-				typed.Set(req.Observed.Composite.Resource, structpb.NewNumberValue(0), "spec", "nfsPort")
-				typed.Set(req.Observed.Composite.Resource, structpb.NewBoolValue(true), "spec", "securityContext", "privileged")
+				protostruct.Set(req.Observed.Composite.Resource, structpb.NewNumberValue(0), "spec", "nfsPort")
+				protostruct.Set(req.Observed.Composite.Resource, structpb.NewBoolValue(true), "spec", "securityContext", "privileged")
 				req.Input = mustStruct(t, map[string]any{"compose": "Terraform"})
 			},
 			want: `invalid DittoServer: input.compose: Unsupported value: "Terraform": supported values: "Object", "Native"; ` +
@@ -459,14 +459,14 @@ func TestFatal(t *testing.T) {
 		"NoTemplate": {
 			reason: "A StatefulSet without a pod template cannot be kept.",
 			change: func(req *fnv1.RunFunctionRequest) {
-				typed.Set(req.Observed.Resources["statefulset"].Resource, nil, "spec", "forProvider", "manifest", "spec", "template")
+				protostruct.Set(req.Observed.Resources["statefulset"].Resource, nil, "spec", "forProvider", "manifest", "spec", "template")
 			},
 			want: "cannot read the composed resource statefulset: the manifest of Object files-statefulset lacks what this function writes, such as the pod template or the configuration: restore it, or delete the Object, which is then composed anew",
 		},
 		"NoConfig": {
 			reason: "A ConfigMap without a configuration cannot be kept.",
 			change: func(req *fnv1.RunFunctionRequest) {
-				typed.Set(req.Observed.Resources["configmap"].Resource, nil, "spec", "forProvider", "manifest", "data")
+				protostruct.Set(req.Observed.Resources["configmap"].Resource, nil, "spec", "forProvider", "manifest", "data")
 			},
 			want: "cannot read the composed resource configmap: the manifest of Object files-configmap lacks what this function writes, such as the pod template or the configuration: restore it, or delete the Object, which is then composed anew",
 		},
@@ -486,34 +486,34 @@ func TestFatal(t *testing.T) {
 		},
 		"OtherCompose": {
 			reason: "A server cannot change how it is composed: its Objects would be deleted, and what they applied with them.",
-			change: func(req *fnv1.RunFunctionRequest) { req.Input = typedtest.FromYAML(t, "{compose: Native}") },
+			change: func(req *fnv1.RunFunctionRequest) { req.Input = protostructtest.FromYAML(t, "{compose: Native}") },
 			want:   "composed resource configmap is a Object.kubernetes.m.crossplane.io and would become a ConfigMap.core: change it back; to migrate, delete the DittoServer, which keeps its volume claims, and create it anew",
 		},
 		"OtherKind": {
 			reason: "Objects of the other scope would be new ones beside those that run.",
 			change: func(req *fnv1.RunFunctionRequest) {
-				typed.Set(req.Observed.Resources["service-api"].Resource, structpb.NewStringValue("kubernetes.crossplane.io/v1alpha2"), "apiVersion")
+				protostruct.Set(req.Observed.Resources["service-api"].Resource, structpb.NewStringValue("kubernetes.crossplane.io/v1alpha2"), "apiVersion")
 			},
 			want: "composed resource service-api is a Object.kubernetes.crossplane.io and would become a Object.kubernetes.m.crossplane.io: change it back; to migrate, delete the DittoServer, which keeps its volume claims, and create it anew",
 		},
 		"OtherName": {
 			reason: "A second, empty server would come up.",
 			change: func(req *fnv1.RunFunctionRequest) {
-				typed.Set(req.Observed.Resources["statefulset"].Resource, structpb.NewStringValue("old"), "spec", "forProvider", "manifest", "metadata", "name")
+				protostruct.Set(req.Observed.Resources["statefulset"].Resource, structpb.NewStringValue("old"), "spec", "forProvider", "manifest", "metadata", "name")
 			},
 			want: `composed resource statefulset has the spec.forProvider.manifest.metadata.name "old" and would get "files": change it back; to migrate, delete the DittoServer, which keeps its volume claims, and create it anew`,
 		},
 		"OtherNamespace": {
 			reason: "A second, empty server would come up.",
 			change: func(req *fnv1.RunFunctionRequest) {
-				typed.Set(req.Observed.Resources["statefulset"].Resource, structpb.NewStringValue("old"), "spec", "forProvider", "manifest", "metadata", "namespace")
+				protostruct.Set(req.Observed.Resources["statefulset"].Resource, structpb.NewStringValue("old"), "spec", "forProvider", "manifest", "metadata", "namespace")
 			},
 			want: `composed resource statefulset has the spec.forProvider.manifest.metadata.namespace "old" and would get "storage": change it back; to migrate, delete the DittoServer, which keeps its volume claims, and create it anew`,
 		},
 		"OtherObjectKind": {
 			reason: "A StatefulSet does not become something else.",
 			change: func(req *fnv1.RunFunctionRequest) {
-				typed.Set(req.Observed.Resources["statefulset"].Resource, structpb.NewStringValue("Deployment"), "spec", "forProvider", "manifest", "kind")
+				protostruct.Set(req.Observed.Resources["statefulset"].Resource, structpb.NewStringValue("Deployment"), "spec", "forProvider", "manifest", "kind")
 			},
 			want: `composed resource statefulset has the spec.forProvider.manifest.kind "Deployment" and would get "StatefulSet": change it back; to migrate, delete the DittoServer, which keeps its volume claims, and create it anew`,
 		},
@@ -643,12 +643,12 @@ func TestPassThrough(t *testing.T) {
 		t.Errorf("f.RunFunction(...): connection details: -want, +got:\n%s", diff)
 	}
 
-	status := typed.Get(rsp.GetDesired().GetComposite().GetResource(), "status").GetStructValue()
-	if got := typed.Get(status, "other").GetStringValue() + "," + typed.Get(status, "phase").GetStringValue(); got != "value,Pending" {
+	status := protostruct.Get(rsp.GetDesired().GetComposite().GetResource(), "status").GetStructValue()
+	if got := protostruct.Get(status, "other").GetStringValue() + "," + protostruct.Get(status, "phase").GetStringValue(); got != "value,Pending" {
 		t.Errorf("f.RunFunction(...): status: want value,Pending, got: %s", got)
 	}
 
-	if got := typed.Get(rsp.GetDesired().GetComposite().GetResource(), "kind").GetStringValue(); got != "DittoServer" {
+	if got := protostruct.Get(rsp.GetDesired().GetComposite().GetResource(), "kind").GetStringValue(); got != "DittoServer" {
 		t.Errorf("f.RunFunction(...): want kind DittoServer, got: %s", got)
 	}
 }
@@ -697,13 +697,13 @@ func TestClusterScoped(t *testing.T) {
 			w.create(tc.xr)
 
 			if tc.input != "" {
-				w.input = typedtest.FromYAML(t, tc.input)
+				w.input = protostructtest.FromYAML(t, tc.input)
 			}
 
 			rsp := w.call()
 			o := rsp.GetDesired().GetResources()["configmap"].GetResource()
-			got := typed.Get(o, "apiVersion").GetStringValue() + " " + strings.ReplaceAll(strings.TrimSpace(mapText(typed.Get(o, "spec", "providerConfigRef"))), "  ", " ") + " " +
-				typed.Get(o, "spec", "forProvider", "manifest", "metadata", "namespace").GetStringValue() + "/" + typed.Get(o, "spec", "forProvider", "manifest", "metadata", "name").GetStringValue()
+			got := protostruct.Get(o, "apiVersion").GetStringValue() + " " + strings.ReplaceAll(strings.TrimSpace(mapText(protostruct.Get(o, "spec", "providerConfigRef"))), "  ", " ") + " " +
+				protostruct.Get(o, "spec", "forProvider", "manifest", "metadata", "namespace").GetStringValue() + "/" + protostruct.Get(o, "spec", "forProvider", "manifest", "metadata", "name").GetStringValue()
 
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
@@ -806,15 +806,17 @@ func TestNoRestart(t *testing.T) {
 		want   bool
 	}{
 		"CrossplaneSpec": {"Crossplane writes into spec.", func(w *world) {
-			typed.Set(w.xr, structpb.NewStringValue("rev-2"), "spec", "crossplane", "compositionRevisionRef", "name")
+			protostruct.Set(w.xr, structpb.NewStringValue("rev-2"), "spec", "crossplane", "compositionRevisionRef", "name")
 			w.bump()
 		}, false},
-		"Metadata":     {"Labels are not the spec.", func(w *world) { typed.Set(w.xr, structpb.NewStringValue("b"), "metadata", "labels", "a") }, false},
-		"Replicas":     {"Stopping changes nothing for the next pod.", func(w *world) { w.patch("0", "replicas") }, false},
-		"Rollout":      {"Who decides on restarts changes nothing for the pod.", func(w *world) { w.patch("Automatic", "rollout") }, false},
-		"SecretLabels": {"A Secret's metadata are not its data.", func(w *world) { typed.Set(w.secrets["jwt"], structpb.NewStringValue("b"), "metadata", "labels", "a") }, false},
+		"Metadata": {"Labels are not the spec.", func(w *world) { protostruct.Set(w.xr, structpb.NewStringValue("b"), "metadata", "labels", "a") }, false},
+		"Replicas": {"Stopping changes nothing for the next pod.", func(w *world) { w.patch("0", "replicas") }, false},
+		"Rollout":  {"Who decides on restarts changes nothing for the pod.", func(w *world) { w.patch("Automatic", "rollout") }, false},
+		"SecretLabels": {"A Secret's metadata are not its data.", func(w *world) {
+			protostruct.Set(w.secrets["jwt"], structpb.NewStringValue("b"), "metadata", "labels", "a")
+		}, false},
 		"OtherKey": {"A key that is not referenced is not used.", func(w *world) {
-			typed.Set(w.secrets["jwt"], structpb.NewStringValue(base64.StdEncoding.EncodeToString([]byte("example"))), "data", "other")
+			protostruct.Set(w.secrets["jwt"], structpb.NewStringValue(base64.StdEncoding.EncodeToString([]byte("example"))), "data", "other")
 		}, false},
 		"SameAgain":         {"A Secret that comes back the same is the same.", func(w *world) { delete(w.secrets, "jwt"); w.settle(); w.setSecret("jwt", secretValues["jwt"][0]) }, false},
 		"ServiceAnnotation": {"The user's spec counts as a whole.", func(w *world) { w.patch("{a: b}", "service", "annotations") }, true},

@@ -7,8 +7,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/internal/report"
-	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
 )
 
 // FuzzRunFunction sends requests that are no requests, and requests of which parts
@@ -27,7 +27,7 @@ func FuzzRunFunction(f *testing.F) {
 	f.Add([]byte{})
 
 	for _, spec := range specs {
-		w.edit(typedtest.FromYAML(t, spec))
+		w.edit(protostructtest.FromYAML(t, spec))
 		f.Add(encoded(w.request(nil)))
 	}
 

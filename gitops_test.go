@@ -12,9 +12,9 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	"sigs.k8s.io/yaml"
 
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/internal/report"
-	"github.com/dittofs/function-dittoserver/internal/typed"
-	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
 	"github.com/dittofs/function-dittoserver/test/golden"
 )
 
@@ -38,7 +38,7 @@ func TestGoldenStates(t *testing.T) {
 			return w.reconcile(10)
 		},
 		"crashed": func(w *world) *fnv1.RunFunctionResponse {
-			typed.Set(w.live["statefulset"], structpb.NewNumberValue(0), "status", "readyReplicas")
+			protostruct.Set(w.live["statefulset"], structpb.NewNumberValue(0), "status", "readyReplicas")
 			w.provide("statefulset")
 
 			return w.reconcile(10)
@@ -91,26 +91,26 @@ func TestGoldenStates(t *testing.T) {
 	// What Crossplane and users do without calling the function.
 	after := map[string]func(o *structpb.Struct){
 		"paused": func(o *structpb.Struct) {
-			typed.Set(o, structpb.NewStringValue("true"), "metadata", "annotations", "crossplane.io/paused")
+			protostruct.Set(o, structpb.NewStringValue("true"), "metadata", "annotations", "crossplane.io/paused")
 			paused(o)
 		},
 		// An annotation makes no generation.
 		"unpaused": func(o *structpb.Struct) {
-			typed.Set(o, structpb.NewStringValue("false"), "metadata", "annotations", "crossplane.io/paused")
+			protostruct.Set(o, structpb.NewStringValue("false"), "metadata", "annotations", "crossplane.io/paused")
 			paused(o)
 		},
 		// In the midst of a reconcile: the function's status is there, and the conditions are
 		// those of before.
 		"stale": func(o *structpb.Struct) {
-			typed.Set(o, structpb.NewStringValue("Progressing"), "status", "phase")
+			protostruct.Set(o, structpb.NewStringValue("Progressing"), "status", "phase")
 		},
 		"deleting": func(o *structpb.Struct) {
-			typed.Set(o, structpb.NewStringValue("2026-01-01T00:00:00Z"), "metadata", "deletionTimestamp")
+			protostruct.Set(o, structpb.NewStringValue("2026-01-01T00:00:00Z"), "metadata", "deletionTimestamp")
 			setCondition(t, o, map[string]any{"type": "Ready", "status": "False", "reason": "Deleting"})
 		},
 		"unreachable": func(o *structpb.Struct) {
-			for _, c := range typed.Get(o, "status", "conditions").GetListValue().GetValues() {
-				if typ := typed.Get(c.GetStructValue(), "type").GetStringValue(); typ != "Synced" && typ != "Ready" {
+			for _, c := range protostruct.Get(o, "status", "conditions").GetListValue().GetValues() {
+				if typ := protostruct.Get(c.GetStructValue(), "type").GetStringValue(); typ != "Synced" && typ != "Ready" {
 					maps.Copy(c.GetStructValue().GetFields(), mustStruct(t, map[string]any{
 						"status": "Unknown", "reason": "FatalError", "message": "A fatal error occurred before the status of this condition could be determined.",
 					}).GetFields())
@@ -118,12 +118,12 @@ func TestGoldenStates(t *testing.T) {
 			}
 
 			// A claim does not get to know of it.
-			if typed.Get(o, "spec", "resourceRef") == nil {
+			if protostruct.Get(o, "spec", "resourceRef") == nil {
 				setCondition(t, o, map[string]any{"type": "Synced", "status": "False", "reason": "ReconcileError", "message": `cannot compose resources: cannot run Composition pipeline step "dittoserver"`})
 			}
 		},
 		"approved-refused": func(o *structpb.Struct) {
-			typed.Set(o, structpb.NewStringValue("example"), "metadata", "annotations", "dittofs.io/approve")
+			protostruct.Set(o, structpb.NewStringValue("example"), "metadata", "annotations", "dittofs.io/approve")
 			setCondition(t, o, map[string]any{"type": "ConfigRolledOut", "status": "False", "reason": "ApprovalRequired", "message": "until a person approves the change: annotate the DittoServer with dittofs.io/approve=example"})
 			setCondition(t, o, map[string]any{"type": "Synced", "status": "False", "reason": "ReconcileError", "message": "cannot apply a composed resource"})
 		},
@@ -133,9 +133,9 @@ func TestGoldenStates(t *testing.T) {
 		"overtaken": func(o *structpb.Struct) {
 			edited(o)
 
-			for _, c := range typed.Get(o, "status", "conditions").GetListValue().GetValues() {
-				if typed.Get(c.GetStructValue(), "observedGeneration") != nil {
-					typed.Set(c.GetStructValue(), typed.Get(o, "metadata", "generation"), "observedGeneration")
+			for _, c := range protostruct.Get(o, "status", "conditions").GetListValue().GetValues() {
+				if protostruct.Get(c.GetStructValue(), "observedGeneration") != nil {
+					protostruct.Set(c.GetStructValue(), protostruct.Get(o, "metadata", "generation"), "observedGeneration")
 				}
 			}
 		},
@@ -172,8 +172,8 @@ func TestGoldenStates(t *testing.T) {
 
 // edited by a user, and not seen by anybody yet.
 func edited(o *structpb.Struct) {
-	typed.Set(o, structpb.NewStringValue("DEBUG"), "spec", "logging", "level")
-	typed.Set(o, structpb.NewNumberValue(typed.Get(o, "metadata", "generation").GetNumberValue()+1), "metadata", "generation")
+	protostruct.Set(o, structpb.NewStringValue("DEBUG"), "spec", "logging", "level")
+	protostruct.Set(o, structpb.NewNumberValue(protostruct.Get(o, "metadata", "generation").GetNumberValue()+1), "metadata", "generation")
 }
 
 // newStored returns a world with a DittoServer as a flavour has it, and its Secrets.
@@ -181,7 +181,7 @@ func newStored(t *testing.T, f flavour) *world {
 	t.Helper()
 
 	w := newServerOf(t, f)
-	spec := typed.Get(w.xr, "spec").GetStructValue()
+	spec := protostruct.Get(w.xr, "spec").GetStructValue()
 	w.create(f.xr)
 	w.edit(spec)
 
@@ -205,22 +205,22 @@ func goldenState(t *testing.T, f flavour, name string, o *structpb.Struct) {
 // of the composite resource.
 func (w *world) object() *structpb.Struct {
 	xr := proto.CloneOf(w.xr)
-	if typed.Get(xr, "kind").GetStringValue() == "DittoServer" {
+	if protostruct.Get(xr, "kind").GetStringValue() == "DittoServer" {
 		return xr
 	}
 
-	claim := typedtest.FromYAML(w.t, "{apiVersion: dittofs.io/v1alpha1, kind: DittoServer, metadata: {name: files, namespace: storage, generation: 7}}")
-	maps.Copy(claim.GetFields(), map[string]*structpb.Value{"spec": typed.Get(xr, "spec")})
-	typed.Set(claim, typed.Get(xr, "metadata", "name"), "spec", "resourceRef", "name")
-	delete(typed.Get(claim, "spec").GetStructValue().GetFields(), "claimRef")
+	claim := protostructtest.FromYAML(w.t, "{apiVersion: dittofs.io/v1alpha1, kind: DittoServer, metadata: {name: files, namespace: storage, generation: 7}}")
+	maps.Copy(claim.GetFields(), map[string]*structpb.Value{"spec": protostruct.Get(xr, "spec")})
+	protostruct.Set(claim, protostruct.Get(xr, "metadata", "name"), "spec", "resourceRef", "name")
+	delete(protostruct.Get(claim, "spec").GetStructValue().GetFields(), "claimRef")
 
 	// Crossplane copies a claim's annotations to its composite resource, and the status back.
-	if annotations := typed.Get(xr, "metadata", "annotations"); annotations != nil {
-		typed.Set(claim, annotations, "metadata", "annotations")
+	if annotations := protostruct.Get(xr, "metadata", "annotations"); annotations != nil {
+		protostruct.Set(claim, annotations, "metadata", "annotations")
 	}
 
-	if status := typed.Get(xr, "status"); status != nil {
-		typed.Set(claim, status, "status")
+	if status := protostruct.Get(xr, "status"); status != nil {
+		protostruct.Set(claim, status, "status")
 	}
 
 	return claim
@@ -257,10 +257,10 @@ func (w *world) read(rsp *fnv1.RunFunctionResponse) *structpb.Struct {
 func setCondition(tb testing.TB, o *structpb.Struct, condition map[string]any) {
 	tb.Helper()
 
-	condition["observedGeneration"] = typed.Get(o, "metadata", "generation").GetNumberValue()
-	conditions := slices.DeleteFunc(typed.Get(o, "status", "conditions").GetListValue().GetValues(), func(c *structpb.Value) bool {
-		return typed.Get(c.GetStructValue(), "type").GetStringValue() == condition["type"]
+	condition["observedGeneration"] = protostruct.Get(o, "metadata", "generation").GetNumberValue()
+	conditions := slices.DeleteFunc(protostruct.Get(o, "status", "conditions").GetListValue().GetValues(), func(c *structpb.Value) bool {
+		return protostruct.Get(c.GetStructValue(), "type").GetStringValue() == condition["type"]
 	})
 	conditions = append(conditions, structpb.NewStructValue(mustStruct(tb, condition)))
-	typed.Set(o, structpb.NewListValue(&structpb.ListValue{Values: conditions}), "status", "conditions")
+	protostruct.Set(o, structpb.NewListValue(&structpb.ListValue{Values: conditions}), "status", "conditions")
 }

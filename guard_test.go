@@ -10,8 +10,8 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/manifest"
-	"github.com/dittofs/function-dittoserver/internal/typed"
-	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 )
 
 // approval returns the value of the annotation that a ConfigRolledOut condition
@@ -22,13 +22,13 @@ func approval(message string) string {
 }
 
 func (w *world) annotate(key, value string) {
-	typed.Set(w.xr, structpb.NewStringValue(value), "metadata", "annotations", key)
+	protostruct.Set(w.xr, structpb.NewStringValue(value), "metadata", "annotations", key)
 	w.changes++
 }
 
 func image(template *structpb.Struct) string {
-	c := typed.Get(template, "spec", "containers").GetListValue().GetValues()[0].GetStructValue()
-	return typed.Get(c, "image").GetStringValue()
+	c := protostruct.Get(template, "spec", "containers").GetListValue().GetValues()[0].GetStructValue()
+	return protostruct.Get(c, "image").GetStringValue()
 }
 
 // The ConfigMap goes first, and the pod template follows once it is live.
@@ -68,7 +68,7 @@ func TestConfigBeforePods(t *testing.T) {
 			t.Errorf("%s\nf.RunFunction(...): want template moved: %t, got: %t", s.reason, s.wantMoved, got)
 		}
 
-		if got := typed.Get(w.objects["statefulset"], "spec", "forProvider", "manifest", "spec", "replicas").GetNumberValue(); got != 0 {
+		if got := protostruct.Get(w.objects["statefulset"], "spec", "forProvider", "manifest", "spec", "replicas").GetNumberValue(); got != 0 {
 			t.Errorf("%s\nf.RunFunction(...): want 0 replicas, got: %v", s.reason, got)
 		}
 	}
@@ -257,7 +257,7 @@ func TestApproval(t *testing.T) {
 			was, config := w.running(), w.config()
 			tc.change(w)
 
-			for _, wrong := range []string{"", "true", strings.Repeat("0", 64), typed.Get(was, "metadata", "annotations", "dittofs.io/config-hash").GetStringValue()} {
+			for _, wrong := range []string{"", "true", strings.Repeat("0", 64), protostruct.Get(was, "metadata", "annotations", "dittofs.io/config-hash").GetStringValue()} {
 				if wrong != "" {
 					w.annotate("dittofs.io/approve", wrong)
 				}
@@ -332,7 +332,7 @@ func TestGrowStorage(t *testing.T) {
 		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
 	}
 
-	if !strings.Contains(w.config(), "level: DEBUG") || typed.Get(w.running(), "metadata", "annotations", "dittofs.io/config").GetStringValue() != w.config() {
+	if !strings.Contains(w.config(), "level: DEBUG") || protostruct.Get(w.running(), "metadata", "annotations", "dittofs.io/config").GetStringValue() != w.config() {
 		t.Error("f.RunFunction(...): the rest of the change does not go through")
 	}
 
@@ -350,7 +350,7 @@ func TestGrowStorage(t *testing.T) {
 	w.patch("1", "replicas")
 	w.settle()
 
-	claims := typed.Get(w.live["statefulset"], "spec", "volumeClaimTemplates").GetListValue()
+	claims := protostruct.Get(w.live["statefulset"], "spec", "volumeClaimTemplates").GetListValue()
 	if got := len(claims.GetValues()); got != 4 {
 		t.Errorf("f.RunFunction(...): want 4 claims, got: %d", got)
 	}
@@ -383,7 +383,7 @@ func TestRecreatingWithoutLabels(t *testing.T) {
 	w.patch("0", "replicas")
 	w.settle()
 	w.patch("{metadataSize: 20Gi}", "storage")
-	typed.Set(w.objects["statefulset"], structpb.NewStructValue(&structpb.Struct{}), "metadata", "labels")
+	protostruct.Set(w.objects["statefulset"], structpb.NewStructValue(&structpb.Struct{}), "metadata", "labels")
 
 	for _, want := range []string{"TRUE/RolledOut", "FALSE/Recreating"} {
 		if got := condition(w.reconcile(10), "ConfigRolledOut"); !strings.HasPrefix(got, want) {
@@ -455,7 +455,7 @@ func TestPredecessor(t *testing.T) {
 			object := newer.call().GetDesired().GetResources()["statefulset"].GetResource()
 
 			w := newServer(t)
-			typed.Set(w.xr, structpb.NewStringValue("own"), "metadata", "uid")
+			protostruct.Set(w.xr, structpb.NewStringValue("own"), "metadata", "uid")
 
 			req := w.request(w.call().GetRequirements().GetResources())
 
@@ -463,7 +463,7 @@ func TestPredecessor(t *testing.T) {
 			case !tc.fetched:
 				delete(req.GetRequiredResources(), "running/statefulset")
 			case tc.metadata != "":
-				typed.Set(object, structpb.NewStructValue(typedtest.FromYAML(t, "{"+tc.metadata+"}")), "metadata")
+				protostruct.Set(object, structpb.NewStructValue(protostructtest.FromYAML(t, "{"+tc.metadata+"}")), "metadata")
 				req.RequiredResources["running/statefulset"] = &fnv1.Resources{Items: []*fnv1.Resource{{Resource: object}}}
 			}
 
@@ -481,7 +481,7 @@ func TestPredecessor(t *testing.T) {
 				t.Errorf("%s\nf.RunFunction(...): want composed: %t, got: %t", tc.reason, tc.wantComposed, ok)
 			}
 
-			if got := manifest.RunningImage(typed.Get(composed.GetResource(), "spec", "forProvider", "manifest").GetStructValue()); got != tc.wantImage {
+			if got := manifest.RunningImage(protostruct.Get(composed.GetResource(), "spec", "forProvider", "manifest").GetStructValue()); got != tc.wantImage {
 				t.Errorf("%s\nf.RunFunction(...): want image %s, got: %s", tc.reason, tc.wantImage, got)
 			}
 
@@ -727,7 +727,7 @@ func TestLoadBalancerClassHalfApplied(t *testing.T) {
 	w.patch("{type: LoadBalancer, loadBalancerClass: example.org/b}", "service", "file")
 	w.reconcile(10)
 
-	if got := typed.Get(w.objects["service-file"], "spec", "forProvider", "manifest", "spec", "loadBalancerClass").GetStringValue(); got != "example.org/a" {
+	if got := protostruct.Get(w.objects["service-file"], "spec", "forProvider", "manifest", "spec", "loadBalancerClass").GetStringValue(); got != "example.org/a" {
 		t.Errorf("f.RunFunction(...): want the class of the live load balancer, got: %s", got)
 	}
 }

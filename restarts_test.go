@@ -15,8 +15,8 @@ import (
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
-	"github.com/dittofs/function-dittoserver/internal/typed"
-	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/test/change"
 )
 
@@ -220,7 +220,7 @@ func TestRestartsOfEveryField(t *testing.T) {
 		}
 	}
 
-	for _, path := range leaves(reflect.TypeFor[v1alpha1.DittoServerSpec](), typedtest.FromYAML(t, string(full)), "spec") {
+	for _, path := range leaves(reflect.TypeFor[v1alpha1.DittoServerSpec](), protostructtest.FromYAML(t, string(full)), "spec") {
 		field := strings.Join(path[1:], ".")
 
 		// They come with another database.
@@ -266,7 +266,7 @@ func TestRestarts(t *testing.T) {
 func checkRestart(t *testing.T, r *restartRow, compose v1beta1.Compose, generation v1beta1.Generation, edit map[string]string, want string) {
 	t.Helper()
 
-	input := typedtest.FromYAML(t, "{compose: "+string(compose)+", configHash: {generation: "+string(generation)+"}}")
+	input := protostructtest.FromYAML(t, "{compose: "+string(compose)+", configHash: {generation: "+string(generation)+"}}")
 
 	t.Run(strings.Join(append([]string{string(compose), string(generation), r.what}, slices.Sorted(maps.Keys(edit))...), "/"), func(t *testing.T) {
 		if got := r.does(t, input, edit); got != want {
@@ -284,19 +284,19 @@ func (r *restartRow) does(t *testing.T, input *structpb.Struct, edit map[string]
 		return fn.RunFunction(ctx, req)
 	}
 
-	before := change.Side{XR: typedtest.FromYAML(t, restartingServer), Input: input, Run: run, Secrets: restartSecrets(t, "")}
-	after := change.Side{XR: typedtest.FromYAML(t, restartingServer), Input: input, Run: run, Secrets: restartSecrets(t, r.secret), Revision: r.revision}
+	before := change.Side{XR: protostructtest.FromYAML(t, restartingServer), Input: input, Run: run, Secrets: restartSecrets(t, "")}
+	after := change.Side{XR: protostructtest.FromYAML(t, restartingServer), Input: input, Run: run, Secrets: restartSecrets(t, r.secret), Revision: r.revision}
 
 	if r.text != "" {
-		after.XR = typedtest.FromYAML(t, r.text)
+		after.XR = protostructtest.FromYAML(t, r.text)
 	}
 
 	for path, value := range edit {
-		typed.Set(after.XR, typedtest.FromYAML(t, "value: "+value).GetFields()["value"], append([]string{"spec"}, strings.Split(path, ".")...)...)
+		protostruct.Set(after.XR, protostructtest.FromYAML(t, "value: "+value).GetFields()["value"], append([]string{"spec"}, strings.Split(path, ".")...)...)
 	}
 
 	if r.annotation != "" {
-		typed.Set(after.XR, structpb.NewStringValue("changed"), "metadata", "annotations", r.annotation)
+		protostruct.Set(after.XR, structpb.NewStringValue("changed"), "metadata", "annotations", r.annotation)
 	}
 
 	c, err := change.Of(t.Context(), before, after)
@@ -334,9 +334,9 @@ func restartSecrets(t *testing.T, changed string) []*structpb.Struct {
 		"{metadata: {name: environment, namespace: storage}, data: {access-key: " + value("environment") + "}}",
 		"{metadata: {name: db, namespace: storage}, data: {host: ZGI=, database: ZGI=, user: ZGI=, password: ZGI=}}",
 	} {
-		secret := typedtest.FromYAML(t, s)
-		typed.Set(secret, structpb.NewStringValue("v1"), "apiVersion")
-		typed.Set(secret, structpb.NewStringValue("Secret"), "kind")
+		secret := protostructtest.FromYAML(t, s)
+		protostruct.Set(secret, structpb.NewStringValue("v1"), "apiVersion")
+		protostruct.Set(secret, structpb.NewStringValue("Secret"), "kind")
 		secrets = append(secrets, secret)
 	}
 

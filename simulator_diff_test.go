@@ -11,9 +11,9 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/internal/report"
-	"github.com/dittofs/function-dittoserver/internal/typed"
-	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
 	"github.com/dittofs/function-dittoserver/test/change"
 )
 
@@ -55,7 +55,7 @@ func checkEdit(t *testing.T, f flavour, from, to string) *change.Change {
 	}
 
 	w.create(f.xr)
-	w.edit(typedtest.FromYAML(t, from))
+	w.edit(protostructtest.FromYAML(t, from))
 	w.didf("%s: from %s to %s", f.name, from, to)
 
 	run := func(ctx context.Context, req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
@@ -66,7 +66,7 @@ func checkEdit(t *testing.T, f flavour, from, to string) *change.Change {
 	wasRefused := report.IsFatal(w.settle())
 	was := w.live["statefulset"]
 
-	w.edit(typedtest.FromYAML(t, to))
+	w.edit(protostructtest.FromYAML(t, to))
 
 	after := before
 	after.XR = proto.CloneOf(w.xr)
@@ -112,7 +112,7 @@ func checkEdit(t *testing.T, f flavour, from, to string) *change.Change {
 
 // verdictOf what happened in a world, by its StatefulSets and the last response.
 func verdictOf(was, is *structpb.Struct, rsp *fnv1.RunFunctionResponse) change.Verdict {
-	runs := func(s *structpb.Struct) bool { return typed.Get(s, "spec", "replicas").GetNumberValue() > 0 }
+	runs := func(s *structpb.Struct) bool { return protostruct.Get(s, "spec", "replicas").GetNumberValue() > 0 }
 	isHeld := strings.HasPrefix(condition(rsp, "ConfigRolledOut"), "FALSE/") || strings.HasPrefix(condition(rsp, "StorageUpToDate"), "FALSE/") && proto.Equal(was, is)
 
 	switch {
@@ -122,7 +122,7 @@ func verdictOf(was, is *structpb.Struct, rsp *fnv1.RunFunctionResponse) change.V
 		return change.Stops
 	case !runs(was) && runs(is):
 		return change.Starts
-	case runs(was) && !proto.Equal(typed.Get(was, "spec", "template"), typed.Get(is, "spec", "template")):
+	case runs(was) && !proto.Equal(protostruct.Get(was, "spec", "template"), protostruct.Get(is, "spec", "template")):
 		return change.Restarts
 	case isHeld:
 		return change.Held

@@ -16,8 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/dittofs/function-dittoserver/internal/manifest"
-	"github.com/dittofs/function-dittoserver/internal/typed"
-	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
@@ -35,9 +35,9 @@ func (w *world) serverSideApply(desired, live *structpb.Struct) *structpb.Struct
 	applied := proto.CloneOf(desired)
 
 	// As Crossplane does.
-	typed.Set(applied, structpb.NewStringValue("files"), "metadata", "labels", "crossplane.io/composite")
-	typed.Set(applied, structpb.NewStringValue("any"), "metadata", "annotations", "crossplane.io/composition-resource-name")
-	typed.Set(applied, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStructValue(mustStruct(w.t, map[string]any{
+	protostruct.Set(applied, structpb.NewStringValue("files"), "metadata", "labels", "crossplane.io/composite")
+	protostruct.Set(applied, structpb.NewStringValue("any"), "metadata", "annotations", "crossplane.io/composition-resource-name")
+	protostruct.Set(applied, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStructValue(mustStruct(w.t, map[string]any{
 		"apiVersion": "dittofs.io/v1alpha1", "kind": "DittoServer", "name": "files", "uid": "own", "controller": true, "blockOwnerDeletion": true,
 	}))}}), "metadata", "ownerReferences")
 
@@ -104,7 +104,7 @@ func (w *world) applyNative(name string, desired *structpb.Struct) {
 	next := w.serverSideApply(desired, live)
 
 	if name == "statefulset" {
-		if w.refused && !proto.Equal(typed.Get(next, "spec"), typed.Get(live, "spec")) {
+		if w.refused && !proto.Equal(protostruct.Get(next, "spec"), protostruct.Get(live, "spec")) {
 			w.didf("apply %s: refused", name)
 			w.failure = "cannot apply composed resource \"statefulset\": the API server refuses it"
 
@@ -181,7 +181,7 @@ func TestNativeExamples(t *testing.T) {
 		}
 
 		for doc := range strings.SplitSeq(string(b), "\n---\n") {
-			switch o := typedtest.FromYAML(t, doc); typed.Get(o, "kind").GetStringValue() {
+			switch o := protostructtest.FromYAML(t, doc); protostruct.Get(o, "kind").GetStringValue() {
 			case "Secret":
 				secrets = append(secrets, o)
 			case "DittoServer":
@@ -198,10 +198,10 @@ func TestNativeExamples(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 1, flavours[2])
 			w.xr = xr
-			typed.Set(w.xr, structpb.NewStringValue("own"), "metadata", "uid")
+			protostruct.Set(w.xr, structpb.NewStringValue("own"), "metadata", "uid")
 
 			for _, s := range secrets {
-				w.secrets[typed.Get(s, "metadata", "name").GetStringValue()] = s
+				w.secrets[protostruct.Get(s, "metadata", "name").GetStringValue()] = s
 			}
 
 			before := w.stable(t).GetDesired().GetResources()
@@ -234,7 +234,7 @@ func newNative(t *testing.T, spec string) *world {
 	w := newWorld(t, 1, flavours[2])
 	w.setSecret("jwt", secretValues["jwt"][0])
 	w.create(w.flavour.xr)
-	w.edit(typedtest.FromYAML(t, spec))
+	w.edit(protostructtest.FromYAML(t, spec))
 	w.settle()
 
 	return w
@@ -255,7 +255,7 @@ func TestNativeUpgradeByHand(t *testing.T) {
 			t.Errorf("%s: the newer server goes down to %s", rollout, got)
 		}
 
-		w.edit(typedtest.FromYAML(t, `{version: 0.30.0, rollout: `+rollout+`, identity: {jwt: {secretRef: {name: jwt}}}}`))
+		w.edit(protostructtest.FromYAML(t, `{version: 0.30.0, rollout: `+rollout+`, identity: {jwt: {secretRef: {name: jwt}}}}`))
 
 		if rollout == "Manual" {
 			w.settle()
@@ -274,11 +274,11 @@ func TestNativeUpgradeByHand(t *testing.T) {
 // policy is about that one.
 func TestNativeImageOfWebhook(t *testing.T) {
 	w := newNative(t, `{identity: {jwt: {secretRef: {name: jwt}}}}`)
-	w.input = typedtest.FromYAML(t, "{compose: Native, policy: {images: [marmos91c/dittofs]}}")
+	w.input = protostructtest.FromYAML(t, "{compose: Native, policy: {images: [marmos91c/dittofs]}}")
 
 	asked := manifest.RunningImage(w.live["statefulset"])
-	container := typed.Get(w.live["statefulset"], "spec", "template", "spec", "containers").GetListValue().GetValues()[0].GetStructValue()
-	typed.Set(container, structpb.NewStringValue("mirror.example.org/"+asked), "image")
+	container := protostruct.Get(w.live["statefulset"], "spec", "template", "spec", "containers").GetListValue().GetValues()[0].GetStructValue()
+	protostruct.Set(container, structpb.NewStringValue("mirror.example.org/"+asked), "image")
 
 	hash := manifest.TemplateHash(w.live["statefulset"])
 	sts := w.stable(t).GetDesired().GetResources()["statefulset"].GetResource()

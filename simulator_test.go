@@ -28,9 +28,9 @@ import (
 
 	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/metrics"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/internal/report"
-	"github.com/dittofs/function-dittoserver/internal/typed"
-	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
 	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
@@ -134,7 +134,7 @@ func newWorld(tb testing.TB, seed uint64, f flavour) *world {
 	}
 
 	if f.input != "" {
-		w.input = typedtest.FromYAML(tb, f.input)
+		w.input = protostructtest.FromYAML(tb, f.input)
 	}
 
 	return w
@@ -142,11 +142,11 @@ func newWorld(tb testing.TB, seed uint64, f flavour) *world {
 
 // asked returns what a composed resource asks for.
 func asked(composed *structpb.Struct) *structpb.Struct {
-	if typed.Get(composed, "kind").GetStringValue() != "Object" {
+	if protostruct.Get(composed, "kind").GetStringValue() != "Object" {
 		return composed
 	}
 
-	return typed.Get(composed, "spec", "forProvider", "manifest").GetStructValue()
+	return protostruct.Get(composed, "spec", "forProvider", "manifest").GetStructValue()
 }
 
 func newFunction() *Function {
@@ -164,8 +164,8 @@ func (w *world) failf(format string, a ...any) {
 
 // create the DittoServer.
 func (w *world) create(xr string) {
-	w.xr = typedtest.FromYAML(w.t, xr)
-	typed.Set(w.xr, structpb.NewNumberValue(1), "metadata", "generation")
+	w.xr = protostructtest.FromYAML(w.t, xr)
+	protostruct.Set(w.xr, structpb.NewNumberValue(1), "metadata", "generation")
 	w.changes++
 }
 
@@ -173,17 +173,17 @@ func (w *world) create(xr string) {
 func (w *world) edit(spec *structpb.Struct) {
 	spec = proto.CloneOf(spec)
 	for _, f := range []string{"claimRef", w.flavour.machinery} {
-		typed.Set(spec, typed.Get(w.xr, "spec", f), f)
+		protostruct.Set(spec, protostruct.Get(w.xr, "spec", f), f)
 	}
 
-	typed.Set(w.xr, structpb.NewStructValue(spec), "spec")
+	protostruct.Set(w.xr, structpb.NewStructValue(spec), "spec")
 	w.bump()
 	w.changes++
 }
 
 func (w *world) bump() {
-	g := typed.Get(w.xr, "metadata", "generation").GetNumberValue()
-	typed.Set(w.xr, structpb.NewNumberValue(g+1), "metadata", "generation")
+	g := protostruct.Get(w.xr, "metadata", "generation").GetNumberValue()
+	protostruct.Set(w.xr, structpb.NewNumberValue(g+1), "metadata", "generation")
 }
 
 func (w *world) setSecret(name string, data map[string]string) {
@@ -244,7 +244,7 @@ func (w *world) request(required map[string]*fnv1.ResourceSelector) *fnv1.RunFun
 
 func hasLabels(o *structpb.Struct, labels map[string]string) bool {
 	for k, v := range labels {
-		if typed.Get(o, "metadata", "labels", k).GetStringValue() != v {
+		if protostruct.Get(o, "metadata", "labels", k).GetStringValue() != v {
 			return false
 		}
 	}
@@ -329,7 +329,7 @@ func (w *world) check(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespons
 			continue
 		}
 
-		metricsOff := !typed.Get(w.xr, "spec", "metrics", "enabled").GetBoolValue()
+		metricsOff := !protostruct.Get(w.xr, "spec", "metrics", "enabled").GetBoolValue()
 		if (name == "service-metrics" && metricsOff) || (name == "statefulset" && stopped) {
 			continue
 		}
@@ -353,7 +353,7 @@ func (w *world) checkHold(rsp *fnv1.RunFunctionResponse) {
 	}
 
 	config := configOf(asked(rsp.GetDesired().GetResources()["configmap"].GetResource()))
-	if typed.Get(sts, "spec", "template", "metadata", "annotations", "dittofs.io/config").GetStringValue() != config {
+	if protostruct.Get(sts, "spec", "template", "metadata", "annotations", "dittofs.io/config").GetStringValue() != config {
 		w.failf("a server that may not move gets another configuration than its pod template covers")
 	}
 }
@@ -372,7 +372,7 @@ func (w *world) checkTemplate(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctio
 		}
 	}
 
-	was, is := typed.Get(before, "spec", "template"), typed.Get(after, "spec", "template")
+	was, is := protostruct.Get(before, "spec", "template"), protostruct.Get(after, "spec", "template")
 	if is == nil || proto.Equal(was, is) {
 		return
 	}
@@ -381,7 +381,7 @@ func (w *world) checkTemplate(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctio
 		w.failf("the pod template changes for nothing: %s", cmp.Diff(was, is, protocmp.Transform()))
 	}
 
-	digest := typed.Get(is.GetStructValue(), "metadata", "annotations", "dittofs.io/config-hash").GetStringValue()
+	digest := protostruct.Get(is.GetStructValue(), "metadata", "annotations", "dittofs.io/config-hash").GetStringValue()
 	config := configOf(asked(rsp.GetDesired().GetResources()["configmap"].GetResource()))
 
 	if want := w.digest(config); digest != want {
@@ -397,11 +397,11 @@ func (w *world) checkTemplate(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctio
 	cm := req.GetObserved().GetResources()["configmap"].GetResource()
 	live := cm
 	if !w.flavour.native {
-		live = typed.Get(cm, "status", "atProvider", "manifest").GetStructValue()
+		live = protostruct.Get(cm, "status", "atProvider", "manifest").GetStructValue()
 	}
 
 	if configOf(asked(cm)) != config || configOf(live) != config {
-		if digest != typed.Get(was.GetStructValue(), "metadata", "annotations", "dittofs.io/config-hash").GetStringValue() {
+		if digest != protostruct.Get(was.GetStructValue(), "metadata", "annotations", "dittofs.io/config-hash").GetStringValue() {
 			w.failf("the pod template moves before the ConfigMap holds its configuration")
 		}
 	}
@@ -419,7 +419,7 @@ func (w *world) digest(config string) string {
 	frame([]byte(config))
 
 	value := func(role, secret, key string, optional bool) {
-		b, err := base64.StdEncoding.DecodeString(typed.Get(w.secrets[secret], "data", key).GetStringValue())
+		b, err := base64.StdEncoding.DecodeString(protostruct.Get(w.secrets[secret], "data", key).GetStringValue())
 		if err != nil || (len(b) == 0 && !optional) {
 			w.failf("a digest is computed without Secret %s, key %s", secret, key)
 		}
@@ -431,14 +431,14 @@ func (w *world) digest(config string) string {
 		}
 	}
 
-	spec := typed.Get(w.xr, "spec").GetStructValue()
-	if name := typed.Get(spec, "identity", "admin", "passwordSecretRef", "name").GetStringValue(); name != "" {
+	spec := protostruct.Get(w.xr, "spec").GetStructValue()
+	if name := protostruct.Get(spec, "identity", "admin", "passwordSecretRef", "name").GetStringValue(); name != "" {
 		value("admin", name, "password", false)
 	}
 
-	value("jwt", typed.Get(spec, "identity", "jwt", "secretRef", "name").GetStringValue(), "jwt-secret", false)
+	value("jwt", protostruct.Get(spec, "identity", "jwt", "secretRef", "name").GetStringValue(), "jwt-secret", false)
 
-	if name := typed.Get(spec, "database", "postgres", "secretRef", "name").GetStringValue(); name != "" {
+	if name := protostruct.Get(spec, "database", "postgres", "secretRef", "name").GetStringValue(); name != "" {
 		for _, key := range []string{"database", "host", "password", "port", "sslmode", "user"} {
 			value("postgres", name, key, key == "port" || key == "sslmode")
 		}
@@ -450,7 +450,7 @@ func (w *world) digest(config string) string {
 	}
 
 	b, _ := json.Marshal(user)
-	if typed.Get(w.input, "configHash", "generation").GetStringValue() == "None" {
+	if protostruct.Get(w.input, "configHash", "generation").GetStringValue() == "None" {
 		b = nil
 	}
 
@@ -501,7 +501,7 @@ func (w *world) checkSecretBytes(rsp *fnv1.RunFunctionResponse) {
 	b := encoded(rsp)
 
 	for name, s := range w.secrets {
-		for key, v := range typed.Get(s, "data").GetStructValue().GetFields() {
+		for key, v := range protostruct.Get(s, "data").GetStructValue().GetFields() {
 			value, err := base64.StdEncoding.DecodeString(v.GetStringValue())
 			if err != nil || len(value) < 8 {
 				continue
@@ -533,7 +533,7 @@ func (w *world) reconcile(n int) *fnv1.RunFunctionResponse {
 	for name := range w.objects {
 		if _, ok := rsp.GetDesired().GetResources()[name]; !ok {
 			w.didf("delete %s", name)
-			typed.Set(w.objects[name], structpb.NewStringValue("2026-01-01T00:00:00Z"), "metadata", "deletionTimestamp")
+			protostruct.Set(w.objects[name], structpb.NewStringValue("2026-01-01T00:00:00Z"), "metadata", "deletionTimestamp")
 			w.leaving[name] = w.objects[name]
 			delete(w.objects, name)
 		}
@@ -565,25 +565,25 @@ func (w *world) reconcile(n int) *fnv1.RunFunctionResponse {
 			}
 
 			o = desired
-			typed.Set(o, structpb.NewStringValue("files-"+name), "metadata", "name")
+			protostruct.Set(o, structpb.NewStringValue("files-"+name), "metadata", "name")
 			w.objects[name] = o
 		}
 
 		// A changed spec is a new generation.
-		if !ok || !proto.Equal(typed.Get(o, "spec"), typed.Get(desired, "spec")) {
-			typed.Set(o, structpb.NewNumberValue(typed.Get(o, "metadata", "generation").GetNumberValue()+1), "metadata", "generation")
+		if !ok || !proto.Equal(protostruct.Get(o, "spec"), protostruct.Get(desired, "spec")) {
+			protostruct.Set(o, structpb.NewNumberValue(protostruct.Get(o, "metadata", "generation").GetNumberValue()+1), "metadata", "generation")
 		}
 
-		typed.Set(o, typed.Get(desired, "spec"), "spec")
-		if labels := typed.Get(desired, "metadata", "labels"); labels != nil {
-			typed.Set(o, labels, "metadata", "labels")
+		protostruct.Set(o, protostruct.Get(desired, "spec"), "spec")
+		if labels := protostruct.Get(desired, "metadata", "labels"); labels != nil {
+			protostruct.Set(o, labels, "metadata", "labels")
 		}
 	}
 
 	// The status is written once everything is applied.
 	if len(names) == len(rsp.GetDesired().GetResources()) {
-		if s := typed.Get(rsp.GetDesired().GetComposite().GetResource(), "status"); s != nil {
-			typed.Set(w.xr, proto.CloneOf(s), "status")
+		if s := protostruct.Get(rsp.GetDesired().GetComposite().GetResource(), "status"); s != nil {
+			protostruct.Set(w.xr, proto.CloneOf(s), "status")
 		}
 		w.setConditions(rsp)
 		w.matchedIfRolledOut(rsp)
@@ -652,7 +652,7 @@ func (w *world) setConditions(rsp *fnv1.RunFunctionResponse) {
 		})))
 	}
 
-	typed.Set(w.xr, structpb.NewListValue(&structpb.ListValue{Values: list}), "status", "conditions")
+	protostruct.Set(w.xr, structpb.NewListValue(&structpb.ListValue{Values: list}), "status", "conditions")
 }
 
 // provide is what provider-kubernetes does with one Object: observe the Kubernetes
@@ -680,7 +680,7 @@ func (w *world) provide(name string, dies ...bool) {
 
 		// What is there is observed all the same.
 		if live != nil {
-			typed.Set(o, structpb.NewStructValue(proto.CloneOf(live)), "status", "atProvider", "manifest")
+			protostruct.Set(o, structpb.NewStructValue(proto.CloneOf(live)), "status", "atProvider", "manifest")
 		}
 
 		return
@@ -703,7 +703,7 @@ func (w *world) provide(name string, dies ...bool) {
 
 	// After a creation, the object is known at the next observation.
 	if !created {
-		typed.Set(o, structpb.NewStructValue(proto.CloneOf(live)), "status", "atProvider", "manifest")
+		protostruct.Set(o, structpb.NewStructValue(proto.CloneOf(live)), "status", "atProvider", "manifest")
 	}
 }
 
@@ -721,21 +721,21 @@ func (w *world) synced(o *structpb.Struct, ok bool) {
 		c = map[string]any{"type": "Synced", "status": "False", "reason": "ReconcileError", "message": "the API server refuses it"}
 	}
 
-	c["observedGeneration"] = typed.Get(o, "metadata", "generation").GetNumberValue()
-	typed.Set(o, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStructValue(mustStruct(w.t, c))}}), "status", "conditions")
+	c["observedGeneration"] = protostruct.Get(o, "metadata", "generation").GetNumberValue()
+	protostruct.Set(o, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStructValue(mustStruct(w.t, c))}}), "status", "conditions")
 }
 
 // apply is what the API server does with a manifest.
 func (w *world) apply(name string, asked, live *structpb.Struct) *structpb.Struct {
 	next := proto.CloneOf(asked)
-	generation := typed.Get(live, "metadata", "generation").GetNumberValue() + 1
-	typed.Set(next, structpb.NewNumberValue(generation), "metadata", "generation")
-	typed.Set(next, typed.Get(live, "status"), "status")
+	generation := protostruct.Get(live, "metadata", "generation").GetNumberValue() + 1
+	protostruct.Set(next, structpb.NewNumberValue(generation), "metadata", "generation")
+	protostruct.Set(next, protostruct.Get(live, "status"), "status")
 
 	if name == "statefulset" {
 		w.checkImmutable(asked, live)
 		// A default, which the function must not take over.
-		typed.Set(next, structpb.NewNumberValue(10), "spec", "revisionHistoryLimit")
+		protostruct.Set(next, structpb.NewNumberValue(10), "spec", "revisionHistoryLimit")
 		w.checkStart(next, live)
 	}
 
@@ -751,19 +751,19 @@ func (w *world) checkImmutable(asked, live *structpb.Struct) {
 	}
 
 	for _, f := range []string{"serviceName", "selector", "podManagementPolicy", "volumeClaimTemplates"} {
-		if !proto.Equal(typed.Get(asked, "spec", f), typed.Get(live, "spec", f)) {
+		if !proto.Equal(protostruct.Get(asked, "spec", f), protostruct.Get(live, "spec", f)) {
 			w.failf("the API server refuses to change %s of a StatefulSet", f)
 		}
 	}
 
 	claims := map[string]bool{"config": true, "tmp": true, "unclaimed": true}
-	for _, c := range typed.Get(asked, "spec", "volumeClaimTemplates").GetListValue().GetValues() {
-		claims[typed.Get(c.GetStructValue(), "metadata", "name").GetStringValue()] = true
+	for _, c := range protostruct.Get(asked, "spec", "volumeClaimTemplates").GetListValue().GetValues() {
+		claims[protostruct.Get(c.GetStructValue(), "metadata", "name").GetStringValue()] = true
 	}
 
-	container := typed.Get(asked, "spec", "template", "spec", "containers").GetListValue().GetValues()[0].GetStructValue()
-	for _, m := range typed.Get(container, "volumeMounts").GetListValue().GetValues() {
-		if v := typed.Get(m.GetStructValue(), "name").GetStringValue(); !claims[v] {
+	container := protostruct.Get(asked, "spec", "template", "spec", "containers").GetListValue().GetValues()[0].GetStructValue()
+	for _, m := range protostruct.Get(container, "volumeMounts").GetListValue().GetValues() {
+		if v := protostruct.Get(m.GetStructValue(), "name").GetStringValue(); !claims[v] {
 			w.failf("the pod mounts %s, which it has no claim for", v)
 		}
 	}
@@ -774,8 +774,8 @@ func (w *world) checkImmutable(asked, live *structpb.Struct) {
 func (w *world) checkStart(next, live *structpb.Struct) {
 	path := []string{"spec", "template", "metadata", "annotations", "dittofs.io/config-hash"}
 
-	digest := typed.Get(next, path...).GetStringValue()
-	if digest == typed.Get(live, path...).GetStringValue() {
+	digest := protostruct.Get(next, path...).GetStringValue()
+	if digest == protostruct.Get(live, path...).GetStringValue() {
 		return
 	}
 
@@ -798,7 +798,7 @@ func (w *world) control() {
 
 func (w *world) isStopped() bool {
 	s := w.live["statefulset"]
-	return s == nil || typed.Get(s, "spec", "replicas").GetNumberValue() == 0 && typed.Get(s, "status", "replicas").GetNumberValue() == 0
+	return s == nil || protostruct.Get(s, "spec", "replicas").GetNumberValue() == 0 && protostruct.Get(s, "status", "replicas").GetNumberValue() == 0
 }
 
 // settle lets everybody work until nothing changes any more, and returns the last
@@ -842,7 +842,7 @@ func (w *world) checkRest(rsp *fnv1.RunFunctionResponse) {
 // appliedTo says whether a live object is what was asked for.
 func appliedTo(asked, live *structpb.Struct) bool {
 	return live != nil && contains(structpb.NewStructValue(live), structpb.NewStructValue(asked)) &&
-		contains(typed.Get(asked, "spec", "template"), typed.Get(live, "spec", "template"))
+		contains(protostruct.Get(asked, "spec", "template"), protostruct.Get(live, "spec", "template"))
 }
 
 // contains says whether b is a part of a.
@@ -861,7 +861,7 @@ func contains(a, b *structpb.Value) bool {
 }
 
 func configOf(o *structpb.Struct, path ...string) string {
-	return typed.Get(o, append(slices.Clone(path), "data", "config.yaml")...).GetStringValue()
+	return protostruct.Get(o, append(slices.Clone(path), "data", "config.yaml")...).GetStringValue()
 }
 
 func conditionsOf(rsp *fnv1.RunFunctionResponse) string {
@@ -958,7 +958,7 @@ func (w *world) step() {
 	case n < 84:
 		i := w.rand.IntN(len(specs))
 		w.didf("edit: %s", specs[i])
-		w.edit(typedtest.FromYAML(w.t, specs[i]))
+		w.edit(protostructtest.FromYAML(w.t, specs[i]))
 	case n < 90:
 		name := names[w.rand.IntN(len(names))]
 		v := secretValues[name][w.rand.IntN(len(secretValues[name]))]
@@ -972,7 +972,7 @@ func (w *world) step() {
 	case n < 95:
 		// Crossplane writes into spec.
 		w.didf("Crossplane writes spec.%s", w.flavour.machinery)
-		typed.Set(w.xr, structpb.NewStringValue(strconv.Itoa(w.rand.Int())), "spec", w.flavour.machinery, "name")
+		protostruct.Set(w.xr, structpb.NewStringValue(strconv.Itoa(w.rand.Int())), "spec", w.flavour.machinery, "name")
 		w.bump()
 	case n < 98:
 		w.approve()
@@ -992,14 +992,14 @@ func (w *world) approve() {
 	}
 
 	w.didf("approve %s", value)
-	typed.Set(w.xr, structpb.NewStringValue(value), "metadata", "annotations", "dittofs.io/approve")
+	protostruct.Set(w.xr, structpb.NewStringValue(value), "metadata", "annotations", "dittofs.io/approve")
 	w.changes++
 }
 
 func messageOf(xr *structpb.Struct, typ string) string {
-	for _, c := range typed.Get(xr, "status", "conditions").GetListValue().GetValues() {
-		if typed.Get(c.GetStructValue(), "type").GetStringValue() == typ {
-			return typed.Get(c.GetStructValue(), "message").GetStringValue()
+	for _, c := range protostruct.Get(xr, "status", "conditions").GetListValue().GetValues() {
+		if protostruct.Get(c.GetStructValue(), "type").GetStringValue() == typ {
+			return protostruct.Get(c.GetStructValue(), "message").GetStringValue()
 		}
 	}
 
@@ -1040,7 +1040,7 @@ func TestHistories(t *testing.T) {
 				w := newWorld(t, seed, f)
 				w.setSecret("jwt", secretValues["jwt"][0])
 				w.create(f.xr)
-				w.edit(typedtest.FromYAML(t, specs[w.rand.IntN(5)]))
+				w.edit(protostructtest.FromYAML(t, specs[w.rand.IntN(5)]))
 
 				for range 60 {
 					w.step()

@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
-	"github.com/dittofs/function-dittoserver/internal/spec"
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 )
 
 const header = `# Generated from apis/v1alpha1 by "make generate". Do not edit.
@@ -79,7 +79,7 @@ func run(args []string, in io.Reader, out io.Writer) error {
 // namespaced returns the XRD of a namespaced composite resource, as Crossplane v2
 // knows it.
 func namespaced(crd *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	versions, err := versionsOf(crd, spec.MaxNameLength)
+	versions, err := versionsOf(crd, v1alpha1.MaxNameLength)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ const claimSuffix = 6
 // namespaced composite resource has, and its kind an X before it.
 func claims(crd *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	// One schema is for both. That a claim's name is not too long, the function checks.
-	versions, err := versionsOf(crd, spec.MaxNameLength+claimSuffix)
+	versions, err := versionsOf(crd, v1alpha1.MaxNameLength+claimSuffix)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ const (
 
 	// A server that runs has most of the status, and one of every field the rest.
 	statusOfRunning = "test/gitops/testdata/namespaced/running.yaml"
-	statusOfAll     = "test/render/testdata/golden/full.yaml"
+	statusOfAll     = "cmd/render/testdata/golden/full.yaml"
 
 	inputCRD = "package/input/dittoserver.fn.crossplane.io_inputs.yaml"
 )

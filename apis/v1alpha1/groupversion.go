@@ -8,6 +8,8 @@
 // +versionName=v1alpha1
 package v1alpha1
 
+import "k8s.io/apimachinery/pkg/util/validation"
+
 // Group and Version of the DittoServer API.
 const (
 	Group   = "dittofs.io"
@@ -50,3 +52,21 @@ const (
 	// LabelStatefulSet holds the name of the StatefulSet.
 	LabelStatefulSet = Group + "/statefulset"
 )
+
+// Names of the container's ports and of the Services' ports. They are API: scrapers and
+// ingresses refer to them.
+const (
+	PortNFS     = "nfs"
+	PortSMB     = "smb"
+	PortAPI     = "api"
+	PortMetrics = "metrics"
+)
+
+// MaxNameLength of a DittoServer. A StatefulSet's pods carry the label
+// controller-revision-hash, <name>-<hash of 10 characters>, of at most 63.
+const MaxNameLength = validation.LabelValueMaxLength - len("-") - 10
+
+// PreStopSeconds is how long the pod's preStop hook sleeps, and so the shortest
+// terminationGracePeriodSeconds: kube-proxy and load balancers take the pod out before
+// the server stops.
+const PreStopSeconds = 5

@@ -8,10 +8,10 @@ import (
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
-	"github.com/dittofs/function-dittoserver/internal/spec"
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 // Resources adds the composed resources of manifests to the desired state, each
@@ -19,7 +19,7 @@ import (
 // be another resource than the one that runs, or is composed by an earlier
 // function. A StatefulSet that waits to move is not ready, however ready its pod
 // is.
-func Resources(desired *fnv1.State, s *spec.Server, manifests manifest.Manifests, running observed.Resources, waits bool) error {
+func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest.Manifests, running observed.Resources, waits bool) error {
 	composed := map[string]*fnv1.Resource{}
 
 	for _, n := range manifest.Names() {
@@ -76,7 +76,7 @@ func moved(n manifest.Name, desired *structpb.Struct, running *observed.Resource
 	}
 
 	for _, path := range identity {
-		if want, got := typed.Get(desired, path...).GetStringValue(), typed.Get(running.Composed, path...).GetStringValue(); want != got {
+		if want, got := protostruct.Get(desired, path...).GetStringValue(), protostruct.Get(running.Composed, path...).GetStringValue(); want != got {
 			return fmt.Errorf("composed resource %s has the %s %q and would get %q: %s", n, strings.Join(path, "."), got, want, migrate)
 		}
 	}
@@ -104,10 +104,10 @@ var (
 
 // groupKind of a resource. Its API version may change.
 func groupKind(r *structpb.Struct) string {
-	group, _, ok := strings.Cut(typed.Get(r, "apiVersion").GetStringValue(), "/")
+	group, _, ok := strings.Cut(protostruct.Get(r, "apiVersion").GetStringValue(), "/")
 	if !ok {
 		group = "core"
 	}
 
-	return typed.Get(r, "kind").GetStringValue() + "." + group
+	return protostruct.Get(r, "kind").GetStringValue() + "." + group
 }

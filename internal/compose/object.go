@@ -7,10 +7,10 @@ import (
 
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
-	"github.com/dittofs/function-dittoserver/internal/spec"
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 // An object is an Object of provider-kubernetes. Its API types need a newer Go
@@ -61,7 +61,7 @@ const (
 )
 
 // newObject returns the provider-kubernetes Object that applies a manifest.
-func newObject(s *spec.Server, m *structpb.Struct) (*structpb.Struct, error) {
+func newObject(s *composite.DittoServer, m *structpb.Struct) (*structpb.Struct, error) {
 	o := object{
 		APIVersion: observed.ObjectAPIVersion(s),
 		Kind:       "Object",
@@ -72,23 +72,23 @@ func newObject(s *spec.Server, m *structpb.Struct) (*structpb.Struct, error) {
 			Watch: true,
 		},
 	}
-	if typed.Get(m, "kind").GetStringValue() == "StatefulSet" {
+	if protostruct.Get(m, "kind").GetStringValue() == "StatefulSet" {
 		o.Metadata = &metadata{Labels: observed.StatefulSetLabels(s)}
 	}
 
-	r, err := typed.Encode(o)
+	r, err := protostruct.Encode(o)
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode an Object: %w", err)
 	}
 
-	typed.Set(r, structpb.NewStructValue(m), "spec", "forProvider", "manifest")
+	protostruct.Set(r, structpb.NewStructValue(m), "spec", "forProvider", "manifest")
 
 	return r, nil
 }
 
 func readinessOf(m *structpb.Struct) readiness {
 	switch {
-	case typed.Get(m, "kind").GetStringValue() == "StatefulSet":
+	case protostruct.Get(m, "kind").GetStringValue() == "StatefulSet":
 		return readiness{Policy: policyCELQuery, CELQuery: celStatefulSet}
 	case manifest.IsLoadBalancer(m):
 		return readiness{Policy: policyCELQuery, CELQuery: celLoadBalancer}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 // Ready says whether the live Kubernetes object of a manifest is ready: created,
@@ -16,9 +16,9 @@ func Ready(m *structpb.Struct, o *observed.Resource) bool {
 	}
 
 	switch {
-	case typed.Get(m, "kind").GetStringValue() == "StatefulSet":
+	case protostruct.Get(m, "kind").GetStringValue() == "StatefulSet":
 		return statefulSetReady(m, o.Live)
-	case typed.Get(m, "kind").GetStringValue() == "ConfigMap":
+	case protostruct.Get(m, "kind").GetStringValue() == "ConfigMap":
 		return manifest.Config(o.Live) == manifest.Config(m)
 	case manifest.IsLoadBalancer(m):
 		return LoadBalancerAddress(o.Live) != ""
@@ -30,8 +30,8 @@ func Ready(m *structpb.Struct, o *observed.Resource) bool {
 // statefulSetReady says whether a live StatefulSet runs what a manifest asks for.
 // A Ready that is of an older template is not ready.
 func statefulSetReady(m, live *structpb.Struct) bool {
-	number := func(path ...string) float64 { return typed.Get(live, path...).GetNumberValue() }
-	replicas := typed.Get(m, "spec", "replicas").GetNumberValue()
+	number := func(path ...string) float64 { return protostruct.Get(live, path...).GetNumberValue() }
+	replicas := protostruct.Get(m, "spec", "replicas").GetNumberValue()
 
 	switch {
 	case number("status", "observedGeneration") == 0, number("status", "observedGeneration") < number("metadata", "generation"):
@@ -44,22 +44,22 @@ func statefulSetReady(m, live *structpb.Struct) bool {
 		return number("status", "replicas") == 0
 	default:
 		return number("status", "readyReplicas") == replicas &&
-			typed.Get(live, "status", "currentRevision").GetStringValue() == typed.Get(live, "status", "updateRevision").GetStringValue()
+			protostruct.Get(live, "status", "currentRevision").GetStringValue() == protostruct.Get(live, "status", "updateRevision").GetStringValue()
 	}
 }
 
 // LoadBalancerAddress returns the address of a live Service's load balancer, or ""
 // while it has none.
 func LoadBalancerAddress(live *structpb.Struct) string {
-	ingress := typed.Get(live, "status", "loadBalancer", "ingress").GetListValue().GetValues()
+	ingress := protostruct.Get(live, "status", "loadBalancer", "ingress").GetListValue().GetValues()
 	if len(ingress) == 0 {
 		return ""
 	}
 
 	first := ingress[0].GetStructValue()
-	if ip := typed.Get(first, "ip").GetStringValue(); ip != "" {
+	if ip := protostruct.Get(first, "ip").GetStringValue(); ip != "" {
 		return ip
 	}
 
-	return typed.Get(first, "hostname").GetStringValue()
+	return protostruct.Get(first, "hostname").GetStringValue()
 }

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/dittofs/function-dittoserver/internal/observed"
-	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 )
 
 func TestReady(t *testing.T) {
@@ -45,13 +45,13 @@ func TestReady(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := Ready(typedtest.FromYAML(t, tc.manifest), &observed.Resource{Live: typedtest.FromYAML(t, tc.live)}); got != tc.want {
+			if got := Ready(protostructtest.FromYAML(t, tc.manifest), &observed.Resource{Live: protostructtest.FromYAML(t, tc.live)}); got != tc.want {
 				t.Errorf("%s\nReady(...): want %t, got %t", tc.reason, tc.want, got)
 			}
 		})
 	}
 
-	if Ready(typedtest.FromYAML(t, "{kind: ConfigMap}"), nil) {
+	if Ready(protostructtest.FromYAML(t, "{kind: ConfigMap}"), nil) {
 		t.Error("Ready(...): want false for what is not observed")
 	}
 }

@@ -13,14 +13,14 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
+	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/secret"
-	"github.com/dittofs/function-dittoserver/internal/spec"
-	"github.com/dittofs/function-dittoserver/internal/typed"
 )
 
 // Of returns the rollout digest of a server, or "" unless every Secret is there:
 // there is no digest over half of the inputs.
-func Of(s *spec.Server, config []byte, secrets secret.Secrets) string {
+func Of(s *composite.DittoServer, config []byte, secrets secret.Secrets) string {
 	if secrets.State != secret.There {
 		return ""
 	}
@@ -60,7 +60,7 @@ func frame(h hash.Hash, b []byte) {
 
 // Generation returns what the function's input takes for the generation: canonical JSON
 // of the user's spec, a number, or nothing.
-func Generation(s *spec.Server) []byte {
+func Generation(s *composite.DittoServer) []byte {
 	switch s.Input.ConfigHash.Generation {
 	case v1beta1.GenerationNone:
 		return nil
@@ -75,5 +75,5 @@ func Generation(s *spec.Server) []byte {
 	delete(user, "replicas")
 	delete(user, "rollout")
 
-	return typed.JSON(structpb.NewStructValue(&structpb.Struct{Fields: user}))
+	return protostruct.JSON(structpb.NewStructValue(&structpb.Struct{Fields: user}))
 }

@@ -12,8 +12,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/secret"
-	"github.com/dittofs/function-dittoserver/internal/spec"
 )
 
 // Inputs of the tests. The digests of these tests were computed by another
@@ -175,7 +175,7 @@ func object(tb testing.TB, json string) *structpb.Struct {
 }
 
 // decode returns the server of a request and its resolved Secrets.
-func decode(tb testing.TB, r request) (*spec.Server, secret.Secrets) {
+func decode(tb testing.TB, r request) (*composite.DittoServer, secret.Secrets) {
 	tb.Helper()
 
 	if r.metadata == "" {
@@ -186,7 +186,7 @@ func decode(tb testing.TB, r request) (*spec.Server, secret.Secrets) {
 		r.input = `{}`
 	}
 
-	s, errs := spec.Decode(object(tb, fmt.Sprintf(`{"metadata":%s,"spec":%s}`, r.metadata, r.spec)), object(tb, r.input))
+	s, errs := composite.Decode(object(tb, fmt.Sprintf(`{"metadata":%s,"spec":%s}`, r.metadata, r.spec)), object(tb, r.input))
 	if len(errs) > 0 {
 		tb.Fatal(errs)
 	}

@@ -8,15 +8,15 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
-	"github.com/dittofs/function-dittoserver/internal/spec"
 )
 
 // needsApproval says whether a change of the pod template waits for a person, and
 // for which approval. Going back to what runs never does.
-func (d *Decision) needsApproval(s *spec.Server, desired *structpb.Struct, o *observed.Resource) bool {
+func (d *Decision) needsApproval(s *composite.DittoServer, desired *structpb.Struct, o *observed.Resource) bool {
 	running := o.Asked
 
 	// Somebody may have raised the version of a native StatefulSet by hand: what was asked

@@ -8,11 +8,11 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
-	"github.com/dittofs/function-dittoserver/internal/spec"
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 // immutable are the fields of a StatefulSet, besides its claims, that Kubernetes
@@ -28,7 +28,7 @@ func (d *Decision) freezeStatefulSet(running *structpb.Struct) bool {
 	desired, frozen := d.Manifests[manifest.StatefulSet], len(d.Frozen)
 
 	for _, f := range immutable {
-		want, got := typed.Get(desired, "spec", f), typed.Get(running, "spec", f)
+		want, got := protostruct.Get(desired, "spec", f), protostruct.Get(running, "spec", f)
 		if !proto.Equal(want, got) {
 			d.Frozen = append(d.Frozen, fmt.Sprintf("StatefulSet field %s is kept (it changes as volume claims do)", f))
 			d.set(manifest.StatefulSet, got, "spec", f)
@@ -36,8 +36,8 @@ func (d *Decision) freezeStatefulSet(running *structpb.Struct) bool {
 	}
 
 	const claims = "volumeClaimTemplates"
-	if want, got := typed.Get(desired, "spec", claims), typed.Get(running, "spec", claims); !proto.Equal(want, got) {
-		server := typed.Get(running, "metadata", "name").GetStringValue()
+	if want, got := protostruct.Get(desired, "spec", claims), protostruct.Get(running, "spec", claims); !proto.Equal(want, got) {
+		server := protostruct.Get(running, "metadata", "name").GetStringValue()
 		d.Frozen = append(d.Frozen, claimChanges(server, manifest.Claims(desired), manifest.Claims(running))...)
 
 		// Also where they are equal but for their spelling: 1024Mi is 1Gi.
@@ -101,13 +101,13 @@ func (d *Decision) freezeServices(running observed.Resources) {
 			continue
 		}
 
-		want, got := typed.Get(desired, "spec", "loadBalancerClass"), typed.Get(runs, "spec", "loadBalancerClass")
+		want, got := protostruct.Get(desired, "spec", "loadBalancerClass"), protostruct.Get(runs, "spec", "loadBalancerClass")
 		if proto.Equal(want, got) {
 			continue
 		}
 
 		// One that nobody asked for is a webhook's, and stays without being asked for.
-		if want == nil && typed.Get(running.Asked(n), "spec", "loadBalancerClass") == nil {
+		if want == nil && protostruct.Get(running.Asked(n), "spec", "loadBalancerClass") == nil {
 			continue
 		}
 
@@ -118,7 +118,7 @@ func (d *Decision) freezeServices(running observed.Resources) {
 
 // needsMissingClaim says whether the server would write its database, its log or
 // its cache to a volume whose claim the running StatefulSet does not have.
-func needsMissingClaim(s *spec.Server, running *structpb.Struct, image string) bool {
+func needsMissingClaim(s *composite.DittoServer, running *structpb.Struct, image string) bool {
 	mounted := manifest.Claimed(s, running)
 	isCache := func(v dittofs.Volume) bool { return v.Name == dittofs.VolumeCache }
 

@@ -12,12 +12,12 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/secret"
-	"github.com/dittofs/function-dittoserver/internal/spec"
-	"github.com/dittofs/function-dittoserver/internal/typed"
 )
 
 // A Reason why the pod template is, or is not, what the spec asks for.
@@ -96,7 +96,7 @@ func (d *Decision) WillMove() bool {
 // the change. If so, config.yaml moves, and the template follows once the
 // observed ConfigMap holds it. predecessors are where the StatefulSet would be, if none
 // is observed. hash returns the rollout digest over a config.yaml.
-func Decide(s *spec.Server, desired manifest.Manifests, running observed.Resources, predecessors observed.Predecessors, secrets secret.State, hash func(config string) string) Decision {
+func Decide(s *composite.DittoServer, desired manifest.Manifests, running observed.Resources, predecessors observed.Predecessors, secrets secret.State, hash func(config string) string) Decision {
 	d := Decision{Manifests: maps.Clone(desired), Rollout: RolledOut}
 
 	switch secrets {
@@ -205,7 +205,7 @@ func isReplaceable(running observed.Resources) bool {
 // isStopped says whether no replica is asked for, and none runs. A StatefulSet that
 // could never be created has none.
 func isStopped(desired *structpb.Struct, o *observed.Resource) bool {
-	replicas := func(s *structpb.Struct, path ...string) float64 { return typed.Get(s, path...).GetNumberValue() }
+	replicas := func(s *structpb.Struct, path ...string) float64 { return protostruct.Get(s, path...).GetNumberValue() }
 
 	if o.Current && o.Live == nil && o.IsNotSynced() {
 		return replicas(desired, "spec", "replicas") == 0 && replicas(o.Asked, "spec", "replicas") == 0
@@ -225,7 +225,7 @@ func (d *Decision) keepConfig(config string) {
 
 // keepTemplate keeps the whole pod template as it runs, and the note of its image.
 func (d *Decision) keepTemplate(running observed.Resources) {
-	d.set(manifest.StatefulSet, typed.Get(running.Asked(manifest.StatefulSet), "spec", "template"), "spec", "template")
+	d.set(manifest.StatefulSet, protostruct.Get(running.Asked(manifest.StatefulSet), "spec", "template"), "spec", "template")
 
 	if image := manifest.AskedImage(running); image != "" {
 		d.set(manifest.ConfigMap, structpb.NewStringValue(image), "metadata", "annotations", v1alpha1.AnnotationImage)
@@ -242,5 +242,5 @@ func (d *Decision) coverConfig(config string, hash func(string) string) {
 
 // set changes a copy of a manifest.
 func (d *Decision) set(n manifest.Name, v *structpb.Value, path ...string) {
-	d.Manifests[n] = typed.With(d.Manifests[n], v, path...)
+	d.Manifests[n] = protostruct.With(d.Manifests[n], v, path...)
 }

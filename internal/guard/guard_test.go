@@ -5,11 +5,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/internal/secret"
-	"github.com/dittofs/function-dittoserver/internal/spec"
-	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
 )
 
 // What the guards do for a whole server is tested with RunFunction. Here is what
@@ -36,13 +36,13 @@ func TestIsStopped(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			o := &observed.Resource{Asked: typedtest.FromYAML(t, tc.asked), Live: typedtest.FromYAML(t, tc.live), Current: true}
-			if got := isStopped(typedtest.FromYAML(t, tc.desired), o); got != tc.want {
+			o := &observed.Resource{Asked: protostructtest.FromYAML(t, tc.asked), Live: protostructtest.FromYAML(t, tc.live), Current: true}
+			if got := isStopped(protostructtest.FromYAML(t, tc.desired), o); got != tc.want {
 				t.Errorf("%s\nisStopped(...): want %t, got %t", tc.reason, tc.want, got)
 			}
 
 			o.Current = false
-			if isStopped(typedtest.FromYAML(t, tc.desired), o) {
+			if isStopped(protostructtest.FromYAML(t, tc.desired), o) {
 				t.Error("isStopped(...): want false for what is not current")
 			}
 		})
@@ -55,10 +55,10 @@ func TestHoldsConfig(t *testing.T) {
 		o      *observed.Resource
 		want   bool
 	}{
-		"Holds":      {"It is asked for, live, and seen.", &observed.Resource{Asked: typedtest.FromYAML(t, "{data: {config.yaml: new}}"), Live: typedtest.FromYAML(t, "{data: {config.yaml: new}}"), Current: true}, true},
-		"NotAsked":   {"It may change at any time.", &observed.Resource{Asked: typedtest.FromYAML(t, "{data: {config.yaml: old}}"), Live: typedtest.FromYAML(t, "{data: {config.yaml: new}}"), Current: true}, false},
-		"NotLive":    {"A pod would start on the old one.", &observed.Resource{Asked: typedtest.FromYAML(t, "{data: {config.yaml: new}}"), Live: typedtest.FromYAML(t, "{data: {config.yaml: old}}"), Current: true}, false},
-		"NotCurrent": {"What was asked for before may be live by now.", &observed.Resource{Asked: typedtest.FromYAML(t, "{data: {config.yaml: new}}"), Live: typedtest.FromYAML(t, "{data: {config.yaml: new}}")}, false},
+		"Holds":      {"It is asked for, live, and seen.", &observed.Resource{Asked: protostructtest.FromYAML(t, "{data: {config.yaml: new}}"), Live: protostructtest.FromYAML(t, "{data: {config.yaml: new}}"), Current: true}, true},
+		"NotAsked":   {"It may change at any time.", &observed.Resource{Asked: protostructtest.FromYAML(t, "{data: {config.yaml: old}}"), Live: protostructtest.FromYAML(t, "{data: {config.yaml: new}}"), Current: true}, false},
+		"NotLive":    {"A pod would start on the old one.", &observed.Resource{Asked: protostructtest.FromYAML(t, "{data: {config.yaml: new}}"), Live: protostructtest.FromYAML(t, "{data: {config.yaml: old}}"), Current: true}, false},
+		"NotCurrent": {"What was asked for before may be live by now.", &observed.Resource{Asked: protostructtest.FromYAML(t, "{data: {config.yaml: new}}"), Live: protostructtest.FromYAML(t, "{data: {config.yaml: new}}")}, false},
 		"None":       {"There is no ConfigMap.", nil, false},
 	}
 
@@ -82,22 +82,22 @@ func TestKeepConfig(t *testing.T) {
 		"Copy": {
 			reason: "The pod template carries a copy.",
 			running: observed.Resources{
-				manifest.StatefulSet: {Asked: typedtest.FromYAML(t, "{spec: {template: {metadata: {annotations: {dittofs.io/config: copy}}}}}")},
-				manifest.ConfigMap:   {Asked: typedtest.FromYAML(t, "{data: {config.yaml: asked}}")},
+				manifest.StatefulSet: {Asked: protostructtest.FromYAML(t, "{spec: {template: {metadata: {annotations: {dittofs.io/config: copy}}}}}")},
+				manifest.ConfigMap:   {Asked: protostructtest.FromYAML(t, "{data: {config.yaml: asked}}")},
 			},
 			want: "copy",
 		},
 		"NoCopy": {
 			reason: "Without a copy, the ConfigMap is the next best.",
 			running: observed.Resources{
-				manifest.StatefulSet: {Asked: typedtest.FromYAML(t, "{spec: {template: {}}}")},
-				manifest.ConfigMap:   {Asked: typedtest.FromYAML(t, "{data: {config.yaml: asked}}")},
+				manifest.StatefulSet: {Asked: protostructtest.FromYAML(t, "{spec: {template: {}}}")},
+				manifest.ConfigMap:   {Asked: protostructtest.FromYAML(t, "{data: {config.yaml: asked}}")},
 			},
 			want: "asked",
 		},
 		"Neither": {
 			reason:  "A pod cannot start without a configuration.",
-			running: observed.Resources{manifest.StatefulSet: {Asked: typedtest.FromYAML(t, "{spec: {template: {}}}")}},
+			running: observed.Resources{manifest.StatefulSet: {Asked: protostructtest.FromYAML(t, "{spec: {template: {}}}")}},
 			want:    "desired",
 		},
 	}
@@ -105,11 +105,11 @@ func TestKeepConfig(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			desired := manifest.Manifests{
-				manifest.ConfigMap:   typedtest.FromYAML(t, "{data: {config.yaml: desired}}"),
-				manifest.StatefulSet: typedtest.FromYAML(t, "{spec: {template: {spec: {}}}}"),
+				manifest.ConfigMap:   protostructtest.FromYAML(t, "{data: {config.yaml: desired}}"),
+				manifest.StatefulSet: protostructtest.FromYAML(t, "{spec: {template: {spec: {}}}}"),
 			}
 
-			d := Decide(&spec.Server{}, desired, tc.running, observed.Predecessors{Fetched: true}, secret.Missing, func(string) string { return "" })
+			d := Decide(&composite.DittoServer{}, desired, tc.running, observed.Predecessors{Fetched: true}, secret.Missing, func(string) string { return "" })
 			if diff := cmp.Diff(tc.want, manifest.Config(d.Manifests[manifest.ConfigMap])); diff != "" {
 				t.Errorf("%s\nDecide(...): -want, +got:\n%s", tc.reason, diff)
 			}
@@ -123,15 +123,15 @@ func TestKeepConfig(t *testing.T) {
 
 // The fields that Kubernetes refuses to change keep what runs.
 func TestFreeze(t *testing.T) {
-	running := typedtest.FromYAML(t, "{metadata: {name: files}, spec: {serviceName: old, selector: {a: b}, podManagementPolicy: OrderedReady, replicas: 1, template: {spec: {}}}}")
-	desired := typedtest.FromYAML(t, "{metadata: {name: files}, spec: {serviceName: new, selector: {c: d}, podManagementPolicy: Parallel, replicas: 0, template: {spec: {}}}}")
+	running := protostructtest.FromYAML(t, "{metadata: {name: files}, spec: {serviceName: old, selector: {a: b}, podManagementPolicy: OrderedReady, replicas: 1, template: {spec: {}}}}")
+	desired := protostructtest.FromYAML(t, "{metadata: {name: files}, spec: {serviceName: new, selector: {c: d}, podManagementPolicy: Parallel, replicas: 0, template: {spec: {}}}}")
 
 	d := Decision{Manifests: manifest.Manifests{manifest.StatefulSet: desired}}
 	if !d.freezeStatefulSet(running) {
 		t.Error("freezeStatefulSet(...): want true")
 	}
 
-	want := typedtest.FromYAML(t, "{metadata: {name: files}, spec: {serviceName: old, selector: {a: b}, podManagementPolicy: OrderedReady, replicas: 0, template: {spec: {}}}}")
+	want := protostructtest.FromYAML(t, "{metadata: {name: files}, spec: {serviceName: old, selector: {a: b}, podManagementPolicy: OrderedReady, replicas: 0, template: {spec: {}}}}")
 	if diff := cmp.Diff(want.AsMap(), d.Manifests[manifest.StatefulSet].AsMap()); diff != "" {
 		t.Errorf("freezeStatefulSet(...): -want, +got:\n%s", diff)
 	}

@@ -12,9 +12,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
-	"github.com/dittofs/function-dittoserver/internal/spec"
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 // A Name of a composed resource. Names are API: one that is renamed is deleted
@@ -104,7 +104,7 @@ type Inputs struct {
 type Manifests map[Name]*structpb.Struct
 
 // Build returns the manifests of a server.
-func Build(s *spec.Server, in Inputs) (Manifests, error) {
+func Build(s *composite.DittoServer, in Inputs) (Manifests, error) {
 	sts, err := statefulSet(s, in)
 	if err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ func Build(s *spec.Server, in Inputs) (Manifests, error) {
 	m := Manifests{}
 
 	for name, o := range objects {
-		e, err := typed.Encode(o)
+		e, err := protostruct.Encode(o)
 		if err != nil {
 			return nil, fmt.Errorf("cannot encode %s: %w", name, err)
 		}
@@ -141,9 +141,9 @@ func Build(s *spec.Server, in Inputs) (Manifests, error) {
 // itself.
 func Seal(statefulSet *structpb.Struct) *structpb.Struct {
 	path := []string{"spec", "template", "metadata", "annotations", v1alpha1.AnnotationTemplateHash}
-	bare := typed.With(statefulSet, nil, path...)
+	bare := protostruct.With(statefulSet, nil, path...)
 
-	return typed.With(bare, structpb.NewStringValue(hashOf(typed.Get(bare, "spec", "template"))), path...)
+	return protostruct.With(bare, structpb.NewStringValue(hashOf(protostruct.Get(bare, "spec", "template"))), path...)
 }
 
 // IsSealed says whether a StatefulSet's pod template is the one that the digest which it
@@ -158,12 +158,12 @@ func IsSealed(statefulSet *structpb.Struct) bool {
 // another change when it comes a second time.
 func ChangeHash(desired, running, live *structpb.Struct) string {
 	return hashOf(structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{
-		typed.Get(desired, "spec", "template"), typed.Get(running, "spec", "template"), typed.Get(live, "metadata", "generation"),
+		protostruct.Get(desired, "spec", "template"), protostruct.Get(running, "spec", "template"), protostruct.Get(live, "metadata", "generation"),
 	}}))
 }
 
 func hashOf(v *structpb.Value) string {
-	h := sha256.Sum256(typed.JSON(v))
+	h := sha256.Sum256(protostruct.JSON(v))
 
 	return hex.EncodeToString(h[:])
 }
@@ -171,30 +171,30 @@ func hashOf(v *structpb.Value) string {
 // TemplateHash returns the digest that a StatefulSet's pod template carries of
 // itself, or "" if there is none.
 func TemplateHash(statefulSet *structpb.Struct) string {
-	return typed.Get(statefulSet, "spec", "template", "metadata", "annotations", v1alpha1.AnnotationTemplateHash).GetStringValue()
+	return protostruct.Get(statefulSet, "spec", "template", "metadata", "annotations", v1alpha1.AnnotationTemplateHash).GetStringValue()
 }
 
 // Config returns config.yaml of a ConfigMap's manifest, or "" if it has none.
 func Config(configMap *structpb.Struct) string {
-	return typed.Get(configMap, "data", dittofs.ConfigFile).GetStringValue()
+	return protostruct.Get(configMap, "data", dittofs.ConfigFile).GetStringValue()
 }
 
 // ConfigHash returns the rollout digest on the pod template of a StatefulSet's
 // manifest, or "" if there is none.
 func ConfigHash(statefulSet *structpb.Struct) string {
-	return typed.Get(statefulSet, "spec", "template", "metadata", "annotations", v1alpha1.AnnotationConfigHash).GetStringValue()
+	return protostruct.Get(statefulSet, "spec", "template", "metadata", "annotations", v1alpha1.AnnotationConfigHash).GetStringValue()
 }
 
 // RunningConfig returns the config.yaml that the pod template of a StatefulSet's
 // manifest covers.
 func RunningConfig(statefulSet *structpb.Struct) string {
-	return typed.Get(statefulSet, "spec", "template", "metadata", "annotations", v1alpha1.AnnotationConfig).GetStringValue()
+	return protostruct.Get(statefulSet, "spec", "template", "metadata", "annotations", v1alpha1.AnnotationConfig).GetStringValue()
 }
 
 // RunningRelease returns the release that the pod template of a StatefulSet's
 // manifest names. It may not be known.
 func RunningRelease(statefulSet *structpb.Struct) dittofs.Release {
-	r, err := dittofs.ParseRelease(typed.Get(statefulSet, "spec", "template", "metadata", "labels", labelVersion).GetStringValue())
+	r, err := dittofs.ParseRelease(protostruct.Get(statefulSet, "spec", "template", "metadata", "labels", labelVersion).GetStringValue())
 	if err != nil {
 		return dittofs.Release{}
 	}
@@ -204,15 +204,15 @@ func RunningRelease(statefulSet *structpb.Struct) dittofs.Release {
 
 // IsLoadBalancer says whether a manifest is a load balancer's.
 func IsLoadBalancer(service *structpb.Struct) bool {
-	return typed.Get(service, "spec", "type").GetStringValue() == string(corev1.ServiceTypeLoadBalancer)
+	return protostruct.Get(service, "spec", "type").GetStringValue() == string(corev1.ServiceTypeLoadBalancer)
 }
 
 // Claims returns the volume claims of a StatefulSet's manifest.
 func Claims(statefulSet *structpb.Struct) []corev1.PersistentVolumeClaim {
 	var claims []corev1.PersistentVolumeClaim
-	if v := typed.Get(statefulSet, "spec", "volumeClaimTemplates"); v != nil {
+	if v := protostruct.Get(statefulSet, "spec", "volumeClaimTemplates"); v != nil {
 		// What cannot be decoded is not this function's.
-		_ = typed.Decode(nil, v, &claims)
+		_ = protostruct.Decode(nil, v, &claims)
 	}
 
 	return claims
@@ -221,10 +221,10 @@ func Claims(statefulSet *structpb.Struct) []corev1.PersistentVolumeClaim {
 // EnvSecret returns the Secret and key, as secret/key, that an environment variable
 // of the server comes from in a StatefulSet's manifest, or "".
 func EnvSecret(statefulSet *structpb.Struct, env string) string {
-	for _, e := range typed.Get(container(statefulSet), "env").GetListValue().GetValues() {
-		if typed.Get(e.GetStructValue(), "name").GetStringValue() == env {
-			ref := typed.Get(e.GetStructValue(), "valueFrom", "secretKeyRef").GetStructValue()
-			return typed.Get(ref, "name").GetStringValue() + "/" + typed.Get(ref, "key").GetStringValue()
+	for _, e := range protostruct.Get(container(statefulSet), "env").GetListValue().GetValues() {
+		if protostruct.Get(e.GetStructValue(), "name").GetStringValue() == env {
+			ref := protostruct.Get(e.GetStructValue(), "valueFrom", "secretKeyRef").GetStructValue()
+			return protostruct.Get(ref, "name").GetStringValue() + "/" + protostruct.Get(ref, "key").GetStringValue()
 		}
 	}
 
@@ -233,13 +233,13 @@ func EnvSecret(statefulSet *structpb.Struct, env string) string {
 
 // RunningImage returns the server's image in a StatefulSet's manifest, or "".
 func RunningImage(statefulSet *structpb.Struct) string {
-	return typed.Get(container(statefulSet), "image").GetStringValue()
+	return protostruct.Get(container(statefulSet), "image").GetStringValue()
 }
 
 // container returns the server's container in a StatefulSet's manifest, or nil.
 func container(statefulSet *structpb.Struct) *structpb.Struct {
-	for _, c := range typed.Get(statefulSet, "spec", "template", "spec", "containers").GetListValue().GetValues() {
-		if typed.Get(c.GetStructValue(), "name").GetStringValue() == Container {
+	for _, c := range protostruct.Get(statefulSet, "spec", "template", "spec", "containers").GetListValue().GetValues() {
+		if protostruct.Get(c.GetStructValue(), "name").GetStringValue() == Container {
 			return c.GetStructValue()
 		}
 	}
@@ -255,7 +255,7 @@ type Running interface {
 // Image returns the image of a server: what the spec asks for, else what runs or
 // last ran, so that a new version of this function upgrades nobody, else the
 // newest known release.
-func Image(s *spec.Server, running Running) string {
+func Image(s *composite.DittoServer, running Running) string {
 	switch {
 	case s.Spec.Image != "":
 		return s.Spec.Image
@@ -275,7 +275,7 @@ func Image(s *spec.Server, running Running) string {
 // tells of another one.
 func AskedImage(running Running) string {
 	sts := running.Asked(StatefulSet)
-	noted := typed.Get(running.Asked(ConfigMap), "metadata", "annotations", v1alpha1.AnnotationImage).GetStringValue()
+	noted := protostruct.Get(running.Asked(ConfigMap), "metadata", "annotations", v1alpha1.AnnotationImage).GetStringValue()
 
 	if image := RunningImage(sts); image != "" && (noted == "" || noted == image || IsSealed(sts)) {
 		return image
@@ -284,7 +284,7 @@ func AskedImage(running Running) string {
 	return noted
 }
 
-func configMap(s *spec.Server, in Inputs) *corev1.ConfigMap {
+func configMap(s *composite.DittoServer, in Inputs) *corev1.ConfigMap {
 	meta := objectMeta(s, ConfigMap)
 	meta.Annotations = map[string]string{v1alpha1.AnnotationImage: in.Image}
 
@@ -295,7 +295,7 @@ func configMap(s *spec.Server, in Inputs) *corev1.ConfigMap {
 	}
 }
 
-func objectMeta(s *spec.Server, n Name) metav1.ObjectMeta {
+func objectMeta(s *composite.DittoServer, n Name) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Name:      ObjectName(s.Name, n),
 		Namespace: s.Namespace,

@@ -6,23 +6,23 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/dittofs/function-dittoserver/internal/spec"
-	"github.com/dittofs/function-dittoserver/internal/typed"
-	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
+	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 )
 
 // Whole manifests are locked by the golden renders of the examples. Here is what
 // no example shows.
 
-func server(t *testing.T, fields string) *spec.Server {
+func server(t *testing.T, fields string) *composite.DittoServer {
 	t.Helper()
 
-	xr := typedtest.FromYAML(t, "{metadata: {name: files, namespace: storage}, spec: "+fields+"}")
+	xr := protostructtest.FromYAML(t, "{metadata: {name: files, namespace: storage}, spec: "+fields+"}")
 	if xr.GetFields()["spec"].GetStructValue().GetFields()["identity"] == nil {
-		typed.Set(xr, structpb.NewStringValue("jwt"), "spec", "identity", "jwt", "secretRef", "name")
+		protostruct.Set(xr, structpb.NewStringValue("jwt"), "spec", "identity", "jwt", "secretRef", "name")
 	}
 
-	s, errs := spec.Decode(xr, nil)
+	s, errs := composite.Decode(xr, nil)
 	if len(errs) > 0 {
 		t.Fatal(errs.ToAggregate())
 	}
@@ -124,7 +124,7 @@ func TestPod(t *testing.T) {
 		"MissingClaim": {
 			reason: "A claim that the running StatefulSet lacks is not mounted, and nothing writable is in its place.",
 			spec:   "{version: 0.29.0, storage: {contentSize: 1Gi}}",
-			in:     Inputs{Running: typedtest.FromYAML(t, "{spec: {volumeClaimTemplates: [{metadata: {name: controlplane}}, {metadata: {name: metadata}}]}}")},
+			in:     Inputs{Running: protostructtest.FromYAML(t, "{spec: {volumeClaimTemplates: [{metadata: {name: controlplane}}, {metadata: {name: metadata}}]}}")},
 			path:   []string{"container", "volumeMounts"},
 			want: "[{name: config, mountPath: /config, readOnly: true}, {name: tmp, mountPath: /tmp}, " +
 				"{name: controlplane, mountPath: /data/controlplane}, {name: metadata, mountPath: /data/metadata}, {name: metadata, mountPath: /data/store/metadata}, " +
@@ -148,14 +148,14 @@ func TestPod(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			template := typed.Get(m[StatefulSet], "spec", "template").GetStructValue()
+			template := protostruct.Get(m[StatefulSet], "spec", "template").GetStructValue()
 
-			got := typed.Get(template, tc.path...)
+			got := protostruct.Get(template, tc.path...)
 			if tc.path[0] == "container" {
-				got = typed.Get(container(m[StatefulSet]), tc.path[1:]...)
+				got = protostruct.Get(container(m[StatefulSet]), tc.path[1:]...)
 			}
 
-			want := typedtest.FromYAML(t, "value: "+tc.want).GetFields()["value"]
+			want := protostructtest.FromYAML(t, "value: "+tc.want).GetFields()["value"]
 			if diff := cmp.Diff(want.AsInterface(), got.AsInterface()); diff != "" {
 				t.Errorf("%s\nBuild(...): -want, +got:\n%s", tc.reason, diff)
 			}

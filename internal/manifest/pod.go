@@ -18,9 +18,9 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
-	"github.com/dittofs/function-dittoserver/internal/spec"
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 // Container is the name of the server's container.
@@ -47,7 +47,7 @@ const (
 )
 
 // PodTemplate returns the server's pod template.
-func PodTemplate(s *spec.Server, in Inputs) (*corev1.PodTemplateSpec, error) {
+func PodTemplate(s *composite.DittoServer, in Inputs) (*corev1.PodTemplateSpec, error) {
 	podSecurity, err := podSecurityContext(s)
 	if err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func PodTemplate(s *spec.Server, in Inputs) (*corev1.PodTemplateSpec, error) {
 				StartupProbe:    probe(dittofs.HealthPath, corev1.Probe{PeriodSeconds: 5, FailureThreshold: 30}),
 				LivenessProbe:   probe(dittofs.HealthPath, corev1.Probe{PeriodSeconds: 10, FailureThreshold: 3}),
 				ReadinessProbe:  probe(dittofs.ReadyPath, corev1.Probe{PeriodSeconds: 5, FailureThreshold: 3}),
-				Lifecycle:       &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: spec.PreStopSeconds}}},
+				Lifecycle:       &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: v1alpha1.PreStopSeconds}}},
 			}},
 			Volumes: volumes(s, mounts),
 		},
@@ -113,7 +113,7 @@ func PodTemplate(s *spec.Server, in Inputs) (*corev1.PodTemplateSpec, error) {
 
 // Release returns the release that an image runs: the one that the spec names, or
 // the one that the image's tag names. It may not be known.
-func Release(s *spec.Server, image string) dittofs.Release {
+func Release(s *composite.DittoServer, image string) dittofs.Release {
 	if s.Release.IsKnown() {
 		return s.Release
 	}
@@ -142,7 +142,7 @@ func ImageRelease(image string) dittofs.Release {
 }
 
 // Warnings returns what of the Secrets works, but perhaps not as the user expects.
-func Warnings(s *spec.Server, in Inputs) []string {
+func Warnings(s *composite.DittoServer, in Inputs) []string {
 	if r := Release(s, in.Image); in.AdminPasswordIsHash && !r.UsesPasswordHash() {
 		return []string{fmt.Sprintf("spec.identity.admin.passwordSecretRef: DittoFS %s ignores a bcrypt hash, and invents a password that it logs: give it a clear password", r)}
 	}
@@ -151,7 +151,7 @@ func Warnings(s *spec.Server, in Inputs) []string {
 }
 
 // gracePeriod returns how long the pod may take to stop, in seconds.
-func gracePeriod(s *spec.Server) *int64 {
+func gracePeriod(s *composite.DittoServer) *int64 {
 	if g := s.Spec.TerminationGracePeriodSeconds; g != nil {
 		return g
 	}
@@ -159,11 +159,11 @@ func gracePeriod(s *spec.Server) *int64 {
 	// Validated to be a duration. Should it not be, the slack remains.
 	timeout, _ := time.ParseDuration(s.Spec.ShutdownTimeout)
 
-	return new(spec.PreStopSeconds + int64(math.Ceil(shutdownStages*timeout.Seconds())) + shutdownSlack)
+	return new(v1alpha1.PreStopSeconds + int64(math.Ceil(shutdownStages*timeout.Seconds())) + shutdownSlack)
 }
 
 // environment hands the Secrets to the server, by reference.
-func environment(s *spec.Server, adminPasswordIsHash bool) []corev1.EnvVar {
+func environment(s *composite.DittoServer, adminPasswordIsHash bool) []corev1.EnvVar {
 	jwt := s.Spec.Identity.JWT.SecretRef
 	env := []corev1.EnvVar{fromSecret(dittofs.EnvJWTSecret, jwt.Name, jwt.Key, nil)}
 
@@ -201,15 +201,15 @@ func fromSecret(name, secret, key string, optional *bool) corev1.EnvVar {
 	}}}
 }
 
-func containerPorts(s *spec.Server) []corev1.ContainerPort {
-	ports := []corev1.ContainerPort{containerPort(spec.PortNFS, *s.Spec.AdapterPorts.NFS)}
+func containerPorts(s *composite.DittoServer) []corev1.ContainerPort {
+	ports := []corev1.ContainerPort{containerPort(v1alpha1.PortNFS, *s.Spec.AdapterPorts.NFS)}
 	if s.Spec.SMB.Enabled {
-		ports = append(ports, containerPort(spec.PortSMB, *s.Spec.AdapterPorts.SMB))
+		ports = append(ports, containerPort(v1alpha1.PortSMB, *s.Spec.AdapterPorts.SMB))
 	}
 
-	ports = append(ports, containerPort(spec.PortAPI, *s.Spec.APIPort))
+	ports = append(ports, containerPort(v1alpha1.PortAPI, *s.Spec.APIPort))
 	if s.Spec.Metrics.Enabled {
-		ports = append(ports, containerPort(spec.PortMetrics, *s.Spec.Metrics.Port))
+		ports = append(ports, containerPort(v1alpha1.PortMetrics, *s.Spec.Metrics.Port))
 	}
 
 	return ports
@@ -221,17 +221,17 @@ func containerPort(name string, number int32) corev1.ContainerPort {
 
 // Claimed returns the volumes of a server that have a claim. A running StatefulSet,
 // of which this is the manifest, cannot get another one.
-func Claimed(s *spec.Server, running *structpb.Struct) []dittofs.Volume {
+func Claimed(s *composite.DittoServer, running *structpb.Struct) []dittofs.Volume {
 	volumes := s.Volumes()
 	if running == nil {
 		return volumes
 	}
 
-	claims := typed.Get(running, "spec", "volumeClaimTemplates").GetListValue().GetValues()
+	claims := protostruct.Get(running, "spec", "volumeClaimTemplates").GetListValue().GetValues()
 
 	return slices.DeleteFunc(volumes, func(v dittofs.Volume) bool {
 		return !slices.ContainsFunc(claims, func(c *structpb.Value) bool {
-			return typed.Get(c.GetStructValue(), "metadata", "name").GetStringValue() == v.Name
+			return protostruct.Get(c.GetStructValue(), "metadata", "name").GetStringValue() == v.Name
 		})
 	})
 }
@@ -260,7 +260,7 @@ func volumeMounts(claims []dittofs.Volume) []corev1.VolumeMount {
 }
 
 // volumes returns the pod's volumes that are no claims.
-func volumes(s *spec.Server, mounts []corev1.VolumeMount) []corev1.Volume {
+func volumes(s *composite.DittoServer, mounts []corev1.VolumeMount) []corev1.Volume {
 	v := []corev1.Volume{
 		{Name: volumeConfig, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
 			LocalObjectReference: corev1.LocalObjectReference{Name: ObjectName(s.Name, ConfigMap)},
@@ -278,12 +278,12 @@ func volumes(s *spec.Server, mounts []corev1.VolumeMount) []corev1.Volume {
 func probe(path string, p corev1.Probe) *corev1.Probe {
 	// A busy server may need more than the second that Kubernetes gives it.
 	p.TimeoutSeconds = 5
-	p.HTTPGet = &corev1.HTTPGetAction{Path: path, Port: intstr.FromString(spec.PortAPI)}
+	p.HTTPGet = &corev1.HTTPGetAction{Path: path, Port: intstr.FromString(v1alpha1.PortAPI)}
 
 	return &p
 }
 
-func podSecurityContext(s *spec.Server) (*corev1.PodSecurityContext, error) {
+func podSecurityContext(s *composite.DittoServer) (*corev1.PodSecurityContext, error) {
 	sc := &corev1.PodSecurityContext{
 		RunAsNonRoot: new(true),
 		RunAsUser:    ptr.To[int64](dittofs.ID),
@@ -308,13 +308,13 @@ func podSecurityContext(s *spec.Server) (*corev1.PodSecurityContext, error) {
 	return sc, nil
 }
 
-func securityContext(s *spec.Server) (*corev1.SecurityContext, error) {
+func securityContext(s *composite.DittoServer) (*corev1.SecurityContext, error) {
 	sc := &corev1.SecurityContext{
 		AllowPrivilegeEscalation: new(false),
 		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 		ReadOnlyRootFilesystem:   new(true),
 	}
-	if spec.Escalates(s.Spec.SecurityContext) {
+	if composite.Escalates(s.Spec.SecurityContext) {
 		sc.AllowPrivilegeEscalation = nil
 	}
 

@@ -9,36 +9,36 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
-	"github.com/dittofs/function-dittoserver/internal/spec"
 )
 
 // headlessService gives the server's pod its DNS name.
-func headlessService(s *spec.Server) *corev1.Service {
-	svc := service(s, ServiceHeadless, servicePort(spec.PortNFS, *s.Spec.NFSPort))
+func headlessService(s *composite.DittoServer) *corev1.Service {
+	svc := service(s, ServiceHeadless, servicePort(v1alpha1.PortNFS, *s.Spec.NFSPort))
 	svc.Spec.ClusterIP = corev1.ClusterIPNone
 
 	return svc
 }
 
 // fileService is where clients mount the server.
-func fileService(s *spec.Server) *corev1.Service {
-	ports := []corev1.ServicePort{servicePort(spec.PortNFS, *s.Spec.NFSPort)}
+func fileService(s *composite.DittoServer) *corev1.Service {
+	ports := []corev1.ServicePort{servicePort(v1alpha1.PortNFS, *s.Spec.NFSPort)}
 	if s.Spec.SMB.Enabled {
-		ports = append(ports, servicePort(spec.PortSMB, *s.Spec.SMB.Port))
+		ports = append(ports, servicePort(v1alpha1.PortSMB, *s.Spec.SMB.Port))
 	}
 
 	return exposed(s, service(s, ServiceFile, ports...), &s.Spec.Service.File)
 }
 
 // apiService is where the server is managed.
-func apiService(s *spec.Server) *corev1.Service {
-	return exposed(s, service(s, ServiceAPI, servicePort(spec.PortAPI, *s.Spec.APIPort)), &s.Spec.Service.API)
+func apiService(s *composite.DittoServer) *corev1.Service {
+	return exposed(s, service(s, ServiceAPI, servicePort(v1alpha1.PortAPI, *s.Spec.APIPort)), &s.Spec.Service.API)
 }
 
 // metricsService is where Prometheus scrapes the server.
-func metricsService(s *spec.Server) *corev1.Service {
-	svc := service(s, ServiceMetrics, servicePort(spec.PortMetrics, *s.Spec.Metrics.Port))
+func metricsService(s *composite.DittoServer) *corev1.Service {
+	svc := service(s, ServiceMetrics, servicePort(v1alpha1.PortMetrics, *s.Spec.Metrics.Port))
 	svc.Spec.Type = corev1.ServiceTypeClusterIP
 	svc.Annotations = map[string]string{
 		"prometheus.io/scrape": "true",
@@ -49,7 +49,7 @@ func metricsService(s *spec.Server) *corev1.Service {
 	return svc
 }
 
-func service(s *spec.Server, n Name, ports ...corev1.ServicePort) *corev1.Service {
+func service(s *composite.DittoServer, n Name, ports ...corev1.ServicePort) *corev1.Service {
 	return &corev1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
 		ObjectMeta: objectMeta(s, n),
@@ -72,7 +72,7 @@ func servicePort(name string, number int32) corev1.ServicePort {
 }
 
 // exposed applies what the user says of a Service.
-func exposed(s *spec.Server, svc *corev1.Service, o *v1alpha1.ServiceOverride) *corev1.Service {
+func exposed(s *composite.DittoServer, svc *corev1.Service, o *v1alpha1.ServiceOverride) *corev1.Service {
 	svc.Annotations = map[string]string{}
 	maps.Copy(svc.Annotations, s.Spec.Service.Annotations)
 	maps.Copy(svc.Annotations, o.Annotations)

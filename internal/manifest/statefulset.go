@@ -8,11 +8,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
-	"github.com/dittofs/function-dittoserver/internal/spec"
 )
 
-func statefulSet(s *spec.Server, in Inputs) (*appsv1.StatefulSet, error) {
+func statefulSet(s *composite.DittoServer, in Inputs) (*appsv1.StatefulSet, error) {
 	claims, err := volumeClaims(s)
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func statefulSet(s *spec.Server, in Inputs) (*appsv1.StatefulSet, error) {
 	}, nil
 }
 
-func volumeClaims(s *spec.Server) ([]corev1.PersistentVolumeClaim, error) {
+func volumeClaims(s *composite.DittoServer) ([]corev1.PersistentVolumeClaim, error) {
 	sizes := map[string]string{
 		dittofs.VolumeControlPlane: s.Spec.Storage.ControlPlaneSize,
 		dittofs.VolumeMetadata:     s.Spec.Storage.MetadataSize,

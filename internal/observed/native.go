@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/value"
 
 	"github.com/dittofs/function-dittoserver/internal/manifest"
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 // What was asked for of a Kubernetes object that Crossplane applied itself is what
@@ -28,7 +28,7 @@ const managerPrefix = "apiextensions.crossplane.io/composed"
 // native reads a Kubernetes object that is composed as it is.
 func native(n manifest.Name, live *structpb.Struct) (*Resource, error) {
 	// A name is given, not owned.
-	asked := typed.With(ownedByCrossplane(live), typed.Get(live, "metadata", "name"), "metadata", "name")
+	asked := protostruct.With(ownedByCrossplane(live), protostruct.Get(live, "metadata", "name"), "metadata", "name")
 
 	if n == manifest.StatefulSet {
 		if !isWhole(n, live) {
@@ -46,10 +46,10 @@ func native(n manifest.Name, live *structpb.Struct) (*Resource, error) {
 func askedStatefulSet(live, owned *structpb.Struct) *structpb.Struct {
 	asked := owned
 	for _, f := range []string{"replicas", "serviceName", "selector", "podManagementPolicy"} {
-		asked = typed.With(asked, typed.Get(live, "spec", f), "spec", f)
+		asked = protostruct.With(asked, protostruct.Get(live, "spec", f), "spec", f)
 	}
 
-	asked = typed.With(asked, withoutDefaults(typed.Get(live, "spec", "volumeClaimTemplates")), "spec", "volumeClaimTemplates")
+	asked = protostruct.With(asked, withoutDefaults(protostruct.Get(live, "spec", "volumeClaimTemplates")), "spec", "volumeClaimTemplates")
 
 	if manifest.IsSealed(asked) {
 		return asked
@@ -61,7 +61,7 @@ func askedStatefulSet(live, owned *structpb.Struct) *structpb.Struct {
 	}
 
 	// Kept only in part, a pod template would be another one.
-	return typed.With(asked, typed.Get(live, "spec", "template"), "spec", "template")
+	return protostruct.With(asked, protostruct.Get(live, "spec", "template"), "spec", "template")
 }
 
 // withoutEnvDefaults returns a StatefulSet without what the API server adds to references
@@ -69,15 +69,15 @@ func askedStatefulSet(live, owned *structpb.Struct) *structpb.Struct {
 func withoutEnvDefaults(statefulSet *structpb.Struct) *structpb.Struct {
 	bare := proto.CloneOf(statefulSet)
 
-	for _, c := range typed.Get(bare, "spec", "template", "spec", "containers").GetListValue().GetValues() {
-		for _, e := range typed.Get(c.GetStructValue(), "env").GetListValue().GetValues() {
-			from := typed.Get(e.GetStructValue(), "valueFrom").GetStructValue()
-			if typed.Get(from, "fieldRef", "apiVersion").GetStringValue() == "v1" {
-				typed.Set(from, nil, "fieldRef", "apiVersion")
+	for _, c := range protostruct.Get(bare, "spec", "template", "spec", "containers").GetListValue().GetValues() {
+		for _, e := range protostruct.Get(c.GetStructValue(), "env").GetListValue().GetValues() {
+			from := protostruct.Get(e.GetStructValue(), "valueFrom").GetStructValue()
+			if protostruct.Get(from, "fieldRef", "apiVersion").GetStringValue() == "v1" {
+				protostruct.Set(from, nil, "fieldRef", "apiVersion")
 			}
 
-			if typed.Get(from, "resourceFieldRef", "divisor").GetStringValue() == "0" {
-				typed.Set(from, nil, "resourceFieldRef", "divisor")
+			if protostruct.Get(from, "resourceFieldRef", "divisor").GetStringValue() == "0" {
+				protostruct.Set(from, nil, "resourceFieldRef", "divisor")
 			}
 		}
 	}
@@ -97,11 +97,11 @@ func withoutDefaults(claims *structpb.Value) *structpb.Value {
 	for _, v := range claims.GetListValue().GetValues() {
 		c := v.GetStructValue()
 		for _, path := range [][]string{{"apiVersion"}, {"kind"}, {"status"}, {"metadata", "creationTimestamp"}} {
-			c = typed.With(c, nil, path...)
+			c = protostruct.With(c, nil, path...)
 		}
 
-		if typed.Get(c, "spec", "volumeMode").GetStringValue() == "Filesystem" {
-			c = typed.With(c, nil, "spec", "volumeMode")
+		if protostruct.Get(c, "spec", "volumeMode").GetStringValue() == "Filesystem" {
+			c = protostruct.With(c, nil, "spec", "volumeMode")
 		}
 
 		out.Values = append(out.Values, structpb.NewStructValue(c))
@@ -115,11 +115,11 @@ func withoutDefaults(claims *structpb.Value) *structpb.Value {
 func ownedByCrossplane(live *structpb.Struct) *structpb.Struct {
 	fields := &structpb.Struct{}
 
-	for _, v := range typed.Get(live, "metadata", "managedFields").GetListValue().GetValues() {
+	for _, v := range protostruct.Get(live, "metadata", "managedFields").GetListValue().GetValues() {
 		entry := v.GetStructValue()
-		if strings.HasPrefix(typed.Get(entry, "manager").GetStringValue(), managerPrefix) &&
-			typed.Get(entry, "operation").GetStringValue() == "Apply" && typed.Get(entry, "subresource").GetStringValue() == "" {
-			fields = union(fields, typed.Get(entry, "fieldsV1").GetStructValue())
+		if strings.HasPrefix(protostruct.Get(entry, "manager").GetStringValue(), managerPrefix) &&
+			protostruct.Get(entry, "operation").GetStringValue() == "Apply" && protostruct.Get(entry, "subresource").GetStringValue() == "" {
+			fields = union(fields, protostruct.Get(entry, "fieldsV1").GetStructValue())
 		}
 	}
 

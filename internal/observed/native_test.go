@@ -8,8 +8,8 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/dittofs/function-dittoserver/internal/manifest"
-	"github.com/dittofs/function-dittoserver/internal/typed"
-	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 )
 
 func TestOwnedByCrossplane(t *testing.T) {
@@ -76,10 +76,10 @@ spec:
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			live := typedtest.FromYAML(t, object)
-			typed.Set(live, typedtest.FromYAML(t, "fields: "+tc.managed).GetFields()["fields"], "metadata", "managedFields")
+			live := protostructtest.FromYAML(t, object)
+			protostruct.Set(live, protostructtest.FromYAML(t, "fields: "+tc.managed).GetFields()["fields"], "metadata", "managedFields")
 
-			if diff := cmp.Diff(typedtest.FromYAML(t, tc.want), ownedByCrossplane(live), protocmp.Transform()); diff != "" {
+			if diff := cmp.Diff(protostructtest.FromYAML(t, tc.want), ownedByCrossplane(live), protocmp.Transform()); diff != "" {
 				t.Errorf("%s\nownedByCrossplane(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
@@ -88,7 +88,7 @@ spec:
 
 func TestNativeStatefulSet(t *testing.T) {
 	// What was asked for, and what the API server made of it.
-	asked := manifest.Seal(typedtest.FromYAML(t, `
+	asked := manifest.Seal(protostructtest.FromYAML(t, `
 metadata: {name: files}
 spec:
   replicas: 1
@@ -122,7 +122,7 @@ spec:
   - {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: cache, creationTimestamp: null}, spec: {accessModes: [ReadWriteOnce], volumeMode: Filesystem}, status: {phase: Pending}}
 `
 
-	whole := typed.With(asked, typedtest.FromYAML(t, `{value: {
+	whole := protostruct.With(asked, protostructtest.FromYAML(t, `{value: {
 metadata: {annotations: {dittofs.io/template-hash: `+hash+`}},
 spec: {dnsPolicy: ClusterFirst, containers: [{name: dittofs, image: "example.org/dittofs:v1", imagePullPolicy: IfNotPresent}]}}}`).GetFields()["value"], "spec", "template")
 
@@ -140,7 +140,7 @@ spec: {dnsPolicy: ClusterFirst, containers: [{name: dittofs, image: "example.org
 		t.Run(name, func(t *testing.T) {
 			text := strings.NewReplacer("OWNED", tc.owned, "IMAGE", tc.image).Replace(live)
 
-			got, err := read(manifest.StatefulSet, typedtest.FromYAML(t, text))
+			got, err := read(manifest.StatefulSet, protostructtest.FromYAML(t, text))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/manifest"
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 // A Condition of an observed resource.
@@ -130,16 +130,16 @@ func read(n manifest.Name, composed *structpb.Struct) (*Resource, error) {
 }
 
 func kindOf(resource *structpb.Struct) string {
-	return typed.Get(resource, "apiVersion").GetStringValue() + " " + typed.Get(resource, "kind").GetStringValue()
+	return protostruct.Get(resource, "apiVersion").GetStringValue() + " " + protostruct.Get(resource, "kind").GetStringValue()
 }
 
 func nameOf(resource *structpb.Struct) string {
-	return typed.Get(resource, "metadata", "name").GetStringValue()
+	return protostruct.Get(resource, "metadata", "name").GetStringValue()
 }
 
 // object reads an Object of provider-kubernetes.
 func object(n manifest.Name, o *structpb.Struct) (*Resource, error) {
-	asked := typed.Get(o, "spec", "forProvider", "manifest").GetStructValue()
+	asked := protostruct.Get(o, "spec", "forProvider", "manifest").GetStructValue()
 
 	if !isWhole(n, asked) {
 		return nil, fmt.Errorf("cannot read the composed resource %s: the manifest of Object %s lacks what this function writes, such as the pod template or the configuration: restore it, or delete the Object, which is then composed anew", n, nameOf(o))
@@ -148,7 +148,7 @@ func object(n manifest.Name, o *structpb.Struct) (*Resource, error) {
 	return &Resource{
 		Composed: o,
 		Asked:    asked,
-		Live:     typed.Get(o, "status", "atProvider", "manifest").GetStructValue(),
+		Live:     protostruct.Get(o, "status", "atProvider", "manifest").GetStructValue(),
 		Current:  isCurrent(o),
 		Synced:   ConditionOf(o, "Synced"),
 	}, nil
@@ -158,7 +158,7 @@ func object(n manifest.Name, o *structpb.Struct) (*Resource, error) {
 func isWhole(n manifest.Name, asked *structpb.Struct) bool {
 	switch n { //nolint:exhaustive // Services have nothing to keep.
 	case manifest.StatefulSet:
-		return manifest.RunningImage(asked) != "" && typed.Get(asked, "spec", "selector") != nil && typed.Get(asked, "spec", "serviceName") != nil
+		return manifest.RunningImage(asked) != "" && protostruct.Get(asked, "spec", "selector") != nil && protostruct.Get(asked, "spec", "serviceName") != nil
 	case manifest.ConfigMap:
 		return manifest.Config(asked) != ""
 	default:
@@ -170,8 +170,8 @@ func isWhole(n manifest.Name, asked *structpb.Struct) bool {
 // notes the generation in its conditions; where it does not, it is taken at its
 // word.
 func isCurrent(o *structpb.Struct) bool {
-	seen := typed.Get(condition(o, "Synced"), "observedGeneration").GetNumberValue()
-	return seen == 0 || seen >= typed.Get(o, "metadata", "generation").GetNumberValue()
+	seen := protostruct.Get(condition(o, "Synced"), "observedGeneration").GetNumberValue()
+	return seen == 0 || seen >= protostruct.Get(o, "metadata", "generation").GetNumberValue()
 }
 
 // ConditionOf returns a condition of a resource, or nil if it has none of that
@@ -183,15 +183,15 @@ func ConditionOf(resource *structpb.Struct, typ string) *Condition {
 	}
 
 	return &Condition{
-		Status:  typed.Get(c, "status").GetStringValue(),
-		Reason:  typed.Get(c, "reason").GetStringValue(),
-		Message: strings.TrimSpace(typed.Get(c, "message").GetStringValue()),
+		Status:  protostruct.Get(c, "status").GetStringValue(),
+		Reason:  protostruct.Get(c, "reason").GetStringValue(),
+		Message: strings.TrimSpace(protostruct.Get(c, "message").GetStringValue()),
 	}
 }
 
 func condition(resource *structpb.Struct, typ string) *structpb.Struct {
-	for _, v := range typed.Get(resource, "status", "conditions").GetListValue().GetValues() {
-		if c := v.GetStructValue(); typed.Get(c, "type").GetStringValue() == typ {
+	for _, v := range protostruct.Get(resource, "status", "conditions").GetListValue().GetValues() {
+		if c := v.GetStructValue(); protostruct.Get(c, "type").GetStringValue() == typ {
 			return c
 		}
 	}

@@ -9,9 +9,9 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
-	"github.com/dittofs/function-dittoserver/internal/spec"
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 // Crossplane forgets a composed resource once it asked for its deletion, and gives
@@ -30,7 +30,7 @@ const (
 )
 
 // ObjectAPIVersion returns the API version of a server's Objects.
-func ObjectAPIVersion(s *spec.Server) string {
+func ObjectAPIVersion(s *composite.DittoServer) string {
 	if s.ClusterScoped {
 		return ObjectClusterScoped
 	}
@@ -39,20 +39,20 @@ func ObjectAPIVersion(s *spec.Server) string {
 }
 
 // StatefulSetLabels are the labels of the Object of a server's StatefulSet.
-func StatefulSetLabels(s *spec.Server) map[string]string {
+func StatefulSetLabels(s *composite.DittoServer) map[string]string {
 	return map[string]string{v1alpha1.LabelNamespace: s.Namespace, v1alpha1.LabelStatefulSet: s.Name}
 }
 
 // IsFoundAgain says whether the Object of a running StatefulSet has its labels already.
 // One that an earlier version of this function composed gets them first. What is
 // composed natively has a name that is known.
-func IsFoundAgain(s *spec.Server, running *Resource) bool {
+func IsFoundAgain(s *composite.DittoServer, running *Resource) bool {
 	if s.IsNative() {
 		return true
 	}
 
 	for k, v := range StatefulSetLabels(s) {
-		if typed.Get(running.Composed, "metadata", "labels", k).GetStringValue() != v {
+		if protostruct.Get(running.Composed, "metadata", "labels", k).GetStringValue() != v {
 			return false
 		}
 	}
@@ -65,7 +65,7 @@ const requirement = "running/statefulset"
 
 // Requirements returns what may be in the place of the server's StatefulSet, where
 // Crossplane observes none.
-func Requirements(s *spec.Server, running Resources) map[string]*fnv1.ResourceSelector {
+func Requirements(s *composite.DittoServer, running Resources) map[string]*fnv1.ResourceSelector {
 	if running[manifest.StatefulSet] != nil {
 		return nil
 	}
@@ -119,9 +119,9 @@ func WithPredecessor(xr *structpb.Struct, running Resources, required map[string
 	for _, item := range fetched.GetItems() {
 		o := item.GetResource()
 
-		if typed.Get(o, "metadata", "deletionTimestamp") != nil || ownerOf(o) != typed.Get(xr, "metadata", "uid").GetStringValue() {
-			name := typed.Get(o, "kind").GetStringValue() + " " + nameOf(o)
-			if typed.Get(o, "metadata", "deletionTimestamp") == nil {
+		if protostruct.Get(o, "metadata", "deletionTimestamp") != nil || ownerOf(o) != protostruct.Get(xr, "metadata", "uid").GetStringValue() {
+			name := protostruct.Get(o, "kind").GetStringValue() + " " + nameOf(o)
+			if protostruct.Get(o, "metadata", "deletionTimestamp") == nil {
 				name += " (which is not this DittoServer's: remove it, or give the DittoServer another name)"
 			}
 
@@ -146,9 +146,9 @@ func WithPredecessor(xr *structpb.Struct, running Resources, required map[string
 
 // ownerOf returns the UID of the owner that controls a resource.
 func ownerOf(resource *structpb.Struct) string {
-	for _, v := range typed.Get(resource, "metadata", "ownerReferences").GetListValue().GetValues() {
-		if o := v.GetStructValue(); typed.Get(o, "controller").GetBoolValue() {
-			return typed.Get(o, "uid").GetStringValue()
+	for _, v := range protostruct.Get(resource, "metadata", "ownerReferences").GetListValue().GetValues() {
+		if o := v.GetStructValue(); protostruct.Get(o, "controller").GetBoolValue() {
+			return protostruct.Get(o, "uid").GetStringValue()
 		}
 	}
 

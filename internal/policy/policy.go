@@ -13,8 +13,8 @@ import (
 	podsecurity "k8s.io/pod-security-admission/policy"
 
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
-	"github.com/dittofs/function-dittoserver/internal/spec"
 )
 
 // evaluator knows the Pod Security Standards of the version of Kubernetes that
@@ -26,7 +26,7 @@ var evaluator = sync.OnceValues(func() (podsecurity.Evaluator, error) {
 })
 
 // Check returns what the policy of the function's input forbids of a server's pod.
-func Check(s *spec.Server, in manifest.Inputs) field.ErrorList {
+func Check(s *composite.DittoServer, in manifest.Inputs) field.ErrorList {
 	p, root := s.Input.Policy, field.NewPath("spec")
 
 	pod, err := manifest.PodTemplate(s, in)

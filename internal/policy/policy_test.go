@@ -7,11 +7,11 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	"sigs.k8s.io/yaml"
 
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
-	"github.com/dittofs/function-dittoserver/internal/spec"
 )
 
-func server(t *testing.T, fields, input string) *spec.Server {
+func server(t *testing.T, fields, input string) *composite.DittoServer {
 	t.Helper()
 
 	parse := func(y string) *structpb.Struct {
@@ -31,7 +31,7 @@ func server(t *testing.T, fields, input string) *spec.Server {
 	xr := parse("{metadata: {name: files, namespace: storage}, spec: " + fields + "}")
 	xr.GetFields()["spec"].GetStructValue().Fields["identity"] = structpb.NewStructValue(parse("{jwt: {secretRef: {name: jwt}}}"))
 
-	s, errs := spec.Decode(xr, parse(input))
+	s, errs := composite.Decode(xr, parse(input))
 	if len(errs) > 0 {
 		t.Fatal(errs.ToAggregate())
 	}

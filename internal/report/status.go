@@ -11,19 +11,19 @@ import (
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/compose"
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
-	"github.com/dittofs/function-dittoserver/internal/spec"
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 // Status writes the status of the composite resource into the desired state, and
 // its readiness. Crossplane judges by what is desired, and would call a composite
 // resource Ready that waits for its StatefulSet.
-func Status(desired *fnv1.State, xr *structpb.Struct, s *spec.Server, manifests manifest.Manifests, running observed.Resources) error {
+func Status(desired *fnv1.State, xr *structpb.Struct, s *composite.DittoServer, manifests manifest.Manifests, running observed.Resources) error {
 	ready := desired.GetResources()[string(manifest.StatefulSet)].GetReady() == fnv1.Ready_READY_TRUE
 
-	status, err := typed.Encode(status(s, manifests, running, ready))
+	status, err := protostruct.Encode(status(s, manifests, running, ready))
 	if err != nil {
 		return fmt.Errorf("cannot encode the status: %w", err)
 	}
@@ -39,18 +39,18 @@ func Status(desired *fnv1.State, xr *structpb.Struct, s *spec.Server, manifests 
 	c := desired.GetComposite()
 	for _, f := range []string{"apiVersion", "kind"} {
 		if v := xr.GetFields()[f]; v != nil {
-			typed.Set(c.GetResource(), v, f)
+			protostruct.Set(c.GetResource(), v, f)
 		}
 	}
 
 	// Earlier functions may have written other fields.
-	merged := &structpb.Struct{Fields: maps.Clone(typed.Get(c.GetResource(), "status").GetStructValue().GetFields())}
+	merged := &structpb.Struct{Fields: maps.Clone(protostruct.Get(c.GetResource(), "status").GetStructValue().GetFields())}
 	if merged.Fields == nil {
 		merged.Fields = map[string]*structpb.Value{}
 	}
 
 	maps.Copy(merged.GetFields(), status.GetFields())
-	typed.Set(c.GetResource(), structpb.NewStructValue(merged), "status")
+	protostruct.Set(c.GetResource(), structpb.NewStructValue(merged), "status")
 
 	if _, ok := manifests[manifest.StatefulSet]; !ok {
 		c.Ready = fnv1.Ready_READY_FALSE
@@ -59,7 +59,7 @@ func Status(desired *fnv1.State, xr *structpb.Struct, s *spec.Server, manifests 
 	return nil
 }
 
-func status(s *spec.Server, manifests manifest.Manifests, running observed.Resources, ready bool) *v1alpha1.DittoServerStatus {
+func status(s *composite.DittoServer, manifests manifest.Manifests, running observed.Resources, ready bool) *v1alpha1.DittoServerStatus {
 	st := &v1alpha1.DittoServerStatus{
 		Phase:      phase(manifests, running, ready),
 		ConfigHash: manifest.ConfigHash(manifests[manifest.StatefulSet]),
@@ -84,8 +84,8 @@ func status(s *spec.Server, manifests manifest.Manifests, running observed.Resou
 	}
 
 	if live := running.Live(manifest.StatefulSet); live != nil {
-		st.Replicas = new(int32(typed.Get(live, "status", "replicas").GetNumberValue()))
-		st.ReadyReplicas = new(int32(typed.Get(live, "status", "readyReplicas").GetNumberValue()))
+		st.Replicas = new(int32(protostruct.Get(live, "status", "replicas").GetNumberValue()))
+		st.ReadyReplicas = new(int32(protostruct.Get(live, "status", "readyReplicas").GetNumberValue()))
 	}
 
 	return st
@@ -103,7 +103,7 @@ func phase(manifests manifest.Manifests, running observed.Resources, ready bool)
 		return v1alpha1.PhasePending
 	case !ready:
 		return v1alpha1.PhaseProgressing
-	case typed.Get(manifests[manifest.StatefulSet], "spec", "replicas").GetNumberValue() == 0:
+	case protostruct.Get(manifests[manifest.StatefulSet], "spec", "replicas").GetNumberValue() == 0:
 		return v1alpha1.PhaseStopped
 	default:
 		return v1alpha1.PhaseRunning
@@ -112,7 +112,7 @@ func phase(manifests manifest.Manifests, running observed.Resources, ready bool)
 
 // endpoint returns where a Service is reached: at its load balancer, once it has
 // an address, else at its name in the cluster.
-func endpoint(s *spec.Server, n manifest.Name, port int32, running observed.Resources) string {
+func endpoint(s *composite.DittoServer, n manifest.Name, port int32, running observed.Resources) string {
 	host := manifest.ObjectName(s.Name, n) + "." + s.Namespace + ".svc"
 	if address := compose.LoadBalancerAddress(running.Live(n)); address != "" {
 		host = address

@@ -18,8 +18,8 @@ import (
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/dittofs/function-dittoserver/internal/spec"
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 // A State of the Secrets that a DittoServer names.
@@ -98,7 +98,7 @@ type reference struct {
 
 // references returns the Secret keys that a DittoServer names, sorted by role and
 // key.
-func references(s *spec.Server) []reference {
+func references(s *composite.DittoServer) []reference {
 	jwt := s.Spec.Identity.JWT.SecretRef
 	refs := []reference{{role: RoleJWT, secret: jwt.Name, key: jwt.Key, check: checkJWT}}
 
@@ -137,7 +137,7 @@ func requirement(secret string) string {
 
 // Requirements returns the Secrets that the function requires. They depend on
 // nothing but the spec: Crossplane calls the function until they are stable.
-func Requirements(s *spec.Server) map[string]*fnv1.ResourceSelector {
+func Requirements(s *composite.DittoServer) map[string]*fnv1.ResourceSelector {
 	reqs := map[string]*fnv1.ResourceSelector{}
 	for _, ref := range references(s) {
 		reqs[requirement(ref.secret)] = &fnv1.ResourceSelector{
@@ -155,7 +155,7 @@ func Requirements(s *spec.Server) map[string]*fnv1.ResourceSelector {
 
 // Resolve returns the Secrets that a DittoServer names, from the required
 // resources of a request.
-func Resolve(s *spec.Server, required map[string]*fnv1.Resources) Secrets {
+func Resolve(s *composite.DittoServer, required map[string]*fnv1.Resources) Secrets {
 	var (
 		out    = Secrets{State: There}
 		absent = map[string]bool{}
@@ -207,7 +207,7 @@ func Resolve(s *spec.Server, required map[string]*fnv1.Resources) Secrets {
 func find(fetched *fnv1.Resources, namespace, name string) *structpb.Struct {
 	for _, item := range fetched.GetItems() {
 		r := item.GetResource()
-		if typed.Get(r, "metadata", "name").GetStringValue() == name && typed.Get(r, "metadata", "namespace").GetStringValue() == namespace {
+		if protostruct.Get(r, "metadata", "name").GetStringValue() == name && protostruct.Get(r, "metadata", "namespace").GetStringValue() == namespace {
 			return r
 		}
 	}
@@ -216,7 +216,7 @@ func find(fetched *fnv1.Resources, namespace, name string) *structpb.Struct {
 }
 
 // wantedKeys names the keys that a Secret must have.
-func wantedKeys(s *spec.Server, secret string) string {
+func wantedKeys(s *composite.DittoServer, secret string) string {
 	keys := map[string]bool{}
 
 	for _, ref := range references(s) {
@@ -235,12 +235,12 @@ func wantedKeys(s *spec.Server, secret string) string {
 // read returns the value of a Secret key, or what is wrong with it. Both are
 // empty for an optional key that is not there.
 func read(secret *structpb.Struct, ref reference) ([]byte, string) {
-	encoded, ok := typed.Get(secret, "data").GetStructValue().GetFields()[ref.key]
+	encoded, ok := protostruct.Get(secret, "data").GetStructValue().GetFields()[ref.key]
 	if !ok {
 		switch {
 		case ref.optional:
 			return nil, ""
-		case typed.Get(secret, "stringData", ref.key) != nil:
+		case protostruct.Get(secret, "stringData", ref.key) != nil:
 			return nil, "is in stringData, which only the API server converts: put it in data, in base64"
 		case ref.role == RolePostgres && hasDSN(secret):
 			return nil, "is missing, and a connection string does not do: no DittoFS release takes one, so give host, port, database, user, password and sslmode a key each (spec.database.postgres.keys maps other names)"
@@ -281,7 +281,7 @@ func checkEnv(value []byte) string {
 
 // hasDSN says whether a Secret seems to hold a connection string.
 func hasDSN(secret *structpb.Struct) bool {
-	for key := range typed.Get(secret, "data").GetStructValue().GetFields() {
+	for key := range protostruct.Get(secret, "data").GetStructValue().GetFields() {
 		k := strings.ToLower(key)
 		if strings.Contains(k, "dsn") || strings.Contains(k, "url") || strings.Contains(k, "uri") || strings.Contains(k, "connection") {
 			return true

@@ -13,7 +13,7 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/dittofs/function-dittoserver/internal/spec"
+	"github.com/dittofs/function-dittoserver/internal/composite"
 )
 
 // Specs of the tests.
@@ -43,7 +43,7 @@ const (
 var shown = cmp.Transformer("Data", func(d Data) string { return string(d) })
 
 // decode returns the server of a spec.
-func decode(tb testing.TB, doc string) *spec.Server {
+func decode(tb testing.TB, doc string) *composite.DittoServer {
 	tb.Helper()
 
 	xr := &structpb.Struct{}
@@ -51,7 +51,7 @@ func decode(tb testing.TB, doc string) *spec.Server {
 		tb.Fatal(err)
 	}
 
-	s, errs := spec.Decode(xr, nil)
+	s, errs := composite.Decode(xr, nil)
 	if len(errs) > 0 {
 		tb.Fatal(errs)
 	}
@@ -204,7 +204,7 @@ func TestRequirementsOfClaim(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	s, errs := spec.Decode(xr, nil)
+	s, errs := composite.Decode(xr, nil)
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}

@@ -16,7 +16,7 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/dittofs/function-dittoserver/internal/typed/typedtest"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 )
 
 // codec of a function that reads a resource named own, and managers of Services.
@@ -131,7 +131,7 @@ func request(tb testing.TB) *fnv1.RunFunctionRequest {
 	tb.Helper()
 
 	resource := func(yaml string) *fnv1.Resource {
-		return &fnv1.Resource{Resource: typedtest.FromYAML(tb, yaml), ConnectionDetails: map[string][]byte{"key": {0xff}}, Ready: fnv1.Ready_READY_TRUE}
+		return &fnv1.Resource{Resource: protostructtest.FromYAML(tb, yaml), ConnectionDetails: map[string][]byte{"key": {0xff}}, Ready: fnv1.Ready_READY_TRUE}
 	}
 
 	const (
@@ -144,8 +144,8 @@ func request(tb testing.TB) *fnv1.RunFunctionRequest {
 		Meta:        &fnv1.RequestMeta{Tag: "tag", Capabilities: []fnv1.Capability{fnv1.Capability_CAPABILITY_CONDITIONS}},
 		Observed:    &fnv1.State{Composite: resource(xr), Resources: map[string]*fnv1.Resource{"own": resource(object), "other": resource(object)}},
 		Desired:     &fnv1.State{Composite: resource(xr), Resources: map[string]*fnv1.Resource{"own": resource(service), "other": resource(object)}},
-		Input:       typedtest.FromYAML(tb, `{policy: {images: [a, b]}}`),
-		Context:     typedtest.FromYAML(tb, `{environment: {a: b}}`),
+		Input:       protostructtest.FromYAML(tb, `{policy: {images: [a, b]}}`),
+		Context:     protostructtest.FromYAML(tb, `{environment: {a: b}}`),
 		Credentials: map[string]*fnv1.Credentials{"c": {Source: &fnv1.Credentials_CredentialData{CredentialData: &fnv1.CredentialData{Data: map[string][]byte{"k": {1}}}}}},
 		RequiredResources: map[string]*fnv1.Resources{
 			"secrets":  {Items: []*fnv1.Resource{resource(`{kind: Secret, metadata: {managedFields: []}, data: {a: b}}`), {}}},

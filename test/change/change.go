@@ -19,8 +19,8 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/report"
-	"github.com/dittofs/function-dittoserver/internal/typed"
 )
 
 // A Runner runs the function.
@@ -176,12 +176,12 @@ func stored(xr *structpb.Struct) *structpb.Struct {
 		xr.Fields = map[string]*structpb.Value{}
 	}
 
-	if typed.Get(xr, "metadata", "generation") == nil {
-		typed.Set(xr, structpb.NewNumberValue(1), "metadata", "generation")
+	if protostruct.Get(xr, "metadata", "generation") == nil {
+		protostruct.Set(xr, structpb.NewNumberValue(1), "metadata", "generation")
 	}
 
-	if typed.Get(xr, "metadata", "uid") == nil {
-		typed.Set(xr, structpb.NewStringValue("diff"), "metadata", "uid")
+	if protostruct.Get(xr, "metadata", "uid") == nil {
+		protostruct.Set(xr, structpb.NewStringValue("diff"), "metadata", "uid")
 	}
 
 	return xr
@@ -189,7 +189,7 @@ func stored(xr *structpb.Struct) *structpb.Struct {
 
 // change everything, as whoever applies it would: what Crossplane wrote stays.
 func (c *controlPlane) change(after Side) {
-	spec := proto.CloneOf(typed.Get(after.XR, "spec").GetStructValue())
+	spec := proto.CloneOf(protostruct.Get(after.XR, "spec").GetStructValue())
 	if spec == nil {
 		spec = &structpb.Struct{}
 	}
@@ -199,23 +199,23 @@ func (c *controlPlane) change(after Side) {
 
 		switch {
 		case has == nil:
-			typed.Set(spec, v, name)
+			protostruct.Set(spec, v, name)
 		case name == "crossplane":
 			for k, v := range written.GetFields() {
-				if typed.Get(has.GetStructValue(), k) == nil {
-					typed.Set(spec, v, name, k)
+				if protostruct.Get(has.GetStructValue(), k) == nil {
+					protostruct.Set(spec, v, name, k)
 				}
 			}
 		}
 	}
 
-	if !proto.Equal(typed.Get(c.xr, "spec").GetStructValue(), spec) {
-		typed.Set(c.xr, structpb.NewStructValue(spec), "spec")
+	if !proto.Equal(protostruct.Get(c.xr, "spec").GetStructValue(), spec) {
+		protostruct.Set(c.xr, structpb.NewStructValue(spec), "spec")
 		c.bump()
 	}
 
-	for k, v := range typed.Get(after.XR, "metadata", "annotations").GetStructValue().GetFields() {
-		typed.Set(c.xr, v, "metadata", "annotations", k)
+	for k, v := range protostruct.Get(after.XR, "metadata", "annotations").GetStructValue().GetFields() {
+		protostruct.Set(c.xr, v, "metadata", "annotations", k)
 	}
 
 	if c.side.Revision != after.Revision {
@@ -314,7 +314,7 @@ func approved(ctx context.Context, before, after *controlPlane) (*Change, error)
 	}
 
 	next := after.clone()
-	typed.Set(next.xr, structpb.NewStringValue(value[1]), "metadata", "annotations", v1alpha1.AnnotationApprove)
+	protostruct.Set(next.xr, structpb.NewStringValue(value[1]), "metadata", "annotations", v1alpha1.AnnotationApprove)
 
 	if err := next.settle(ctx); err != nil {
 		return nil, fmt.Errorf("once approved: %w", err)
@@ -408,7 +408,7 @@ func resources(before, after map[string]*structpb.Struct) []Resource {
 
 func objectOf(composed *structpb.Struct) string {
 	o := asked(composed)
-	return typed.Get(o, "kind").GetStringValue() + " " + typed.Get(o, "metadata", "name").GetStringValue()
+	return protostruct.Get(o, "kind").GetStringValue() + " " + protostruct.Get(o, "metadata", "name").GetStringValue()
 }
 
 // Write a change for people to read: the verdict, and below it what changes.

@@ -14,8 +14,8 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/report"
-	"github.com/dittofs/function-dittoserver/internal/typed"
 	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
@@ -150,7 +150,7 @@ func (c *controlPlane) request(required map[string]*fnv1.ResourceSelector) *fnv1
 
 // selects says whether a resource is one that the function requires.
 func selects(sel *fnv1.ResourceSelector, r *structpb.Struct) bool {
-	text := func(path ...string) string { return typed.Get(r, path...).GetStringValue() }
+	text := func(path ...string) string { return protostruct.Get(r, path...).GetStringValue() }
 
 	if text("apiVersion") != sel.GetApiVersion() || text("kind") != sel.GetKind() || sel.Namespace != nil && text("metadata", "namespace") != sel.GetNamespace() {
 		return false
@@ -219,9 +219,9 @@ func (c *controlPlane) reconcile(ctx context.Context) error {
 		}
 	}
 
-	if status := typed.Get(rsp.GetDesired().GetComposite().GetResource(), "status").GetStructValue(); status != nil {
+	if status := protostruct.Get(rsp.GetDesired().GetComposite().GetResource(), "status").GetStructValue(); status != nil {
 		for k, v := range status.GetFields() {
-			typed.Set(c.xr, v, "status", k)
+			protostruct.Set(c.xr, v, "status", k)
 		}
 	}
 
@@ -254,22 +254,22 @@ func (c *controlPlane) writeReferences(names []string) {
 // write into the composite resource's spec, as Crossplane does for itself.
 func (c *controlPlane) write(v *structpb.Value, path ...string) {
 	path = append(machinery(c.xr), path...)
-	if proto.Equal(typed.Get(c.xr, path...), v) {
+	if proto.Equal(protostruct.Get(c.xr, path...), v) {
 		return
 	}
 
-	typed.Set(c.xr, v, path...)
+	protostruct.Set(c.xr, v, path...)
 	c.bump()
 }
 
 func (c *controlPlane) bump() {
-	typed.Set(c.xr, structpb.NewNumberValue(typed.Get(c.xr, "metadata", "generation").GetNumberValue()+1), "metadata", "generation")
+	protostruct.Set(c.xr, structpb.NewNumberValue(protostruct.Get(c.xr, "metadata", "generation").GetNumberValue()+1), "metadata", "generation")
 }
 
 // machinery is the field of a composite resource that Crossplane keeps its own fields in:
 // one of the spec, or the spec itself where there are claims.
 func machinery(xr *structpb.Struct) []string {
-	if typed.Get(xr, "metadata", "namespace").GetStringValue() == "" {
+	if protostruct.Get(xr, "metadata", "namespace").GetStringValue() == "" {
 		return []string{"spec"}
 	}
 
@@ -296,18 +296,18 @@ func (c *controlPlane) apply(name string, desired *structpb.Struct) error {
 	if before != nil {
 		o = proto.CloneOf(before)
 	} else {
-		typed.Set(o, typed.Get(c.xr, "metadata", "namespace"), "metadata", "namespace")
-		typed.Set(o, structpb.NewStringValue(typed.Get(c.xr, "metadata", "name").GetStringValue()+"-"+name), "metadata", "name")
+		protostruct.Set(o, protostruct.Get(c.xr, "metadata", "namespace"), "metadata", "namespace")
+		protostruct.Set(o, structpb.NewStringValue(protostruct.Get(c.xr, "metadata", "name").GetStringValue()+"-"+name), "metadata", "name")
 	}
 
-	if before == nil || !proto.Equal(typed.Get(before, "spec"), typed.Get(desired, "spec")) {
-		typed.Set(o, structpb.NewNumberValue(typed.Get(before, "metadata", "generation").GetNumberValue()+1), "metadata", "generation")
+	if before == nil || !proto.Equal(protostruct.Get(before, "spec"), protostruct.Get(desired, "spec")) {
+		protostruct.Set(o, structpb.NewNumberValue(protostruct.Get(before, "metadata", "generation").GetNumberValue()+1), "metadata", "generation")
 	}
 
-	typed.Set(o, typed.Get(desired, "spec"), "spec")
+	protostruct.Set(o, protostruct.Get(desired, "spec"), "spec")
 
-	if labels := typed.Get(desired, "metadata", "labels"); labels != nil {
-		typed.Set(o, labels, "metadata", "labels")
+	if labels := protostruct.Get(desired, "metadata", "labels"); labels != nil {
+		protostruct.Set(o, labels, "metadata", "labels")
 	}
 
 	after, err := cluster.Apply(managerOf(live(before), providerManager), asked(desired), live(before))
@@ -316,10 +316,10 @@ func (c *controlPlane) apply(name string, desired *structpb.Struct) error {
 	}
 
 	c.observe(name, live(before), after)
-	typed.Set(o, structpb.NewStructValue(after), "status", "atProvider", "manifest")
-	typed.Set(o, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
+	protostruct.Set(o, structpb.NewStructValue(after), "status", "atProvider", "manifest")
+	protostruct.Set(o, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
 		"type": structpb.NewStringValue("Synced"), "status": structpb.NewStringValue("True"), "reason": structpb.NewStringValue("ReconcileSuccess"),
-		"observedGeneration": typed.Get(o, "metadata", "generation"),
+		"observedGeneration": protostruct.Get(o, "metadata", "generation"),
 	}})}}), "status", "conditions")
 	c.composed[name] = o
 
@@ -336,15 +336,15 @@ func (c *controlPlane) observe(name string, before, after *structpb.Struct) {
 }
 
 func template(statefulSet *structpb.Struct) *structpb.Value {
-	return typed.Get(statefulSet, "spec", "template")
+	return protostruct.Get(statefulSet, "spec", "template")
 }
 
 func replicas(statefulSet *structpb.Struct) float64 {
-	return typed.Get(statefulSet, "spec", "replicas").GetNumberValue()
+	return protostruct.Get(statefulSet, "spec", "replicas").GetNumberValue()
 }
 
 func isObject(composed *structpb.Struct) bool {
-	return typed.Get(composed, "kind").GetStringValue() == "Object"
+	return protostruct.Get(composed, "kind").GetStringValue() == "Object"
 }
 
 // asked returns the Kubernetes object that a composed resource asks for.
@@ -353,7 +353,7 @@ func asked(composed *structpb.Struct) *structpb.Struct {
 		return composed
 	}
 
-	return typed.Get(composed, "spec", "forProvider", "manifest").GetStructValue()
+	return protostruct.Get(composed, "spec", "forProvider", "manifest").GetStructValue()
 }
 
 // live returns the Kubernetes object of an observed composed resource.
@@ -362,15 +362,15 @@ func live(composed *structpb.Struct) *structpb.Struct {
 		return composed
 	}
 
-	return typed.Get(composed, "status", "atProvider", "manifest").GetStructValue()
+	return protostruct.Get(composed, "status", "atProvider", "manifest").GetStructValue()
 }
 
 // managerOf returns the field manager, of those whose name begins with a prefix, that
 // applied a live object.
 func managerOf(live *structpb.Struct, prefix string) string {
-	for _, v := range typed.Get(live, "metadata", "managedFields").GetListValue().GetValues() {
+	for _, v := range protostruct.Get(live, "metadata", "managedFields").GetListValue().GetValues() {
 		m := v.GetStructValue()
-		if name := typed.Get(m, "manager").GetStringValue(); strings.HasPrefix(name, prefix) && typed.Get(m, "operation").GetStringValue() == "Apply" {
+		if name := protostruct.Get(m, "manager").GetStringValue(); strings.HasPrefix(name, prefix) && protostruct.Get(m, "operation").GetStringValue() == "Apply" {
 			return name
 		}
 	}
@@ -397,5 +397,5 @@ func (c *controlPlane) setConditions() {
 		}}))
 	}
 
-	typed.Set(c.xr, structpb.NewListValue(list), "status", "conditions")
+	protostruct.Set(c.xr, structpb.NewListValue(list), "status", "conditions")
 }

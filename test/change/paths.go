@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 // A Difference is a field that has another value.
@@ -134,7 +134,7 @@ func itemsBy(l *structpb.ListValue, key []string) (map[string]*structpb.Value, b
 	items := map[string]*structpb.Value{}
 
 	for _, v := range l.GetValues() {
-		name := typed.Get(v.GetStructValue(), key...).GetStringValue()
+		name := protostruct.Get(v.GetStructValue(), key...).GetStringValue()
 		if _, twice := items[name]; twice || name == "" {
 			return nil, false
 		}

@@ -12,11 +12,11 @@ import (
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/digest"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
-	"github.com/dittofs/function-dittoserver/internal/spec"
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 // reasons why a server restarts: what its digest covers, and what else its pod template
@@ -109,7 +109,7 @@ func changedSecrets(before, after *controlPlane, statefulSet *structpb.Struct) [
 		}
 
 		for _, key := range keysOf(statefulSet, sel.GetMatchName()) {
-			if !proto.Equal(typed.Get(b, "data", key), typed.Get(a, "data", key)) {
+			if !proto.Equal(protostruct.Get(b, "data", key), protostruct.Get(a, "data", key)) {
 				changed = append(changed, fmt.Sprintf("Secret %s (%s)", sel.GetMatchName(), key))
 			}
 		}
@@ -124,11 +124,11 @@ func changedSecrets(before, after *controlPlane, statefulSet *structpb.Struct) [
 func keysOf(statefulSet *structpb.Struct, secret string) []string {
 	keys := map[string]bool{}
 
-	for _, c := range typed.Get(statefulSet, "spec", "template", "spec", "containers").GetListValue().GetValues() {
-		for _, e := range typed.Get(c.GetStructValue(), "env").GetListValue().GetValues() {
-			ref := typed.Get(e.GetStructValue(), "valueFrom", "secretKeyRef").GetStructValue()
-			if typed.Get(ref, "name").GetStringValue() == secret {
-				keys[typed.Get(ref, "key").GetStringValue()] = true
+	for _, c := range protostruct.Get(statefulSet, "spec", "template", "spec", "containers").GetListValue().GetValues() {
+		for _, e := range protostruct.Get(c.GetStructValue(), "env").GetListValue().GetValues() {
+			ref := protostruct.Get(e.GetStructValue(), "valueFrom", "secretKeyRef").GetStructValue()
+			if protostruct.Get(ref, "name").GetStringValue() == secret {
+				keys[protostruct.Get(ref, "key").GetStringValue()] = true
 			}
 		}
 	}
@@ -139,8 +139,8 @@ func keysOf(statefulSet *structpb.Struct, secret string) []string {
 // changedGeneration tells how what the input takes for the generation changes.
 func changedGeneration(before, after *controlPlane, isOnly bool) []string {
 	// The composite resources were decoded by the function before.
-	b, _ := spec.Decode(before.xr, before.side.Input)
-	a, _ := spec.Decode(after.xr, after.side.Input)
+	b, _ := composite.Decode(before.xr, before.side.Input)
+	a, _ := composite.Decode(after.xr, after.side.Input)
 
 	was, is := digest.Generation(b), digest.Generation(a)
 	if bytes.Equal(was, is) {
@@ -171,7 +171,7 @@ var derived = []string{v1alpha1.AnnotationConfig, v1alpha1.AnnotationTemplateHas
 func templateDifferences(before, after *structpb.Struct) []Difference {
 	strip := func(s *structpb.Struct) *structpb.Value {
 		for _, annotation := range append([]string{v1alpha1.AnnotationConfigHash}, derived...) {
-			s = typed.With(s, nil, "spec", "template", "metadata", "annotations", annotation)
+			s = protostruct.With(s, nil, "spec", "template", "metadata", "annotations", annotation)
 		}
 
 		return template(s)
@@ -193,7 +193,7 @@ func resourceDifferences(before, after *structpb.Struct) []Difference {
 			out = append(out, d)
 		}
 
-		a = typed.With(a, typed.Get(b, "data", dittofs.ConfigFile), "data", dittofs.ConfigFile)
+		a = protostruct.With(a, protostruct.Get(b, "data", dittofs.ConfigFile), "data", dittofs.ConfigFile)
 	}
 
 	// What follows from all else is shown where nothing else is.
@@ -203,7 +203,7 @@ func resourceDifferences(before, after *structpb.Struct) []Difference {
 		}
 
 		for _, annotation := range derived {
-			s = typed.With(s, nil, "spec", "template", "metadata", "annotations", annotation)
+			s = protostruct.With(s, nil, "spec", "template", "metadata", "annotations", annotation)
 		}
 
 		return s
@@ -218,7 +218,7 @@ func resourceDifferences(before, after *structpb.Struct) []Difference {
 
 	if isObject(before) && isObject(after) {
 		around := func(o *structpb.Struct) *structpb.Value {
-			return structpb.NewStructValue(typed.With(o, nil, "spec", "forProvider", "manifest"))
+			return structpb.NewStructValue(protostruct.With(o, nil, "spec", "forProvider", "manifest"))
 		}
 		out = append(out, differences("Object", around(before), around(after))...)
 	}
@@ -228,8 +228,8 @@ func resourceDifferences(before, after *structpb.Struct) []Difference {
 
 // machineryFields are the fields of a composite resource's spec that are Crossplane's.
 func machineryFields(xr *structpb.Struct) map[string]*structpb.Value {
-	s, _ := spec.Decode(xr, nil)
-	fields := maps.Clone(typed.Get(xr, "spec").GetStructValue().GetFields())
+	s, _ := composite.Decode(xr, nil)
+	fields := maps.Clone(protostruct.Get(xr, "spec").GetStructValue().GetFields())
 
 	maps.DeleteFunc(fields, func(name string, _ *structpb.Value) bool {
 		_, isUsers := s.UserSpec.GetFields()[name]

@@ -8,8 +8,8 @@ import (
 
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/dittofs/function-dittoserver/internal/spec"
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 // StandIns returns Secrets in the place of those that a composite resource names, for
@@ -17,7 +17,7 @@ import (
 // change.
 func StandIns(xr, input *structpb.Struct) []*structpb.Struct {
 	// What is wrong with a composite resource is the function's to tell.
-	s, _ := spec.Decode(xr, input)
+	s, _ := composite.Decode(xr, input)
 	data := map[string]map[string]string{}
 
 	add := func(secret, key, value string) {
@@ -61,11 +61,11 @@ func StandIns(xr, input *structpb.Struct) []*structpb.Struct {
 			{name, []string{"metadata", "name"}},
 			{s.Namespace, []string{"metadata", "namespace"}},
 		} {
-			typed.Set(secret, structpb.NewStringValue(f.value), f.path...)
+			protostruct.Set(secret, structpb.NewStringValue(f.value), f.path...)
 		}
 
 		for k, v := range data[name] {
-			typed.Set(secret, structpb.NewStringValue(base64.StdEncoding.EncodeToString([]byte(v))), "data", k)
+			protostruct.Set(secret, structpb.NewStringValue(base64.StdEncoding.EncodeToString([]byte(v))), "data", k)
 		}
 
 		secrets = append(secrets, secret)

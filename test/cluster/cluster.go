@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/applyconfigurations"
 	"k8s.io/client-go/kubernetes/scheme"
 
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 // typeConverter knows the schemas of the Kubernetes API.
@@ -108,12 +108,12 @@ func stored(o runtime.Object, live *structpb.Struct) (*structpb.Struct, error) {
 
 	setDefaults(next)
 
-	generation := typed.Get(live, "metadata", "generation").GetNumberValue()
-	if live == nil || !proto.Equal(typed.Get(next, "spec"), typed.Get(live, "spec")) {
+	generation := protostruct.Get(live, "metadata", "generation").GetNumberValue()
+	if live == nil || !proto.Equal(protostruct.Get(next, "spec"), protostruct.Get(live, "spec")) {
 		generation++
 	}
 
-	typed.Set(next, structpb.NewNumberValue(generation), "metadata", "generation")
+	protostruct.Set(next, structpb.NewNumberValue(generation), "metadata", "generation")
 
 	return next, nil
 }
@@ -169,18 +169,18 @@ func (singleVersion) New(kind schema.GroupVersionKind) (runtime.Object, error) {
 // Control writes what controllers write into the status of a live object: that a
 // StatefulSet is rolled out, and the address of a load balancer.
 func Control(live *structpb.Struct) {
-	switch typed.Get(live, "kind").GetStringValue() {
+	switch protostruct.Get(live, "kind").GetStringValue() {
 	case "StatefulSet":
-		replicas := typed.Get(live, "spec", "replicas")
-		revision := structpb.NewStringValue(typed.Get(live, "spec", "template", "metadata", "annotations", "dittofs.io/config-hash").GetStringValue())
-		typed.Set(live, typed.Get(live, "metadata", "generation"), "status", "observedGeneration")
-		typed.Set(live, replicas, "status", "replicas")
-		typed.Set(live, replicas, "status", "readyReplicas")
-		typed.Set(live, revision, "status", "currentRevision")
-		typed.Set(live, revision, "status", "updateRevision")
+		replicas := protostruct.Get(live, "spec", "replicas")
+		revision := structpb.NewStringValue(protostruct.Get(live, "spec", "template", "metadata", "annotations", "dittofs.io/config-hash").GetStringValue())
+		protostruct.Set(live, protostruct.Get(live, "metadata", "generation"), "status", "observedGeneration")
+		protostruct.Set(live, replicas, "status", "replicas")
+		protostruct.Set(live, replicas, "status", "readyReplicas")
+		protostruct.Set(live, revision, "status", "currentRevision")
+		protostruct.Set(live, revision, "status", "updateRevision")
 	case "Service":
-		if typed.Get(live, "spec", "type").GetStringValue() == "LoadBalancer" {
-			typed.Set(live, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{
+		if protostruct.Get(live, "spec", "type").GetStringValue() == "LoadBalancer" {
+			protostruct.Set(live, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{
 				structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{"ip": structpb.NewStringValue("192.0.2.1")}}),
 			}}), "status", "loadBalancer", "ingress")
 		}

@@ -5,7 +5,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	"sigs.k8s.io/yaml"
 
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 // The API server's defaults, of the objects and of the items of their lists. No manager
@@ -41,7 +41,7 @@ func parse(text string) *structpb.Struct {
 }
 
 func setDefaults(o *structpb.Struct) {
-	switch typed.Get(o, "kind").GetStringValue() {
+	switch protostruct.Get(o, "kind").GetStringValue() {
 	case "StatefulSet":
 		fill(o, statefulSetDefaults)
 
@@ -50,7 +50,7 @@ func setDefaults(o *structpb.Struct) {
 		}
 
 		for _, v := range items(o, "spec", "template", "spec", "volumes") {
-			if typed.Get(v.GetStructValue(), "configMap") != nil {
+			if protostruct.Get(v.GetStructValue(), "configMap") != nil {
 				fill(v.GetStructValue(), configMapDefaults)
 			}
 		}
@@ -76,7 +76,7 @@ func setContainerDefaults(c *structpb.Struct) {
 
 	for _, e := range items(c, "env") {
 		for ref, defaults := range referenceDefaults {
-			if from := typed.Get(e.GetStructValue(), "valueFrom", ref).GetStructValue(); from != nil {
+			if from := protostruct.Get(e.GetStructValue(), "valueFrom", ref).GetStructValue(); from != nil {
 				fill(from, defaults)
 			}
 		}
@@ -84,7 +84,7 @@ func setContainerDefaults(c *structpb.Struct) {
 }
 
 func items(s *structpb.Struct, path ...string) []*structpb.Value {
-	return typed.Get(s, path...).GetListValue().GetValues()
+	return protostruct.Get(s, path...).GetListValue().GetValues()
 }
 
 // fill in what an object lacks.
@@ -92,7 +92,7 @@ func fill(o, defaults *structpb.Struct) {
 	for k, v := range defaults.GetFields() {
 		switch has := o.GetFields()[k]; {
 		case has == nil:
-			typed.Set(o, proto.CloneOf(v), k)
+			protostruct.Set(o, proto.CloneOf(v), k)
 		case v.GetStructValue() != nil:
 			fill(has.GetStructValue(), v.GetStructValue())
 		}

@@ -16,8 +16,8 @@ import (
 	"github.com/marmos91/dittofs/pkg/config"
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/secret"
-	"github.com/dittofs/function-dittoserver/internal/spec"
 )
 
 // hash returns a bcrypt hash of the example password, with the version that a tool
@@ -122,8 +122,8 @@ func TestAdapters(t *testing.T) {
 	file := localConfig(t, r.config, dir)
 
 	want := map[string]int{
-		"nfs": int(r.port(t, spec.PortNFS)),
-		"smb": int(r.port(t, spec.PortSMB)),
+		"nfs": int(r.port(t, v1alpha1.PortNFS)),
+		"smb": int(r.port(t, v1alpha1.PortSMB)),
 	}
 	got := map[string]int{}
 
@@ -307,7 +307,7 @@ func TestStop(t *testing.T) {
 	s := start(t, render(t, ask{spec: asked}), t.TempDir())
 	s.mustStart(t)
 
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", net.JoinHostPort(loopback, strconv.Itoa(int(s.port(t, spec.PortAPI)))))
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", net.JoinHostPort(loopback, strconv.Itoa(int(s.port(t, v1alpha1.PortAPI)))))
 	if err != nil {
 		t.Fatal(err)
 	}

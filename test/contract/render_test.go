@@ -17,7 +17,6 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/secret"
-	"github.com/dittofs/function-dittoserver/internal/spec"
 )
 
 // version of the server, of the module that go.mod requires.
@@ -65,7 +64,7 @@ type rendering struct {
 func render(t *testing.T, a ask) rendering {
 	t.Helper()
 
-	srv, errs := spec.Decode(composite(t, a.spec), nil)
+	srv, errs := composite.Decode(composite(t, a.spec), nil)
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
@@ -200,7 +199,7 @@ func merge(into, add map[string]any) {
 
 // secrets returns the example Secrets that a server requires, as Crossplane hands
 // them to the function and as pods see them.
-func secrets(t *testing.T, srv *spec.Server, replace map[key]string) (map[string]*fnv1.Resources, map[key]string) {
+func secrets(t *testing.T, srv *composite.DittoServer, replace map[key]string) (map[string]*fnv1.Resources, map[key]string) {
 	t.Helper()
 
 	objects := map[string]*structpb.Struct{}

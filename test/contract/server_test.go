@@ -23,8 +23,8 @@ import (
 	"github.com/marmos91/dittofs/pkg/controlplane/store"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
-	"github.com/dittofs/function-dittoserver/internal/spec"
 )
 
 // loopback is the only address that a server of these tests listens on.
@@ -314,7 +314,7 @@ type tokens struct {
 func (s *server) login(t *testing.T, username, password string) (int, tokens) {
 	t.Helper()
 
-	status, body := s.do(t, http.DefaultClient, http.MethodPost, s.port(t, spec.PortAPI), "/api/v1/auth/login", "", map[string]string{"username": username, "password": password})
+	status, body := s.do(t, http.DefaultClient, http.MethodPost, s.port(t, v1alpha1.PortAPI), "/api/v1/auth/login", "", map[string]string{"username": username, "password": password})
 	got := tokens{}
 
 	if status == http.StatusOK {
@@ -330,7 +330,7 @@ func (s *server) login(t *testing.T, username, password string) (int, tokens) {
 func (s *server) me(t *testing.T, access string) int {
 	t.Helper()
 
-	status, _ := s.do(t, http.DefaultClient, http.MethodGet, s.port(t, spec.PortAPI), "/api/v1/auth/me", access, nil)
+	status, _ := s.do(t, http.DefaultClient, http.MethodGet, s.port(t, v1alpha1.PortAPI), "/api/v1/auth/me", access, nil)
 
 	return status
 }
@@ -339,7 +339,7 @@ func (s *server) me(t *testing.T, access string) int {
 func (s *server) refresh(t *testing.T, token string) int {
 	t.Helper()
 
-	status, _ := s.do(t, http.DefaultClient, http.MethodPost, s.port(t, spec.PortAPI), "/api/v1/auth/refresh", "", map[string]string{"refresh_token": token})
+	status, _ := s.do(t, http.DefaultClient, http.MethodPost, s.port(t, v1alpha1.PortAPI), "/api/v1/auth/refresh", "", map[string]string{"refresh_token": token})
 
 	return status
 }

@@ -18,8 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
-	"github.com/dittofs/function-dittoserver/internal/spec"
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 // Kinds of the API. A DittoServer is a composite resource itself, or the claim of one.
@@ -95,7 +95,7 @@ func decode(r io.Reader, name string) ([]*structpb.Struct, error) {
 			return nil, fmt.Errorf("cannot parse %s: %w", name, err)
 		}
 
-		items := typed.Get(s, "items").GetListValue()
+		items := protostruct.Get(s, "items").GetListValue()
 		if items == nil {
 			out = append(out, s)
 			continue
@@ -108,7 +108,7 @@ func decode(r io.Reader, name string) ([]*structpb.Struct, error) {
 }
 
 func field(r *structpb.Struct, path ...string) string {
-	return typed.Get(r, path...).GetStringValue()
+	return protostruct.Get(r, path...).GetStringValue()
 }
 
 // kindOf a resource of an API group, or "" if it is of another one.
@@ -125,7 +125,7 @@ func inNamespace(resources []*structpb.Struct, namespace string) {
 	for _, r := range resources {
 		namespaced := kindOf(r, v1alpha1.Group) == kindServer || field(r, "apiVersion") == "v1" && field(r, "kind") == "Secret"
 		if namespaced && field(r, "metadata", "namespace") == "" {
-			typed.Set(r, structpb.NewStringValue(namespace), "metadata", "namespace")
+			protostruct.Set(r, structpb.NewStringValue(namespace), "metadata", "namespace")
 		}
 	}
 }
@@ -162,7 +162,7 @@ func servers(resources []*structpb.Struct, claims bool) (map[string]*structpb.St
 
 // keyOf tells a server from others.
 func keyOf(xr *structpb.Struct) string {
-	if claim := typed.Get(xr, "spec", "claimRef").GetStructValue(); claim != nil {
+	if claim := protostruct.Get(xr, "spec", "claimRef").GetStructValue(); claim != nil {
 		return field(claim, "namespace") + "/" + field(claim, "name")
 	}
 
@@ -178,29 +178,29 @@ var propagated = []string{"compositionRef", "compositionSelector", "compositionU
 // compositeOf returns the composite resource that Crossplane makes of a claim.
 func compositeOf(claim *structpb.Struct) *structpb.Struct {
 	xr := &structpb.Struct{}
-	typed.Set(xr, typed.Get(claim, "apiVersion"), "apiVersion")
-	typed.Set(xr, structpb.NewStringValue(kindComposite), "kind")
-	typed.Set(xr, structpb.NewStringValue(cmp.Or(field(claim, "spec", "resourceRef", "name"), field(claim, "metadata", "name")+"-diff")), "metadata", "name")
+	protostruct.Set(xr, protostruct.Get(claim, "apiVersion"), "apiVersion")
+	protostruct.Set(xr, structpb.NewStringValue(kindComposite), "kind")
+	protostruct.Set(xr, structpb.NewStringValue(cmp.Or(field(claim, "spec", "resourceRef", "name"), field(claim, "metadata", "name")+"-diff")), "metadata", "name")
 
 	for _, f := range []string{"annotations", "labels"} {
-		typed.Set(xr, typed.Get(claim, "metadata", f), "metadata", f)
+		protostruct.Set(xr, protostruct.Get(claim, "metadata", f), "metadata", f)
 	}
 
 	// It is the claim's, and no field of the API: of the composite resource, it would be
 	// an unknown one.
-	s, _ := spec.Decode(typed.With(claim, nil, "spec", "resourceRef"), nil)
-	typed.Set(xr, structpb.NewStructValue(s.UserSpec), "spec")
+	s, _ := composite.Decode(protostruct.With(claim, nil, "spec", "resourceRef"), nil)
+	protostruct.Set(xr, structpb.NewStructValue(s.UserSpec), "spec")
 
 	for _, f := range propagated {
-		typed.Set(xr, typed.Get(claim, "spec", f), "spec", f)
+		protostruct.Set(xr, protostruct.Get(claim, "spec", f), "spec", f)
 	}
 
 	for _, f := range []string{"namespace", "name"} {
-		typed.Set(xr, typed.Get(claim, "metadata", f), "spec", "claimRef", f)
+		protostruct.Set(xr, protostruct.Get(claim, "metadata", f), "spec", "claimRef", f)
 	}
 
 	for _, f := range []string{"apiVersion", "kind"} {
-		typed.Set(xr, typed.Get(claim, f), "spec", "claimRef", f)
+		protostruct.Set(xr, protostruct.Get(claim, f), "spec", "claimRef", f)
 	}
 
 	return xr
@@ -267,9 +267,9 @@ func inputOf(composition *structpb.Struct) (*structpb.Struct, []string, error) {
 		others []string
 	)
 
-	for _, v := range typed.Get(composition, "spec", "pipeline").GetListValue().GetValues() {
+	for _, v := range protostruct.Get(composition, "spec", "pipeline").GetListValue().GetValues() {
 		step := v.GetStructValue()
-		isOwn := kindOf(typed.Get(step, "input").GetStructValue(), inputGroup) == "Input" || strings.HasSuffix(field(step, "functionRef", "name"), "function-dittoserver")
+		isOwn := kindOf(protostruct.Get(step, "input").GetStructValue(), inputGroup) == "Input" || strings.HasSuffix(field(step, "functionRef", "name"), "function-dittoserver")
 
 		if isOwn {
 			own = append(own, step)
@@ -282,14 +282,14 @@ func inputOf(composition *structpb.Struct) (*structpb.Struct, []string, error) {
 		return nil, nil, fmt.Errorf("the Composition %s has %d steps of this function and should have one", field(composition, "metadata", "name"), len(own))
 	}
 
-	return typed.Get(own[0], "input").GetStructValue(), others, nil
+	return protostruct.Get(own[0], "input").GetStructValue(), others, nil
 }
 
 // revisionOf a Composition: another spec is another one.
 func revisionOf(composition *structpb.Struct) string {
 	// Maps are marshalled in the order of their keys, and a protobuf struct holds
 	// nothing that JSON cannot.
-	b, _ := json.Marshal(typed.Get(composition, "spec").AsInterface()) //nolint:errchkjson // See above.
+	b, _ := json.Marshal(protostruct.Get(composition, "spec").AsInterface()) //nolint:errchkjson // See above.
 	h := sha256.Sum256(b)
 
 	return field(composition, "metadata", "name") + "-" + hex.EncodeToString(h[:])[:7]
@@ -309,7 +309,7 @@ func composedOf(xr *structpb.Struct, observed []*structpb.Struct) (map[string]*s
 		}
 
 		// What Crossplane asked for of a Kubernetes object is only known from them.
-		if field(r, "kind") != "Object" && typed.Get(r, "metadata", "managedFields") == nil {
+		if field(r, "kind") != "Object" && protostruct.Get(r, "metadata", "managedFields") == nil {
 			return nil, fmt.Errorf("observed %s %s has no managedFields: let kubectl get them with --show-managed-fields", field(r, "kind"), field(r, "metadata", "name"))
 		}
 

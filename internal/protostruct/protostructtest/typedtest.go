@@ -1,5 +1,5 @@
-// Package typedtest helps tests to write protobuf structs.
-package typedtest
+// Package protostructtest helps tests to write protobuf structs.
+package protostructtest
 
 import (
 	"testing"

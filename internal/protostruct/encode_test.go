@@ -1,4 +1,4 @@
-package typed
+package protostruct
 
 import (
 	"encoding/json"
@@ -127,7 +127,7 @@ func TestEncodeErrors(t *testing.T) {
 		"Nested":    {reason: "An error names all the fields on the way", from: &kinds{Struct: inner{U: 1}}, want: "struct: u: cannot encode a uint"},
 		"Member":    {reason: "A member of a list can fail", from: &kinds{Uints: []uint{0}}, want: "uints: cannot encode a uint"},
 		"MapMember": {reason: "A member of a map can fail", from: &kinds{UintBy: map[string]uint{"a": 1}}, want: "uintBy: cannot encode a uint"},
-		"Marshaler": {reason: "A type that knows its JSON can fail", from: &kinds{Broken: &broken{}}, want: "broken: cannot encode a typed.broken: json: error calling MarshalJSON for type typed.broken: invalid argument"},
+		"Marshaler": {reason: "A type that knows its JSON can fail", from: &kinds{Broken: &broken{}}, want: "broken: cannot encode a protostruct.broken: json: error calling MarshalJSON for type protostruct.broken: invalid argument"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -1,4 +1,4 @@
-package spec
+package composite
 
 import (
 	"fmt"
@@ -35,10 +35,6 @@ var ownLabels = sets.New(
 //nolint:gochecknoglobals // A table.
 var ownEnv = sets.New(dittofs.ConfigEnv()...)
 
-// PreStopSeconds is how long the preStop hook sleeps: kube-proxy and load balancers
-// take the pod out before the server stops.
-const PreStopSeconds = 5
-
 // maxAnnotations bounds the size of the pod's annotations in bytes. The API server
 // takes 256 KiB of them, the copy of config.yaml among them.
 const maxAnnotations = 128 * 1024
@@ -57,7 +53,7 @@ var legacyAnnotations = []string{
 // validatePod reports what the API server or the kubelet refuses of the pod's own
 // settings. Refused there, they would wedge the StatefulSet or its pod. Whether
 // the platform allows the pod is not judged here.
-func (s *Server) validatePod(p *field.Path) field.ErrorList {
+func (s *DittoServer) validatePod(p *field.Path) field.ErrorList {
 	spec := &s.Spec
 
 	var errs field.ErrorList
@@ -83,8 +79,8 @@ func (s *Server) validatePod(p *field.Path) field.ErrorList {
 		errs = append(errs, messages(p.Child("serviceAccountName"), spec.ServiceAccountName, validation.IsDNS1123Subdomain(spec.ServiceAccountName))...)
 	}
 
-	if g := spec.TerminationGracePeriodSeconds; g != nil && *g < PreStopSeconds {
-		errs = append(errs, field.Invalid(p.Child("terminationGracePeriodSeconds"), *g, fmt.Sprintf("must be %d or more, as long as the preStop hook sleeps", PreStopSeconds)))
+	if g := spec.TerminationGracePeriodSeconds; g != nil && *g < v1alpha1.PreStopSeconds {
+		errs = append(errs, field.Invalid(p.Child("terminationGracePeriodSeconds"), *g, fmt.Sprintf("must be %d or more, as long as the preStop hook sleeps", v1alpha1.PreStopSeconds)))
 	}
 
 	errs = append(errs, sorted(metav1validation.ValidateLabels(spec.NodeSelector, p.Child("nodeSelector")))...)

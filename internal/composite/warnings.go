@@ -1,11 +1,11 @@
-package spec
+package composite
 
 import (
 	"fmt"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 // firstUnprivilegedPort is the first port that a process without privileges may
@@ -13,7 +13,7 @@ import (
 const firstUnprivilegedPort = 1024
 
 // Warnings returns what works, but perhaps not as the user expects.
-func (s *Server) Warnings() []string {
+func (s *DittoServer) Warnings() []string {
 	var w []string
 
 	if s.Release.IsNewerThanKnown() {
@@ -28,7 +28,7 @@ func (s *Server) Warnings() []string {
 		w = append(w, fmt.Sprintf("spec.telemetry.enabled: DittoFS %s sends no traces", s.Release))
 	}
 
-	if s.Spec.UsesPostgres() && typed.Get(s.UserSpec, "database", "type").GetStringValue() == string(v1alpha1.DatabaseSQLite) {
+	if s.Spec.UsesPostgres() && protostruct.Get(s.UserSpec, "database", "type").GetStringValue() == string(v1alpha1.DatabaseSQLite) {
 		w = append(w, "spec.database.type: sqlite is overridden by spec.database.postgres")
 	}
 
@@ -49,7 +49,7 @@ func (s *Server) Warnings() []string {
 
 // PrivilegedPorts returns the container ports that a process without privileges
 // may not listen on by default.
-func (s *Server) PrivilegedPorts() []int32 {
+func (s *DittoServer) PrivilegedPorts() []int32 {
 	ports := []int32{*s.Spec.AdapterPorts.NFS, *s.Spec.AdapterPorts.SMB, *s.Spec.APIPort}
 	if s.Spec.Metrics.Enabled {
 		ports = append(ports, *s.Spec.Metrics.Port)

@@ -1,4 +1,4 @@
-package spec
+package composite
 
 import (
 	"maps"
@@ -12,15 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
-)
-
-// Names of the Service ports. They are API: scrapers and ingresses refer to
-// them.
-const (
-	PortNFS     = "nfs"
-	PortSMB     = "smb"
-	PortAPI     = "api"
-	PortMetrics = "metrics"
 )
 
 // validateService reports combinations that the API server refuses. Refused
@@ -51,8 +42,8 @@ func validateService(p *field.Path, spec *v1alpha1.DittoServerSpec) field.ErrorL
 		override *v1alpha1.ServiceOverride
 		ports    []string
 	}{
-		{p.Child("file"), &svc.File, []string{PortNFS, PortSMB}},
-		{p.Child("api"), &svc.API, []string{PortAPI}},
+		{p.Child("file"), &svc.File, []string{v1alpha1.PortNFS, v1alpha1.PortSMB}},
+		{p.Child("api"), &svc.API, []string{v1alpha1.PortAPI}},
 	} {
 		// A type that both Services take from service.type is reported there.
 		if o.override.Type != svc.Type {
@@ -62,7 +53,7 @@ func validateService(p *field.Path, spec *v1alpha1.DittoServerSpec) field.ErrorL
 		errs = append(errs, validateOverride(o.path, o.override, o.ports)...)
 
 		for _, name := range slices.Sorted(maps.Keys(o.override.NodePorts)) {
-			if name == PortSMB && !spec.SMB.Enabled {
+			if name == v1alpha1.PortSMB && !spec.SMB.Enabled {
 				continue
 			}
 

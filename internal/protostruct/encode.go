@@ -1,4 +1,4 @@
-package typed
+package protostruct
 
 import (
 	"encoding/json"

@@ -1,10 +1,10 @@
-// Package typed converts between Go types with json tags and the protobuf values
+// Package protostruct converts between Go types with json tags and the protobuf values
 // that functions exchange with Crossplane.
 //
 // encoding/json and the SDK's converters stop at the first error and tell no
 // field path; and they write zero values, which server-side apply takes for
 // intent. This package does neither.
-package typed
+package protostruct
 
 import (
 	"encoding/json"

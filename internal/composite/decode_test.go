@@ -1,4 +1,4 @@
-package spec
+package composite
 
 import (
 	"encoding/json"
@@ -74,7 +74,7 @@ func (tests errorTable) run(t *testing.T) {
 
 // decode decodes the minimal composite resource with a patch, and an input unless
 // it is empty.
-func decode(t *testing.T, patch, input string) (*Server, []string) {
+func decode(t *testing.T, patch, input string) (*DittoServer, []string) {
 	t.Helper()
 
 	var in *structpb.Struct
@@ -85,7 +85,7 @@ func decode(t *testing.T, patch, input string) (*Server, []string) {
 	return decodeStructs(toStruct(t, merge(object(t, minimal), object(t, patch))), in)
 }
 
-func decodeStructs(xr, input *structpb.Struct) (*Server, []string) {
+func decodeStructs(xr, input *structpb.Struct) (*DittoServer, []string) {
 	s, errs := Decode(xr, input)
 
 	var texts []string
@@ -932,7 +932,7 @@ func TestDecodeOddRequests(t *testing.T) {
 			}
 
 			if s == nil || s.UserSpec == nil {
-				t.Errorf("%s\nDecode(...): should return a Server with a UserSpec", tc.reason)
+				t.Errorf("%s\nDecode(...): should return a DittoServer with a UserSpec", tc.reason)
 			}
 		})
 	}
@@ -1166,7 +1166,7 @@ spec:
 
 		s, errs := Decode(x, in)
 		if s == nil {
-			t.Fatal("Decode(...): no Server")
+			t.Fatal("Decode(...): no DittoServer")
 		}
 
 		for _, err := range errs {

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/test/change"
 	"github.com/dittofs/function-dittoserver/test/cluster"
 )
@@ -65,21 +65,21 @@ func starter(t *testing.T) func(binary string) (change.Runner, func(), error) {
 		}
 	}
 	statefulSet := func(rsp *fnv1.RunFunctionResponse) *structpb.Struct {
-		return typed.Get(rsp.GetDesired().GetResources()["statefulset"].GetResource(), "spec", "forProvider", "manifest").GetStructValue()
+		return protostruct.Get(rsp.GetDesired().GetResources()["statefulset"].GetResource(), "spec", "forProvider", "manifest").GetStructValue()
 	}
 
 	functions := map[string]change.Runner{
 		thisFunction: run,
 		otherFunction: around(func(rsp *fnv1.RunFunctionResponse) {
 			if s := statefulSet(rsp); s != nil {
-				typed.Set(s, structpb.NewNumberValue(77), "spec", "template", "spec", "terminationGracePeriodSeconds")
+				protostruct.Set(s, structpb.NewNumberValue(77), "spec", "template", "spec", "terminationGracePeriodSeconds")
 			}
 		}),
 		restlessFunction: around(func(rsp *fnv1.RunFunctionResponse) {
 			calls++
 
 			if s := statefulSet(rsp); s != nil {
-				typed.Set(s, structpb.NewNumberValue(calls), "spec", "template", "spec", "terminationGracePeriodSeconds")
+				protostruct.Set(s, structpb.NewNumberValue(calls), "spec", "template", "spec", "terminationGracePeriodSeconds")
 			}
 		}),
 		losingFunction: around(func(rsp *fnv1.RunFunctionResponse) {
@@ -543,7 +543,7 @@ items:
 func observed(t *testing.T, example, version string) string {
 	t.Helper()
 
-	b, err := os.ReadFile(filepath.Join(root, "test/render/testdata/golden", example+".yaml"))
+	b, err := os.ReadFile(filepath.Join(root, "cmd/render/testdata/golden", example+".yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,6 @@
-// Package spec decodes what the function is asked for: the composite resource's
+// Package composite decodes what the function is asked for: the composite resource's
 // spec and the function's input, typed, defaulted and validated.
-package spec
+package composite
 
 import (
 	"maps"
@@ -14,7 +14,7 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 // crossplaneFields are the fields of a composite resource's spec that are
@@ -39,8 +39,8 @@ var crossplaneFields = []string{
 	"writeConnectionSecretToRef",
 }
 
-// A Server is the DittoServer that the function is asked for.
-type Server struct {
+// A DittoServer is the DittoServer that the function is asked for.
+type DittoServer struct {
 	// Name and Namespace of the Kubernetes objects: those of the claim for a claimed
 	// composite resource, else those of the composite resource.
 	Name      string
@@ -79,11 +79,11 @@ type Server struct {
 	TTL *time.Duration
 }
 
-// Decode returns the Server that a composite resource and an input ask for, and
+// Decode returns the DittoServer that a composite resource and an input ask for, and
 // everything that is wrong with them. What could be decoded is returned even if
 // there are errors.
-func Decode(xr, input *structpb.Struct) (*Server, field.ErrorList) {
-	s := &Server{}
+func Decode(xr, input *structpb.Struct) (*DittoServer, field.ErrorList) {
+	s := &DittoServer{}
 
 	errs := s.decodeInput(input)
 	errs = append(errs, s.decodeComposite(xr)...)
@@ -108,19 +108,19 @@ func covers(parent, path string) bool {
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
-func (s *Server) decodeInput(in *structpb.Struct) field.ErrorList {
+func (s *DittoServer) decodeInput(in *structpb.Struct) field.ErrorList {
 	if in == nil {
 		return nil
 	}
 
-	return typed.Decode(field.NewPath("input"), structpb.NewStructValue(in), &s.Input)
+	return protostruct.Decode(field.NewPath("input"), structpb.NewStructValue(in), &s.Input)
 }
 
-func (s *Server) decodeComposite(xr *structpb.Struct) field.ErrorList {
+func (s *DittoServer) decodeComposite(xr *structpb.Struct) field.ErrorList {
 	errs := s.decodeMetadata(field.NewPath("metadata"), xr.GetFields()["metadata"])
 
 	// Only a cluster-scoped composite resource has a claim.
-	if claim := typed.Get(xr, "spec", "claimRef"); s.ClusterScoped && isGiven(claim) {
+	if claim := protostruct.Get(xr, "spec", "claimRef"); s.ClusterScoped && isGiven(claim) {
 		errs = append(errs, s.decodeClaim(field.NewPath("spec", "claimRef"), claim)...)
 	}
 
@@ -133,7 +133,7 @@ func (s *Server) decodeComposite(xr *structpb.Struct) field.ErrorList {
 
 // decodeMetadata decodes only what this function needs of the metadata: the rest
 // is Crossplane's and the API server's.
-func (s *Server) decodeMetadata(p *field.Path, v *structpb.Value) field.ErrorList {
+func (s *DittoServer) decodeMetadata(p *field.Path, v *structpb.Value) field.ErrorList {
 	meta := v.GetStructValue()
 	s.namePath = p.Child("name")
 
@@ -146,16 +146,16 @@ func (s *Server) decodeMetadata(p *field.Path, v *structpb.Value) field.ErrorLis
 		s.namespacePath = p.Child("namespace")
 	}
 
-	errs = append(errs, typed.Decode(s.namePath, meta.GetFields()["name"], &s.Name)...)
-	errs = append(errs, typed.Decode(p.Child("namespace"), meta.GetFields()["namespace"], &s.Namespace)...)
-	errs = append(errs, typed.Decode(p.Child("generation"), meta.GetFields()["generation"], &s.Generation)...)
+	errs = append(errs, protostruct.Decode(s.namePath, meta.GetFields()["name"], &s.Name)...)
+	errs = append(errs, protostruct.Decode(p.Child("namespace"), meta.GetFields()["namespace"], &s.Namespace)...)
+	errs = append(errs, protostruct.Decode(p.Child("generation"), meta.GetFields()["generation"], &s.Generation)...)
 
-	return append(errs, typed.Decode(p.Child("annotations"), meta.GetFields()["annotations"], &s.Annotations)...)
+	return append(errs, protostruct.Decode(p.Child("annotations"), meta.GetFields()["annotations"], &s.Annotations)...)
 }
 
 // decodeClaim decodes the reference to the claim, after which the objects are
 // named.
-func (s *Server) decodeClaim(p *field.Path, v *structpb.Value) field.ErrorList {
+func (s *DittoServer) decodeClaim(p *field.Path, v *structpb.Value) field.ErrorList {
 	claim := v.GetStructValue()
 	s.namePath = p.Child("name")
 	s.Claimed = true
@@ -165,12 +165,12 @@ func (s *Server) decodeClaim(p *field.Path, v *structpb.Value) field.ErrorList {
 	}
 
 	errs := validateObject(p, v)
-	errs = append(errs, typed.Decode(s.namePath, claim.GetFields()["name"], &s.Name)...)
+	errs = append(errs, protostruct.Decode(s.namePath, claim.GetFields()["name"], &s.Name)...)
 
-	return append(errs, typed.Decode(p.Child("namespace"), claim.GetFields()["namespace"], &s.Namespace)...)
+	return append(errs, protostruct.Decode(p.Child("namespace"), claim.GetFields()["namespace"], &s.Namespace)...)
 }
 
-func (s *Server) decodeSpec(p *field.Path, v *structpb.Value) field.ErrorList {
+func (s *DittoServer) decodeSpec(p *field.Path, v *structpb.Value) field.ErrorList {
 	s.UserSpec = &structpb.Struct{Fields: maps.Clone(v.GetStructValue().GetFields())}
 
 	if v.GetStructValue() != nil {
@@ -181,7 +181,7 @@ func (s *Server) decodeSpec(p *field.Path, v *structpb.Value) field.ErrorList {
 		v = structpb.NewStructValue(s.UserSpec)
 	}
 
-	return typed.Decode(p, v, &s.Spec)
+	return protostruct.Decode(p, v, &s.Spec)
 }
 
 // validateObject reports a value that is neither an object nor missing.
@@ -190,7 +190,7 @@ func validateObject(p *field.Path, v *structpb.Value) field.ErrorList {
 		return nil
 	}
 
-	return typed.Decode(p, v, &struct{}{})
+	return protostruct.Decode(p, v, &struct{}{})
 }
 
 // isGiven says whether a field is set: not missing, not null, not the empty text.
@@ -207,10 +207,10 @@ func isGiven(v *structpb.Value) bool {
 
 // IsNative says whether the Kubernetes objects themselves are composed, without a
 // provider.
-func (s *Server) IsNative() bool { return s.Input.Compose == v1beta1.ComposeNative }
+func (s *DittoServer) IsNative() bool { return s.Input.Compose == v1beta1.ComposeNative }
 
 // Settings returns what config.yaml says of the server.
-func (s *Server) Settings() dittofs.Settings {
+func (s *DittoServer) Settings() dittofs.Settings {
 	spec := &s.Spec
 
 	settings := dittofs.Settings{
@@ -234,13 +234,13 @@ func (s *Server) Settings() dittofs.Settings {
 }
 
 // Volumes returns the persistent volumes that the server asks for.
-func (s *Server) Volumes() []dittofs.Volume {
+func (s *DittoServer) Volumes() []dittofs.Volume {
 	return dittofs.Volumes(s.Release, s.Spec.Storage.ContentSize != "", s.Spec.Cache.Path)
 }
 
 // Files returns the files that the server writes to, besides its stores: its
 // SQLite database, and its log.
-func (s *Server) Files() []string {
+func (s *DittoServer) Files() []string {
 	var files []string
 
 	if !s.Spec.UsesPostgres() {
@@ -255,6 +255,6 @@ func (s *Server) Files() []string {
 }
 
 // logsToStream says whether the server logs to its standard output or error.
-func (s *Server) logsToStream() bool {
+func (s *DittoServer) logsToStream() bool {
 	return s.Spec.Logging.Output == "stdout" || s.Spec.Logging.Output == "stderr"
 }

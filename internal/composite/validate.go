@@ -1,4 +1,4 @@
-package spec
+package composite
 
 import (
 	"errors"
@@ -22,12 +22,8 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
-	"github.com/dittofs/function-dittoserver/internal/typed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
-
-// MaxNameLength of a server. A StatefulSet's pods carry the label
-// controller-revision-hash, <name>-<hash of 10 characters>, of at most 63.
-const MaxNameLength = validation.LabelValueMaxLength - len("-") - 10
 
 // maxUsernameLength of an administrator, in bytes.
 const maxUsernameLength = 256
@@ -40,7 +36,7 @@ const (
 
 // validate returns everything that is wrong with a server, and sets what follows
 // from the spec: the release, the TTL, the kind of ProviderConfig.
-func (s *Server) validate() field.ErrorList {
+func (s *DittoServer) validate() field.ErrorList {
 	root := field.NewPath("spec")
 
 	errs := s.validateInput(field.NewPath("input"))
@@ -62,7 +58,7 @@ func (s *Server) validate() field.ErrorList {
 	return errs
 }
 
-func (s *Server) validateInput(p *field.Path) field.ErrorList {
+func (s *DittoServer) validateInput(p *field.Path) field.ErrorList {
 	var errs field.ErrorList
 
 	in := &s.Input
@@ -98,7 +94,7 @@ func (s *Server) validateInput(p *field.Path) field.ErrorList {
 }
 
 // validateProviderConfigRef fills in the kind that depends on the scope, too.
-func (s *Server) validateProviderConfigRef(p *field.Path) field.ErrorList {
+func (s *DittoServer) validateProviderConfigRef(p *field.Path) field.ErrorList {
 	ref := &s.Input.ProviderConfigRef
 
 	switch {
@@ -123,14 +119,14 @@ func (s *Server) validateProviderConfigRef(p *field.Path) field.ErrorList {
 }
 
 // validateIdentity checks what the Kubernetes objects are named after.
-func (s *Server) validateIdentity() field.ErrorList {
+func (s *DittoServer) validateIdentity() field.ErrorList {
 	var errs field.ErrorList
 
 	switch {
 	case s.Name == "":
 		errs = append(errs, field.Required(s.namePath, "the Kubernetes objects are named after it"))
-	case len(s.Name) > MaxNameLength:
-		errs = append(errs, field.TooLong(s.namePath, s.Name, MaxNameLength))
+	case len(s.Name) > v1alpha1.MaxNameLength:
+		errs = append(errs, field.TooLong(s.namePath, s.Name, v1alpha1.MaxNameLength))
 	default:
 		errs = append(errs, messages(s.namePath, s.Name, validation.IsDNS1035Label(s.Name))...)
 	}
@@ -142,7 +138,7 @@ func (s *Server) validateIdentity() field.ErrorList {
 	return append(errs, messages(s.namespacePath, s.Namespace, validation.IsDNS1123Label(s.Namespace))...)
 }
 
-func (s *Server) validateImage(p *field.Path) field.ErrorList {
+func (s *DittoServer) validateImage(p *field.Path) field.ErrorList {
 	var errs field.ErrorList
 
 	if s.Spec.Version != "" {
@@ -184,7 +180,7 @@ type port struct {
 	number int32
 }
 
-func (s *Server) validatePorts(p *field.Path) field.ErrorList {
+func (s *DittoServer) validatePorts(p *field.Path) field.ErrorList {
 	nfs := port{p.Child("nfsPort"), *s.Spec.NFSPort}
 	smb := port{p.Child("smb", "port"), *s.Spec.SMB.Port}
 	api := port{p.Child("apiPort"), *s.Spec.APIPort}
@@ -239,7 +235,7 @@ func validateUnique(ports []port, why string, reported sets.Set[[2]string]) fiel
 	return errs
 }
 
-func (s *Server) validateDatabase(p *field.Path) field.ErrorList {
+func (s *DittoServer) validateDatabase(p *field.Path) field.ErrorList {
 	db := &s.Spec.Database
 	errs := oneOf(p.Child("type"), db.Type, v1alpha1.DatabaseSQLite, v1alpha1.DatabasePostgres)
 
@@ -303,7 +299,7 @@ func validateSecretName(p *field.Path, name string) field.ErrorList {
 	return messages(p, name, validation.IsDNS1123Subdomain(name))
 }
 
-func (s *Server) validateCache(p *field.Path) field.ErrorList {
+func (s *DittoServer) validateCache(p *field.Path) field.ErrorList {
 	var errs field.ErrorList
 
 	if _, err := dittofs.ParseSize(s.Spec.Cache.Size); err != nil {
@@ -344,7 +340,7 @@ func (s *Server) validateCache(p *field.Path) field.ErrorList {
 	return errs
 }
 
-func (s *Server) validateLogging(p *field.Path) field.ErrorList {
+func (s *DittoServer) validateLogging(p *field.Path) field.ErrorList {
 	l := &s.Spec.Logging
 	errs := oneOf(p.Child("level"), l.Level, "DEBUG", "INFO", "WARN", "ERROR")
 	errs = append(errs, oneOf(p.Child("format"), l.Format, "text", "json")...)
@@ -440,13 +436,13 @@ func validateStorage(p *field.Path, s *v1alpha1.Storage) field.ErrorList {
 // parseQuantity as those are decoded that have the type already.
 func parseQuantity(s string) (resource.Quantity, bool) {
 	q := resource.Quantity{}
-	errs := typed.Decode(nil, structpb.NewStringValue(s), &q)
+	errs := protostruct.Decode(nil, structpb.NewStringValue(s), &q)
 
 	return q, len(errs) == 0
 }
 
 // volumePaths returns where the server's persistent volumes are mounted.
-func (s *Server) volumePaths() []string {
+func (s *DittoServer) volumePaths() []string {
 	var paths []string
 	for _, v := range s.Volumes() {
 		paths = append(paths, v.Paths...)

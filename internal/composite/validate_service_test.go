@@ -1,4 +1,4 @@
-package spec
+package composite
 
 import (
 	"fmt"
@@ -6,11 +6,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 )
 
 func TestPortNames(t *testing.T) {
 	want := []string{"nfs", "smb", "api", "metrics"}
-	if diff := cmp.Diff(want, []string{PortNFS, PortSMB, PortAPI, PortMetrics}); diff != "" {
+	if diff := cmp.Diff(want, []string{v1alpha1.PortNFS, v1alpha1.PortSMB, v1alpha1.PortAPI, v1alpha1.PortMetrics}); diff != "" {
 		t.Errorf("Scrapers and ingresses refer to port names: they are API\nPort names: -want, +got:\n%s", diff)
 	}
 }
