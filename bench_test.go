@@ -74,11 +74,13 @@ func BenchmarkSteps(b *testing.B) {
 	var errConfig error
 
 	in.Config, errConfig = dittofs.Config(srv.Settings(), srv.Release)
-	in.ConfigHash = digest.Of(srv, in.Config, secrets)
-	hash := func(config string) string { return digest.Of(srv, []byte(config), secrets) }
+	digests := digest.For(srv, secrets)
+	in.ConfigHash = digests.Of(in.Config)
 
 	desired, errBuild := manifest.Build(srv, in)
-	decision := guard.Decide(srv, desired, running, predecessors, secrets.State, hash)
+	facts := guard.Read(srv, desired, running, predecessors, secrets.State)
+	decision := guard.Decide(facts)
+	manifests := guard.Apply(decision, desired, running, digests)
 
 	for _, err := range []error{errs.ToAggregate(), errRead, errPredecessor, errConfig, errBuild} {
 		if err != nil {
@@ -103,21 +105,23 @@ func BenchmarkSteps(b *testing.B) {
 		{"policy.Check", func() error { return policy.Check(srv, in).ToAggregate() }},
 		{"secret.Resolve", func() error { secret.Resolve(srv, req.GetRequiredResources()); return nil }},
 		{"dittofs.Config", func() error { _, err := dittofs.Config(srv.Settings(), srv.Release); return err }},
-		{"digest.Of", func() error { digest.Of(srv, in.Config, secrets); return nil }},
+		{"digest.Of", func() error { digest.For(srv, secrets).Of(in.Config); return nil }},
 		{"manifest.Build", func() error { _, err := manifest.Build(srv, in); return err }},
-		{"guard.Decide", func() error { guard.Decide(srv, desired, running, predecessors, secrets.State, hash); return nil }},
-		{"compose.Resources", func() error { return compose.Resources(state(), srv, decision.Manifests, running, false) }},
+		{"guard.Read", func() error { guard.Read(srv, desired, running, predecessors, secrets.State); return nil }},
+		{"guard.Decide", func() error { guard.Decide(facts); return nil }},
+		{"guard.Apply", func() error { guard.Apply(decision, desired, running, digests); return nil }},
+		{"compose.Resources", func() error { return compose.Resources(state(), srv, manifests, running, false) }},
 		{"report", func() error {
 			rsp := &fnv1.RunFunctionResponse{}
 			report.Valid(rsp)
 			report.Secrets(rsp, secrets)
 			report.Rollout(rsp, decision)
 			report.Storage(rsp, decision)
-			report.Apply(rsp, xr, decision.Manifests, running)
+			report.Apply(rsp, xr, manifests, running)
 			report.Warn(rsp, append(srv.Warnings(), manifest.Warnings(srv, in)...))
 			report.Transitions(rsp, xr)
 
-			return report.Status(state(), xr, srv, decision.Manifests, running)
+			return report.Status(state(), xr, srv, manifests, running)
 		}},
 	}
 

@@ -123,7 +123,8 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 	}
 
 	// Digest.
-	in.ConfigHash = digest.Of(srv, in.Config, secrets)
+	digests := digest.For(srv, secrets)
+	in.ConfigHash = digests.Of(in.Config)
 
 	// Build.
 	desired, err := manifest.Build(srv, in)
@@ -132,22 +133,23 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 	}
 
 	// Guard.
-	decision := guard.Decide(srv, desired, running, predecessors, secrets.State, func(config string) string { return digest.Of(srv, []byte(config), secrets) })
+	decision := guard.Decide(guard.Read(srv, desired, running, predecessors, secrets.State))
+	manifests := guard.Apply(decision, desired, running, digests)
 
 	// Compose.
-	if err := compose.Resources(rsp.GetDesired(), srv, decision.Manifests, running, decision.WillMove()); err != nil {
+	if err := compose.Resources(rsp.GetDesired(), srv, manifests, running, decision.WillMove()); err != nil {
 		return err
 	}
 
 	// Report.
 	report.Rollout(rsp, decision)
 	report.Storage(rsp, decision)
-	report.Apply(rsp, xr, decision.Manifests, running)
+	report.Apply(rsp, xr, manifests, running)
 	report.Warn(rsp, append(srv.Warnings(), manifest.Warnings(srv, in)...))
 
 	report.Transitions(rsp, xr)
 
-	return report.Status(rsp.GetDesired(), xr, srv, decision.Manifests, running)
+	return report.Status(rsp.GetDesired(), xr, srv, manifests, running)
 }
 
 // ownDesired returns the desired state of earlier functions, to add to. What they

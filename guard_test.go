@@ -481,7 +481,7 @@ func TestPredecessor(t *testing.T) {
 				t.Errorf("%s\nf.RunFunction(...): want composed: %t, got: %t", tc.reason, tc.wantComposed, ok)
 			}
 
-			if got := manifest.RunningImage(protostruct.Get(composed.GetResource(), "spec", "forProvider", "manifest").GetStructValue()); got != tc.wantImage {
+			if got := manifest.ContainerImage(protostruct.Get(composed.GetResource(), "spec", "forProvider", "manifest").GetStructValue()); got != tc.wantImage {
 				t.Errorf("%s\nf.RunFunction(...): want image %s, got: %s", tc.reason, tc.wantImage, got)
 			}
 

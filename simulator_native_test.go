@@ -251,7 +251,7 @@ func TestNativeUpgradeByHand(t *testing.T) {
 			t.Errorf("%s: want a hold, got: %s", rollout, got)
 		}
 
-		if got := manifest.RunningImage(w.live["statefulset"]); got != "marmos91c/dittofs:v0.30.0" {
+		if got := manifest.ContainerImage(w.live["statefulset"]); got != "marmos91c/dittofs:v0.30.0" {
 			t.Errorf("%s: the newer server goes down to %s", rollout, got)
 		}
 
@@ -276,14 +276,14 @@ func TestNativeImageOfWebhook(t *testing.T) {
 	w := newNative(t, `{identity: {jwt: {secretRef: {name: jwt}}}}`)
 	w.input = protostructtest.FromYAML(t, "{compose: Native, policy: {images: [marmos91c/dittofs]}}")
 
-	asked := manifest.RunningImage(w.live["statefulset"])
+	asked := manifest.ContainerImage(w.live["statefulset"])
 	container := protostruct.Get(w.live["statefulset"], "spec", "template", "spec", "containers").GetListValue().GetValues()[0].GetStructValue()
 	protostruct.Set(container, structpb.NewStringValue("mirror.example.org/"+asked), "image")
 
 	hash := manifest.TemplateHash(w.live["statefulset"])
 	sts := w.stable(t).GetDesired().GetResources()["statefulset"].GetResource()
 
-	if got := manifest.RunningImage(sts); got != asked {
+	if got := manifest.ContainerImage(sts); got != asked {
 		t.Errorf("want the image %s again, got: %s", asked, got)
 	}
 

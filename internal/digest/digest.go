@@ -18,14 +18,25 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/secret"
 )
 
-// Of returns the rollout digest of a server, or "" unless every Secret is there:
+// Inputs of the rollout digest of a server, besides config.yaml.
+type Inputs struct {
+	secrets    secret.Secrets
+	generation []byte
+}
+
+// For returns the inputs of a server's rollout digest.
+func For(s *composite.DittoServer, secrets secret.Secrets) Inputs {
+	return Inputs{secrets: secrets, generation: Generation(s)}
+}
+
+// Of returns the rollout digest over config.yaml, or "" unless every Secret is there:
 // there is no digest over half of the inputs.
-func Of(s *composite.DittoServer, config []byte, secrets secret.Secrets) string {
-	if secrets.State != secret.There {
+func (i Inputs) Of(config []byte) string {
+	if i.secrets.State != secret.There {
 		return ""
 	}
 
-	return sum(config, secrets.Values, Generation(s))
+	return sum(config, i.secrets.Values, i.generation)
 }
 
 // sum returns the rollout digest as lower-case hexadecimal SHA-256 over

@@ -223,7 +223,7 @@ func digest(tb testing.TB, r request) string {
 
 	s, resolved := decode(tb, r)
 
-	return Of(s, []byte(config), resolved)
+	return For(s, resolved).Of([]byte(config))
 }
 
 func TestOf(t *testing.T) {
@@ -289,7 +289,7 @@ func TestOfStates(t *testing.T) {
 	for _, state := range []secret.State{secret.NotFetched, secret.Missing} {
 		resolved.State = state
 
-		if got := Of(s, []byte(config), resolved); got != "" {
+		if got := For(s, resolved).Of([]byte(config)); got != "" {
 			t.Errorf("%s\nOf(...): state %d: got %q", "There is no digest unless every Secret is there", state, got)
 		}
 	}
@@ -376,9 +376,9 @@ func TestOfIsStable(t *testing.T) {
 	s, resolved := decode(t, request{spec: full[:len(full)-1] + `,"replicas":1,"rollout":"Manual"}`, data: secrets()})
 	before := proto.CloneOf(s.UserSpec)
 
-	first := Of(s, []byte(config), resolved)
+	first := For(s, resolved).Of([]byte(config))
 	for range 20 {
-		if diff := cmp.Diff(first, Of(s, []byte(config), resolved)); diff != "" {
+		if diff := cmp.Diff(first, For(s, resolved).Of([]byte(config))); diff != "" {
 			t.Fatalf("%s\nOf(...): -first, +again:\n%s", "The same inputs give the same digest", diff)
 		}
 	}
@@ -387,7 +387,7 @@ func TestOfIsStable(t *testing.T) {
 		t.Errorf("%s\nOf(...): before %v, after %v", "The spec is only read", before, s.UserSpec)
 	}
 
-	if other := Of(s, []byte(config+"admin: {}\n"), resolved); other == first {
+	if other := For(s, resolved).Of([]byte(config+"admin: {}\n")); other == first {
 		t.Errorf("%s\nOf(...): still %s", "Another config.yaml gives another digest", first)
 	}
 }

@@ -158,7 +158,7 @@ func object(n manifest.Name, o *structpb.Struct) (*Resource, error) {
 func isWhole(n manifest.Name, asked *structpb.Struct) bool {
 	switch n { //nolint:exhaustive // Services have nothing to keep.
 	case manifest.StatefulSet:
-		return manifest.RunningImage(asked) != "" && protostruct.Get(asked, "spec", "selector") != nil && protostruct.Get(asked, "spec", "serviceName") != nil
+		return manifest.ContainerImage(asked) != "" && protostruct.Get(asked, "spec", "selector") != nil && protostruct.Get(asked, "spec", "serviceName") != nil
 	case manifest.ConfigMap:
 		return manifest.Config(asked) != ""
 	default:

@@ -167,7 +167,7 @@ func Storage(rsp *fnv1.RunFunctionResponse, d guard.Decision) {
 
 func rolloutMessage(d guard.Decision) string {
 	what := "The running server keeps its configuration and pod template"
-	if _, ok := d.Manifests[manifest.StatefulSet]; !ok {
+	if d.LeaveOut {
 		what = "The StatefulSet is not composed"
 	}
 

@@ -1,0 +1,85 @@
+package guard
+
+import (
+	"maps"
+
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+)
+
+// A Digester returns the rollout digest over a config.yaml.
+type Digester interface {
+	Of(config []byte) string
+}
+
+// Apply returns the manifests to compose: the desired ones, with what a Decision keeps of
+// the observed ones. It does not modify what it is given.
+func Apply(d Decision, desired manifest.Manifests, o observed.Resources, digests Digester) manifest.Manifests {
+	m := patched(maps.Clone(desired))
+
+	for n, class := range d.Classes {
+		m.set(n, stringOrNil(class), "spec", "loadBalancerClass")
+	}
+
+	if d.LeaveOut {
+		delete(m, manifest.StatefulSet)
+		return manifest.Manifests(m)
+	}
+
+	for _, f := range d.Immutable {
+		m.set(manifest.StatefulSet, protostruct.Get(o.Asked(manifest.StatefulSet), "spec", f), "spec", f)
+	}
+
+	if d.Config != "" {
+		m.set(manifest.ConfigMap, structpb.NewStringValue(d.Config), "data", dittofs.ConfigFile)
+	}
+
+	switch d.Template {
+	case TemplateDesired:
+	case TemplateAsked:
+		m.keepTemplate(o)
+	case TemplateCovering:
+		m.cover(d.Config, digests.Of([]byte(d.Config)))
+	}
+
+	return manifest.Manifests(m)
+}
+
+// patched are manifests that are changed copy by copy.
+type patched manifest.Manifests
+
+// keepTemplate keeps the whole pod template as it was asked, and the note of its image.
+func (m patched) keepTemplate(o observed.Resources) {
+	m.set(manifest.StatefulSet, protostruct.Get(o.Asked(manifest.StatefulSet), "spec", "template"), "spec", "template")
+
+	if image := manifest.AskedImage(o); image != "" {
+		m.set(manifest.ConfigMap, structpb.NewStringValue(image), "metadata", "annotations", v1alpha1.AnnotationImage)
+	}
+}
+
+// cover lets the desired pod template cover another config.yaml.
+func (m patched) cover(config, digest string) {
+	path := []string{"spec", "template", "metadata", "annotations"}
+	m.set(manifest.StatefulSet, structpb.NewStringValue(config), append(path, v1alpha1.AnnotationConfig)...)
+	m.set(manifest.StatefulSet, structpb.NewStringValue(digest), append(path, v1alpha1.AnnotationConfigHash)...)
+	m[manifest.StatefulSet] = manifest.Seal(m[manifest.StatefulSet])
+}
+
+// set replaces a manifest by a copy with the value at a path. A nil value removes the
+// field.
+func (m patched) set(n manifest.Name, v *structpb.Value, path ...string) {
+	m[n] = protostruct.With(m[n], v, path...)
+}
+
+func stringOrNil(s *string) *structpb.Value {
+	if s == nil {
+		return nil
+	}
+
+	return structpb.NewStringValue(*s)
+}

@@ -1,0 +1,122 @@
+package guard
+
+import (
+	"maps"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
+)
+
+// A digester that tells what it is asked for.
+type digester struct{}
+
+func (digester) Of(config []byte) string { return "digest of " + string(config) }
+
+func TestApply(t *testing.T) {
+	const (
+		desiredConfigMap = `{metadata: {annotations: {dittofs.io/image: "dittofs:new"}}, data: {config.yaml: new}}`
+		desiredSet       = `{spec: {replicas: 0, serviceName: new, template: {metadata: {annotations: {dittofs.io/config: new, dittofs.io/config-hash: digest of new}}, spec: {containers: [{name: dittofs, image: "dittofs:new"}]}}}}`
+		askedTemplate    = `{metadata: {annotations: {dittofs.io/config: old}}, spec: {containers: [{name: dittofs, image: "dittofs:old"}]}}`
+		desiredService   = `{spec: {type: LoadBalancer, loadBalancerClass: new}}`
+	)
+
+	parse := func(text string) *structpb.Struct { return protostructtest.FromYAML(t, text) }
+	covering := manifest.Seal(parse(`{spec: {replicas: 0, serviceName: new, template: {metadata: {annotations: {dittofs.io/config: old, dittofs.io/config-hash: digest of old}}, spec: {containers: [{name: dittofs, image: "dittofs:new"}]}}}}`))
+
+	cases := map[string]struct {
+		reason string
+		d      Decision
+
+		// want are the manifests that differ from the desired ones, nil for one that is left
+		// out.
+		want manifest.Manifests
+	}{
+		"Desired": {
+			reason: "Nothing is kept.",
+		},
+		"Classes": {
+			reason: "A Service keeps its class.",
+			d:      Decision{Classes: map[manifest.Name]*string{manifest.ServiceFile: new("old")}},
+			want:   manifest.Manifests{manifest.ServiceFile: parse(`{spec: {type: LoadBalancer, loadBalancerClass: old}}`)},
+		},
+		"NoClass": {
+			reason: "A Service keeps that it has no class.",
+			d:      Decision{Classes: map[manifest.Name]*string{manifest.ServiceFile: nil}},
+			want:   manifest.Manifests{manifest.ServiceFile: parse(`{spec: {type: LoadBalancer}}`)},
+		},
+		"LeaveOut": {
+			reason: "The StatefulSet is left out, and the classes are still kept.",
+			d:      Decision{LeaveOut: true, Classes: map[manifest.Name]*string{manifest.ServiceFile: nil}},
+			want:   manifest.Manifests{manifest.StatefulSet: nil, manifest.ServiceFile: parse(`{spec: {type: LoadBalancer}}`)},
+		},
+		"Immutable": {
+			reason: "A field keeps what was asked, also that it was not.",
+			d:      Decision{Immutable: []string{"serviceName", "selector"}},
+			want: manifest.Manifests{
+				manifest.StatefulSet: parse(`{spec: {replicas: 0, serviceName: old, selector: {a: b}, template: {metadata: {annotations: {dittofs.io/config: new, dittofs.io/config-hash: digest of new}}, spec: {containers: [{name: dittofs, image: "dittofs:new"}]}}}}`),
+			},
+		},
+		"Hold": {
+			reason: "config.yaml, the template and the note of its image are kept together; replicas follow the spec.",
+			d:      Decision{Config: "old", Template: TemplateAsked},
+			want: manifest.Manifests{
+				manifest.ConfigMap:   parse(`{metadata: {annotations: {dittofs.io/image: "dittofs:old"}}, data: {config.yaml: old}}`),
+				manifest.StatefulSet: parse(`{spec: {replicas: 0, serviceName: new, template: ` + askedTemplate + `}}`),
+			},
+		},
+		"Wait": {
+			reason: "The template waits while config.yaml moves.",
+			d:      Decision{Template: TemplateAsked},
+			want: manifest.Manifests{
+				manifest.ConfigMap:   parse(`{metadata: {annotations: {dittofs.io/image: "dittofs:old"}}, data: {config.yaml: new}}`),
+				manifest.StatefulSet: parse(`{spec: {replicas: 0, serviceName: new, template: ` + askedTemplate + `}}`),
+			},
+		},
+		"Cover": {
+			reason: "The desired template covers the config.yaml that is kept, with its digest and a new one of itself.",
+			d:      Decision{Config: "old", Template: TemplateCovering},
+			want: manifest.Manifests{
+				manifest.ConfigMap:   parse(`{metadata: {annotations: {dittofs.io/image: "dittofs:new"}}, data: {config.yaml: old}}`),
+				manifest.StatefulSet: covering,
+			},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			desired := manifest.Manifests{
+				manifest.ConfigMap:   parse(desiredConfigMap),
+				manifest.StatefulSet: parse(desiredSet),
+				manifest.ServiceFile: parse(desiredService),
+			}
+			before := manifest.Manifests{}
+
+			for n, m := range desired {
+				before[n] = proto.CloneOf(m)
+			}
+
+			o := observed.Resources{
+				manifest.StatefulSet: {Asked: parse(`{spec: {replicas: 1, serviceName: old, selector: {a: b}, template: ` + askedTemplate + `}}`)},
+			}
+
+			want := maps.Clone(before)
+			maps.Copy(want, tc.want)
+			maps.DeleteFunc(want, func(_ manifest.Name, m *structpb.Struct) bool { return m == nil })
+
+			if diff := cmp.Diff(want, Apply(tc.d, desired, o, digester{}), protocmp.Transform()); diff != "" {
+				t.Errorf("%s\nApply(...): -want, +got:\n%s", tc.reason, diff)
+			}
+
+			if diff := cmp.Diff(before, desired, protocmp.Transform()); diff != "" {
+				t.Errorf("%s\nApply(...) changes what is desired: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}

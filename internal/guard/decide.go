@@ -1,0 +1,298 @@
+// Package guard decides what of a DittoServer may change now.
+//
+// Read collects facts of what is desired, asked and live; Decide decides on these alone;
+// Apply carries a Decision out on the manifests.
+package guard
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/secret"
+)
+
+// A Reason why the pod template is, or is not, what the spec asks for.
+type Reason string
+
+// Reasons.
+const (
+	// RolledOut means that nothing waits.
+	RolledOut Reason = "RolledOut"
+
+	// SecretsNotFetched means that the Secrets are not known yet.
+	SecretsNotFetched Reason = "SecretsNotFetched"
+
+	// SecretsNotResolved means that a Secret is missing or cannot be used.
+	SecretsNotResolved Reason = "SecretsNotResolved"
+
+	// StorageMissing means that the configuration needs a volume claim that the
+	// StatefulSet does not have.
+	StorageMissing Reason = "StorageMissing"
+
+	// ApprovalRequired means that a person must approve the change.
+	ApprovalRequired Reason = "ApprovalRequired"
+
+	// RolloutInProgress means that the StatefulSet does not have the last pod
+	// template yet, whose config.yaml must stay until it has.
+	RolloutInProgress Reason = "RolloutInProgress"
+
+	// ConfigMapNotReady means that the ConfigMap does not hold config.yaml yet.
+	ConfigMapNotReady Reason = "ConfigMapNotReady"
+
+	// Recreating means that the stopped StatefulSet is left out, to be created anew
+	// with other volume claims.
+	Recreating Reason = "Recreating"
+
+	// PredecessorThere means that an earlier StatefulSet, or its Object, must be gone
+	// before there can be another one.
+	PredecessorThere Reason = "PredecessorThere"
+)
+
+// A Template is the pod template to compose.
+type Template int
+
+// Templates.
+const (
+	// TemplateDesired is what the spec asks for.
+	TemplateDesired Template = iota
+
+	// TemplateAsked is what was asked last, whole.
+	TemplateAsked
+
+	// TemplateCovering is what the spec asks for, over the config.yaml that is kept.
+	TemplateCovering
+)
+
+// A Decision is what may be composed now.
+type Decision struct {
+	// Rollout tells whether the pod template is what the spec asks for, or what it
+	// waits for.
+	Rollout Reason
+
+	// Dangers are why a change needs approval, if Rollout is ApprovalRequired.
+	Dangers []string
+
+	// Approval is the value of the annotation dittofs.io/approve that lets a change
+	// go ahead, if Rollout is ApprovalRequired.
+	Approval string
+
+	// Predecessors are what must be gone, if Rollout is PredecessorThere. There are none
+	// while they are not known.
+	Predecessors []string
+
+	// Frozen tells which settings keep what was asked or is live, since Kubernetes
+	// cannot change them, each from what to what.
+	Frozen []string
+
+	// LeaveOut reports whether no StatefulSet is composed. Crossplane deletes one that is
+	// observed.
+	LeaveOut bool
+
+	// Template to compose.
+	Template Template
+
+	// Config is the config.yaml that the ConfigMap keeps, or "" for the desired one.
+	Config string
+
+	// Immutable are the fields of the StatefulSet's spec that keep what was asked.
+	Immutable []string
+
+	// Classes are the load balancer classes that Services keep, nil for none.
+	Classes map[manifest.Name]*string
+}
+
+// WillMove reports whether the pod template moves by itself before long, so that what
+// is asked now is not what will be.
+func (d *Decision) WillMove() bool {
+	return d.Rollout == ConfigMapNotReady || d.Rollout == RolloutInProgress
+}
+
+// Decide returns what may be composed now, so that every response is safe to be
+// the last one.
+//
+// First: may this server move at all? If not, config.yaml and the pod template both stay as
+// they were asked, or a pod that restarts by itself would take half of the change. If so,
+// config.yaml moves, and the template follows once the ConfigMap holds it.
+func Decide(st State) Decision {
+	d := Decision{Rollout: RolledOut, Classes: map[manifest.Name]*string{}}
+
+	switch st.Secrets {
+	case secret.NotFetched:
+		d.Rollout = SecretsNotFetched
+	case secret.Missing:
+		d.Rollout = SecretsNotResolved
+	case secret.There:
+	}
+
+	d.freezeServices(st.Services)
+
+	if st.StatefulSet.Asked == nil {
+		d.create(st)
+		return d
+	}
+
+	recreate := d.freezeStatefulSet(st.StatefulSet.Desired, *st.StatefulSet.Asked)
+
+	switch {
+	case d.Rollout != RolledOut:
+	case d.needsApproval(st):
+		d.Rollout = ApprovalRequired
+	case recreate && st.StatefulSet.isStopped() && st.StatefulSet.Labelled:
+		d.Rollout, d.LeaveOut = Recreating, true
+		return d
+	case st.StatefulSet.lacksClaim():
+		d.Rollout = StorageMissing
+	case st.StatefulSet.isInFlight() && st.ConfigMap.Desired != st.coveredConfig():
+		d.Rollout = RolloutInProgress
+	}
+
+	if d.Rollout != RolledOut {
+		d.hold(st)
+		return d
+	}
+
+	if st.StatefulSet.Desired.Pod.Template != st.StatefulSet.Asked.Pod.Template && !st.ConfigMap.Holds(st.ConfigMap.Desired) {
+		d.Rollout, d.Template = ConfigMapNotReady, TemplateAsked
+	}
+
+	return d
+}
+
+// create decides whether there can be a StatefulSet where none is observed.
+func (d *Decision) create(st State) {
+	// Where no ConfigMap is observed, as on first creation, a pod waits for it. One that is
+	// observed but not known to be live may hold an older config.yaml.
+	if d.Rollout == RolledOut && st.ConfigMap.Observed && !st.ConfigMap.Holds(st.ConfigMap.Desired) {
+		d.Rollout = ConfigMapNotReady
+	}
+
+	if d.Rollout == RolledOut && !st.Predecessors.AreGone() {
+		d.Rollout, d.Predecessors = PredecessorThere, st.Predecessors.Names
+	}
+
+	d.LeaveOut = d.Rollout != RolledOut
+}
+
+// hold keeps config.yaml and the pod template together.
+func (d *Decision) hold(st State) {
+	d.Config, d.Template = st.coveredConfig(), TemplateAsked
+
+	// A template in flight that cannot be applied gives way to another one that covers the
+	// same config.yaml. Otherwise nothing would ever move again.
+	if d.Rollout == RolloutInProgress && st.StatefulSet.NotSynced && st.ConfigMap.Holds(d.Config) {
+		d.Template = TemplateCovering
+	}
+}
+
+// coveredConfig returns the config.yaml that the asked pod template covers, or "" if that
+// is not known.
+func (st *State) coveredConfig() string {
+	if c := st.StatefulSet.Asked.Pod.Config; c != "" {
+		return c
+	}
+
+	return st.ConfigMap.Asked
+}
+
+// isInFlight reports whether the live StatefulSet does not have the asked pod template
+// yet. It may get it at any time.
+func (s *StatefulSet) isInFlight() bool {
+	return s.liveTemplate() != s.Asked.Pod.Template
+}
+
+func (s *StatefulSet) liveTemplate() string {
+	if s.Live == nil {
+		return ""
+	}
+
+	return s.Live.Template
+}
+
+// isStopped reports whether no replica is desired or asked, and there is none. A
+// StatefulSet that could never be created has none.
+func (s *StatefulSet) isStopped() bool {
+	if s.Desired.Replicas != 0 || s.Asked.Replicas != 0 || !s.Current {
+		return false
+	}
+
+	if s.Live == nil {
+		return s.NotSynced
+	}
+
+	return s.Live.Replicas == 0 && s.Live.CurrentReplicas == 0 && s.Live.ObservedGeneration >= s.Live.Generation
+}
+
+// lacksClaim reports whether the desired server would write its database, its log or its
+// cache to a volume whose claim the asked StatefulSet does not have.
+func (s *StatefulSet) lacksClaim() bool {
+	mounted := slices.DeleteFunc(slices.Clone(s.Volumes), func(v dittofs.Volume) bool { return !s.Asked.hasClaim(v.Name) })
+
+	if s.NeedsCache && !slices.ContainsFunc(mounted, isCache) {
+		return true
+	}
+
+	return slices.ContainsFunc(s.Files, func(file string) bool { return !dittofs.IsOn(file, mounted) })
+}
+
+func (s *Spec) hasClaim(name string) bool {
+	return slices.ContainsFunc(s.Claims, func(c Claim) bool { return c.Name == name })
+}
+
+func isCache(v dittofs.Volume) bool { return v.Name == dittofs.VolumeCache }
+
+// needsApproval reports whether a change of the pod template waits for a person, and
+// notes for which approval. Going back to what was asked last never does.
+func (d *Decision) needsApproval(st State) bool {
+	desired, asked := st.StatefulSet.Desired.Pod, st.StatefulSet.Asked.Pod
+
+	// Also where the two carry the same digest: somebody may have raised the version of a
+	// native StatefulSet by hand, and what was asked last would lower it.
+	dangers := dangersOf(desired, asked)
+	if st.Manual && desired.Template != asked.Template {
+		dangers = append(dangers, "spec.rollout is Manual")
+	}
+
+	if len(dangers) == 0 || st.Approved == st.Change {
+		return false
+	}
+
+	d.Dangers, d.Approval = dangers, st.Change
+
+	return true
+}
+
+// dangersOf tells what of a change may lose data: the server would start on an
+// empty database, or on one of a newer release.
+func dangersOf(desired, asked Pod) []string {
+	var dangers []string
+
+	if want, got := desired.Release, asked.Release; want.IsOlderThan(got) {
+		dangers = append(dangers, fmt.Sprintf("the version goes down from %s to %s", got, want))
+	}
+
+	// A tag may say otherwise than the version.
+	if want, got := manifest.ImageRelease(desired.Image), manifest.ImageRelease(asked.Image); want.IsOlderThan(got) && len(dangers) == 0 {
+		dangers = append(dangers, fmt.Sprintf("the image's version goes down from %s to %s", got, want))
+	}
+
+	// Parse config.yaml only where the database may differ: parsing is slow.
+	if desired.Config != asked.Config || desired.DatabaseSecrets != asked.DatabaseSecrets {
+		if want, got := desired.database(), asked.database(); want != got {
+			dangers = append(dangers, fmt.Sprintf("the database changes from %s to %s", got, want))
+		}
+	}
+
+	return dangers
+}
+
+// database tells which database the server of a pod uses.
+func (p Pod) database() string {
+	db := dittofs.DatabaseOf(p.Config)
+	if p.DatabaseSecrets != "" {
+		db += " " + p.DatabaseSecrets
+	}
+
+	return db
+}

@@ -1,0 +1,574 @@
+package guard
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/secret"
+)
+
+// Texts of config.yaml.
+const (
+	configOld      = "database: {type: sqlite, sqlite: {path: /data/controlplane/controlplane.db}}\nlogging: {level: INFO}\n"
+	configNew      = "database: {type: sqlite, sqlite: {path: /data/controlplane/controlplane.db}}\nlogging: {level: DEBUG}\n"
+	configOther    = "database: {type: sqlite, sqlite: {path: /data/metadata/other.db}}\nlogging: {level: INFO}\n"
+	configPostgres = "database: {type: postgres}\n"
+)
+
+func release(t *testing.T, version string) dittofs.Release {
+	t.Helper()
+
+	r, err := dittofs.ParseRelease(version)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return r
+}
+
+// atRest is a server whose StatefulSet is rolled out, and whose spec asks for just that.
+func atRest(t *testing.T) State {
+	t.Helper()
+
+	spec := Spec{
+		Name:      "files",
+		Pod:       Pod{Template: "old", Config: configOld, Image: "marmos91c/dittofs:v0.29.0", Release: release(t, "0.29.0")},
+		Replicas:  1,
+		Immutable: map[string]string{"serviceName": `"files-headless"`, "selector": "{}", "podManagementPolicy": `"Parallel"`, "volumeClaimTemplates": "[controlplane, metadata]"},
+		Claims:    []Claim{{Name: "controlplane", Size: resource.MustParse("1Gi")}, {Name: "metadata", Size: resource.MustParse("10Gi")}},
+	}
+	asked := spec
+
+	return State{
+		Secrets:      secret.There,
+		Predecessors: observed.Predecessors{Fetched: true},
+		ConfigMap:    ConfigMap{Observed: true, Current: true, Desired: configOld, Asked: configOld, Live: configOld},
+		StatefulSet: StatefulSet{
+			Desired:  spec,
+			Asked:    &asked,
+			Live:     &Live{Template: "old", Generation: 2, ObservedGeneration: 2, Replicas: 1, CurrentReplicas: 1},
+			Current:  true,
+			Labelled: true,
+			Volumes:  dittofs.Volumes(release(t, "0.29.0"), false, ""),
+			Files:    []string{"/data/controlplane/controlplane.db"},
+		},
+	}
+}
+
+// Changes of a State, for cases to combine.
+
+func change(st *State) {
+	st.ConfigMap.Desired, st.StatefulSet.Desired.Pod.Config, st.StatefulSet.Desired.Pod.Template = configNew, configNew, "new"
+	st.Change = "old to new"
+}
+
+func configMapFollows(st *State) {
+	st.ConfigMap.Asked, st.ConfigMap.Live = st.ConfigMap.Desired, st.ConfigMap.Desired
+}
+
+func inFlight(st *State) {
+	st.StatefulSet.Live.Template = "older"
+}
+
+func grow(st *State) {
+	st.StatefulSet.Desired.Claims = []Claim{{Name: "controlplane", Size: resource.MustParse("1Gi")}, {Name: "metadata", Size: resource.MustParse("20Gi")}}
+	st.StatefulSet.Desired.Immutable = map[string]string{"serviceName": `"files-headless"`, "selector": "{}", "podManagementPolicy": `"Parallel"`, "volumeClaimTemplates": "[controlplane, larger metadata]"}
+}
+
+func stop(st *State) {
+	asked := *st.StatefulSet.Asked
+	asked.Replicas, st.StatefulSet.Desired.Replicas = 0, 0
+	st.StatefulSet.Asked = &asked
+	st.StatefulSet.Live.Replicas, st.StatefulSet.Live.CurrentReplicas = 0, 0
+}
+
+func none(st *State) {
+	st.StatefulSet.Asked, st.StatefulSet.Live = nil, nil
+}
+
+func downgrade(t *testing.T) func(st *State) {
+	t.Helper()
+
+	return func(st *State) {
+		change(st)
+		st.StatefulSet.Desired.Pod.Release, st.StatefulSet.Desired.Pod.Image = release(t, "0.28.1"), "marmos91c/dittofs:v0.28.1"
+	}
+}
+
+const grown = "volume claim metadata has 10Gi instead of 20Gi (expand the PersistentVolumeClaim metadata-files-0 by hand)"
+
+// What the guards do for a whole server, through time, is the simulator's.
+func TestDecide(t *testing.T) {
+	claims := []string{"volumeClaimTemplates"}
+
+	cases := map[string]struct {
+		reason string
+		do     []func(st *State)
+		want   Decision
+	}{
+		"AtRest": {
+			reason: "Nothing waits where the spec asks for what is live.",
+			want:   Decision{Rollout: RolledOut},
+		},
+		"ConfigFirst": {
+			reason: "config.yaml moves, and the template waits until the ConfigMap holds it.",
+			do:     []func(*State){change},
+			want:   Decision{Rollout: ConfigMapNotReady, Template: TemplateAsked},
+		},
+		"ConfigAskedOnly": {
+			reason: "A ConfigMap that is asked but not live may have any content by now.",
+			do:     []func(*State){change, func(st *State) { st.ConfigMap.Asked = configNew }},
+			want:   Decision{Rollout: ConfigMapNotReady, Template: TemplateAsked},
+		},
+		"ConfigLiveOnly": {
+			reason: "A ConfigMap that is live but not asked may change at any time.",
+			do:     []func(*State){change, func(st *State) { st.ConfigMap.Live = configNew }},
+			want:   Decision{Rollout: ConfigMapNotReady, Template: TemplateAsked},
+		},
+		"ConfigNotCurrent": {
+			reason: "What was asked before may be live by now.",
+			do:     []func(*State){change, configMapFollows, func(st *State) { st.ConfigMap.Current = false }},
+			want:   Decision{Rollout: ConfigMapNotReady, Template: TemplateAsked},
+		},
+		"ConfigMapGone": {
+			reason: "The template does not move without a ConfigMap.",
+			do:     []func(*State){change, func(st *State) { st.ConfigMap = ConfigMap{Desired: configNew} }},
+			want:   Decision{Rollout: ConfigMapNotReady, Template: TemplateAsked},
+		},
+		"ConfigHeld": {
+			reason: "The template follows once the ConfigMap holds config.yaml.",
+			do:     []func(*State){change, configMapFollows},
+			want:   Decision{Rollout: RolledOut},
+		},
+		"SameTemplateOtherConfigMap": {
+			reason: "A template that does not move waits for nothing.",
+			do:     []func(*State){func(st *State) { st.ConfigMap.Live = "somebody's" }},
+			want:   Decision{Rollout: RolledOut},
+		},
+
+		"SecretsNotFetched": {
+			reason: "Without Secrets there is no digest, and so no template.",
+			do:     []func(*State){change, func(st *State) { st.Secrets = secret.NotFetched }},
+			want:   Decision{Rollout: SecretsNotFetched, Config: configOld, Template: TemplateAsked},
+		},
+		"SecretsMissing": {
+			reason: "A held server keeps config.yaml and template together.",
+			do:     []func(*State){change, func(st *State) { st.Secrets = secret.Missing }},
+			want:   Decision{Rollout: SecretsNotResolved, Config: configOld, Template: TemplateAsked},
+		},
+		"SecretsMissingNoCopy": {
+			reason: "A template without a copy of config.yaml keeps that of the ConfigMap.",
+			do: []func(*State){change, func(st *State) {
+				st.Secrets = secret.Missing
+				st.StatefulSet.Asked.Pod.Config = ""
+				st.ConfigMap.Asked = "asked"
+			}},
+			want: Decision{Rollout: SecretsNotResolved, Config: "asked", Template: TemplateAsked},
+		},
+		"SecretsMissingNoConfig": {
+			reason: "A ConfigMap never loses its configuration.",
+			do: []func(*State){change, func(st *State) {
+				st.Secrets = secret.Missing
+				st.StatefulSet.Asked.Pod.Config = ""
+				st.ConfigMap = ConfigMap{Desired: configNew}
+			}},
+			want: Decision{Rollout: SecretsNotResolved, Template: TemplateAsked},
+		},
+
+		"Downgrade": {
+			reason: "An older release may not read the database of a newer one.",
+			do:     []func(*State){downgrade(t)},
+			want:   Decision{Rollout: ApprovalRequired, Dangers: []string{"the version goes down from 0.29.0 to 0.28.1"}, Approval: "old to new", Config: configOld, Template: TemplateAsked},
+		},
+		"DowngradeWrongApproval": {
+			reason: "An approval is of one change, and of no other.",
+			do:     []func(*State){downgrade(t), func(st *State) { st.Approved = "older to new" }},
+			want:   Decision{Rollout: ApprovalRequired, Dangers: []string{"the version goes down from 0.29.0 to 0.28.1"}, Approval: "old to new", Config: configOld, Template: TemplateAsked},
+		},
+		"DowngradeApproved": {
+			reason: "An approved change goes the way of every change.",
+			do:     []func(*State){downgrade(t), func(st *State) { st.Approved = "old to new" }},
+			want:   Decision{Rollout: ConfigMapNotReady, Template: TemplateAsked},
+		},
+		"DowngradeWithoutSecrets": {
+			reason: "There is nothing to approve before the Secrets are there.",
+			do:     []func(*State){downgrade(t), func(st *State) { st.Secrets = secret.Missing }},
+			want:   Decision{Rollout: SecretsNotResolved, Config: configOld, Template: TemplateAsked},
+		},
+		"ImageDowngrade": {
+			reason: "The tag of an image may go down while the version stays.",
+			do:     []func(*State){change, func(st *State) { st.StatefulSet.Desired.Pod.Image = "registry.example.org/dittofs:v0.20.0" }},
+			want:   Decision{Rollout: ApprovalRequired, Dangers: []string{"the image's version goes down from 0.29.0 to 0.20.0"}, Approval: "old to new", Config: configOld, Template: TemplateAsked},
+		},
+		"ReleaseRaisedByHand": {
+			reason: "What was asked last would lower a version that somebody raised, whatever digest the template carries.",
+			do: []func(*State){func(st *State) {
+				st.StatefulSet.Asked.Pod.Release, st.StatefulSet.Asked.Pod.Image = release(t, "0.30.0"), "marmos91c/dittofs:v0.30.0"
+				st.Change = "by hand"
+			}},
+			want: Decision{Rollout: ApprovalRequired, Dangers: []string{"the version goes down from 0.30.0 to 0.29.0"}, Approval: "by hand", Config: configOld, Template: TemplateAsked},
+		},
+		"Upgrade": {
+			reason: "A newer release is nothing to approve.",
+			do: []func(*State){change, configMapFollows, func(st *State) {
+				st.StatefulSet.Desired.Pod.Release, st.StatefulSet.Desired.Pod.Image = release(t, "0.30.0"), "marmos91c/dittofs:v0.30.0"
+			}},
+			want: Decision{Rollout: RolledOut},
+		},
+		"SQLitePath": {
+			reason: "The server would start on an empty database.",
+			do:     []func(*State){change, func(st *State) { st.ConfigMap.Desired, st.StatefulSet.Desired.Pod.Config = configOther, configOther }},
+			want: Decision{
+				Rollout: ApprovalRequired, Approval: "old to new", Config: configOld, Template: TemplateAsked,
+				Dangers: []string{"the database changes from sqlite /data/controlplane/controlplane.db to sqlite /data/metadata/other.db"},
+			},
+		},
+		"DatabaseType": {
+			reason: "The server would start on an empty database.",
+			do: []func(*State){change, func(st *State) {
+				st.ConfigMap.Desired, st.StatefulSet.Desired.Pod.Config = configPostgres, configPostgres
+				st.StatefulSet.Desired.Pod.DatabaseSecrets = "db/host db/database"
+			}},
+			want: Decision{
+				Rollout: ApprovalRequired, Approval: "old to new", Config: configOld, Template: TemplateAsked,
+				Dangers: []string{"the database changes from sqlite /data/controlplane/controlplane.db to postgres db/host db/database"},
+			},
+		},
+		"DatabaseSecret": {
+			reason: "Another Secret is another database, though config.yaml is the same.",
+			do: []func(*State){func(st *State) {
+				for _, p := range []*Pod{&st.StatefulSet.Desired.Pod, &st.StatefulSet.Asked.Pod} {
+					p.Config, p.DatabaseSecrets = configPostgres, "db/host db/database"
+				}
+
+				st.ConfigMap = ConfigMap{Observed: true, Current: true, Desired: configPostgres, Asked: configPostgres, Live: configPostgres}
+				st.StatefulSet.Desired.Pod.DatabaseSecrets, st.StatefulSet.Desired.Pod.Template, st.Change = "db2/host db2/database", "new", "old to new"
+			}},
+			want: Decision{
+				Rollout: ApprovalRequired, Approval: "old to new", Config: configPostgres, Template: TemplateAsked,
+				Dangers: []string{"the database changes from postgres db/host db/database to postgres db2/host db2/database"},
+			},
+		},
+		"Manual": {
+			reason: "Under the rollout Manual every change of the template waits.",
+			do:     []func(*State){change, func(st *State) { st.Manual = true }},
+			want:   Decision{Rollout: ApprovalRequired, Dangers: []string{"spec.rollout is Manual"}, Approval: "old to new", Config: configOld, Template: TemplateAsked},
+		},
+		"ManualAtRest": {
+			reason: "Nothing waits where the template does not change.",
+			do:     []func(*State){func(st *State) { st.Manual = true }},
+			want:   Decision{Rollout: RolledOut},
+		},
+
+		"InFlight": {
+			reason: "While a template is on its way, the config.yaml that it covers stays.",
+			do:     []func(*State){change, inFlight},
+			want:   Decision{Rollout: RolloutInProgress, Config: configOld, Template: TemplateAsked},
+		},
+		"InFlightUnknown": {
+			reason: "A StatefulSet that is not live yet may get any template.",
+			do:     []func(*State){change, func(st *State) { st.StatefulSet.Live = nil }},
+			want:   Decision{Rollout: RolloutInProgress, Config: configOld, Template: TemplateAsked},
+		},
+		"InFlightSameConfig": {
+			reason: "A template over the same config.yaml may take the place of one that is on its way.",
+			do: []func(*State){inFlight, func(st *State) {
+				st.StatefulSet.Desired.Pod.Template, st.Change = "new", "old to new"
+			}},
+			want: Decision{Rollout: RolledOut},
+		},
+		"Refused": {
+			reason: "A template that the API server refuses gives way to one over the same config.yaml.",
+			do:     []func(*State){change, inFlight, func(st *State) { st.StatefulSet.NotSynced = true }},
+			want:   Decision{Rollout: RolloutInProgress, Config: configOld, Template: TemplateCovering},
+		},
+		"RefusedOtherConfigMap": {
+			reason: "A pod must not start on another config.yaml than its template covers.",
+			do:     []func(*State){change, inFlight, func(st *State) { st.StatefulSet.NotSynced, st.ConfigMap.Live = true, "somebody's" }},
+			want:   Decision{Rollout: RolloutInProgress, Config: configOld, Template: TemplateAsked},
+		},
+
+		"Immutable": {
+			reason: "The fields that Kubernetes refuses to change stay, and the rest goes through.",
+			do: []func(*State){change, configMapFollows, func(st *State) {
+				st.StatefulSet.Desired.Immutable = map[string]string{"serviceName": `"other"`, "selector": `{"a":"b"}`, "volumeClaimTemplates": "[controlplane, metadata]"}
+			}},
+			want: Decision{
+				Rollout: RolledOut, Immutable: []string{"serviceName", "selector", "podManagementPolicy"},
+				Frozen: []string{
+					"StatefulSet field serviceName is kept (it changes as volume claims do)",
+					"StatefulSet field selector is kept (it changes as volume claims do)",
+					"StatefulSet field podManagementPolicy is kept (it changes as volume claims do)",
+				},
+			},
+		},
+		"Grow": {
+			reason: "A claim template stays, and the user is told how to expand the claim.",
+			do:     []func(*State){change, configMapFollows, grow},
+			want:   Decision{Rollout: RolledOut, Immutable: claims, Frozen: []string{grown}},
+		},
+		"SameClaims": {
+			reason: "Another spelling of a size is the same size, and is not sent.",
+			do: []func(*State){grow, func(st *State) {
+				st.StatefulSet.Desired.Claims[1].Size = resource.MustParse("10240Mi")
+			}},
+			want: Decision{Rollout: RolledOut, Immutable: claims},
+		},
+		"ClaimDropped": {
+			reason: "A claim that is not desired any more does no harm.",
+			do:     []func(*State){grow, func(st *State) { st.StatefulSet.Desired.Claims = st.StatefulSet.Desired.Claims[:1] }},
+			want:   Decision{Rollout: RolledOut, Immutable: claims},
+		},
+		"ClaimChanges": {
+			reason: "A claim cannot shrink, an empty class is another one than none, and a new claim is missing.",
+			do: []func(*State){grow, func(st *State) {
+				st.StatefulSet.Desired.Claims = []Claim{
+					{Name: "controlplane", Size: resource.MustParse("1Gi"), Class: new("")},
+					{Name: "metadata", Size: resource.MustParse("5Gi"), Class: new("fast")},
+					{Name: "content", Size: resource.MustParse("1Ti")},
+				}
+			}},
+			want: Decision{
+				Rollout: RolledOut, Immutable: claims,
+				Frozen: []string{
+					`volume claim controlplane has the default storage class instead of the storage class "" (an existing PersistentVolumeClaim keeps its class)`,
+					"volume claim metadata has 10Gi instead of 5Gi (an existing PersistentVolumeClaim cannot shrink)",
+					`volume claim metadata has the default storage class instead of the storage class "fast" (an existing PersistentVolumeClaim keeps its class)`,
+					"volume claim content of 1Ti is missing, and nothing is mounted in its place",
+				},
+			},
+		},
+
+		"Recreate": {
+			reason: "A stopped StatefulSet is left out once, and composed anew with the desired claims.",
+			do:     []func(*State){grow, stop},
+			want:   Decision{Rollout: Recreating, LeaveOut: true, Immutable: claims, Frozen: []string{grown}},
+		},
+		"RecreateWithoutLabels": {
+			reason: "A StatefulSet that could not be found again is not left out: it gets its labels first.",
+			do:     []func(*State){grow, stop, func(st *State) { st.StatefulSet.Labelled = false }},
+			want:   Decision{Rollout: RolledOut, Immutable: claims, Frozen: []string{grown}},
+		},
+		"RecreateUnapproved": {
+			reason: "An unapproved change is not what a StatefulSet is created anew with.",
+			do:     []func(*State){downgrade(t), grow, stop},
+			want: Decision{
+				Rollout: ApprovalRequired, Dangers: []string{"the version goes down from 0.29.0 to 0.28.1"}, Approval: "old to new",
+				Config: configOld, Template: TemplateAsked, Immutable: claims, Frozen: []string{grown},
+			},
+		},
+		"RecreateStarting": {
+			reason: "A server that the spec starts again is not stopped.",
+			do:     []func(*State){grow, stop, func(st *State) { st.StatefulSet.Desired.Replicas = 1 }},
+			want:   Decision{Rollout: RolledOut, Immutable: claims, Frozen: []string{grown}},
+		},
+		"RecreateAskedForOne": {
+			reason: "The provider may be starting a pod.",
+			do:     []func(*State){grow, stop, func(st *State) { st.StatefulSet.Asked.Replicas = 1 }},
+			want:   Decision{Rollout: RolledOut, Immutable: claims, Frozen: []string{grown}},
+		},
+		"RecreateLiveAskedForOne": {
+			reason: "The controller may be starting a pod.",
+			do:     []func(*State){grow, stop, func(st *State) { st.StatefulSet.Live.Replicas = 1 }},
+			want:   Decision{Rollout: RolledOut, Immutable: claims, Frozen: []string{grown}},
+		},
+		"RecreateStillRuns": {
+			reason: "The pod is not gone yet.",
+			do:     []func(*State){grow, stop, func(st *State) { st.StatefulSet.Live.CurrentReplicas = 1 }},
+			want:   Decision{Rollout: RolledOut, Immutable: claims, Frozen: []string{grown}},
+		},
+		"RecreateOldStatus": {
+			reason: "The status is of an older generation.",
+			do:     []func(*State){grow, stop, func(st *State) { st.StatefulSet.Live.Generation = 3 }},
+			want:   Decision{Rollout: RolledOut, Immutable: claims, Frozen: []string{grown}},
+		},
+		"RecreateNotCurrent": {
+			reason: "What is live may not be of what was asked last.",
+			do:     []func(*State){grow, stop, func(st *State) { st.StatefulSet.Current = false }},
+			want:   Decision{Rollout: RolledOut, Immutable: claims, Frozen: []string{grown}},
+		},
+		"RecreateNotLive": {
+			reason: "A StatefulSet that nobody has seen may come up.",
+			do:     []func(*State){grow, stop, func(st *State) { st.StatefulSet.Live = nil }},
+			want:   Decision{Rollout: RolledOut, Immutable: claims, Frozen: []string{grown}},
+		},
+		"RecreateNeverCreated": {
+			reason: "A StatefulSet that could never be created does not stay for ever.",
+			do:     []func(*State){grow, stop, func(st *State) { st.StatefulSet.Live, st.StatefulSet.NotSynced = nil, true }},
+			want:   Decision{Rollout: Recreating, LeaveOut: true, Immutable: claims, Frozen: []string{grown}},
+		},
+
+		"FileWithoutClaim": {
+			reason: "The log would be on a volume that is not there.",
+			do: []func(*State){change, func(st *State) {
+				st.StatefulSet.Volumes = dittofs.Volumes(release(t, "0.29.0"), true, "")
+				st.StatefulSet.Files = append(st.StatefulSet.Files, "/data/content/log")
+			}},
+			want: Decision{Rollout: StorageMissing, Config: configOld, Template: TemplateAsked},
+		},
+		"CacheWithoutClaim": {
+			reason: "A release with a cache needs its claim.",
+			do: []func(*State){change, func(st *State) {
+				st.StatefulSet.Volumes = dittofs.Volumes(release(t, "0.8.0"), false, "/data/cache")
+				st.StatefulSet.NeedsCache = true
+			}},
+			want: Decision{Rollout: StorageMissing, Config: configOld, Template: TemplateAsked},
+		},
+		"CacheWithClaim": {
+			reason: "A release with a cache has its claim.",
+			do: []func(*State){func(st *State) {
+				st.StatefulSet.Volumes = dittofs.Volumes(release(t, "0.8.0"), false, "/data/cache")
+				st.StatefulSet.NeedsCache = true
+				st.StatefulSet.Asked.Claims = append(st.StatefulSet.Asked.Claims, Claim{Name: dittofs.VolumeCache})
+			}},
+			want: Decision{Rollout: RolledOut},
+		},
+
+		"Create": {
+			reason: "On first creation a pod waits for its ConfigMap by itself.",
+			do:     []func(*State){none, func(st *State) { st.ConfigMap = ConfigMap{Desired: configOld} }},
+			want:   Decision{Rollout: RolledOut},
+		},
+		"CreateOnOtherConfigMap": {
+			reason: "A ConfigMap that is there may hold an older config.yaml.",
+			do:     []func(*State){none, func(st *State) { st.ConfigMap.Live = "somebody's" }},
+			want:   Decision{Rollout: ConfigMapNotReady, LeaveOut: true},
+		},
+		"CreateWithoutSecrets": {
+			reason: "Nothing runs without its Secrets.",
+			do:     []func(*State){none, func(st *State) { st.Secrets = secret.Missing }},
+			want:   Decision{Rollout: SecretsNotResolved, LeaveOut: true},
+		},
+		"CreateUnknownPredecessor": {
+			reason: "What is not known may be there.",
+			do:     []func(*State){none, func(st *State) { st.Predecessors = observed.Predecessors{} }},
+			want:   Decision{Rollout: PredecessorThere, LeaveOut: true},
+		},
+		"CreatePredecessor": {
+			reason: "Two StatefulSets cannot have one name.",
+			do:     []func(*State){none, func(st *State) { st.Predecessors.Names = []string{"Object files-abc"} }},
+			want:   Decision{Rollout: PredecessorThere, LeaveOut: true, Predecessors: []string{"Object files-abc"}},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			st := atRest(t)
+			for _, do := range tc.do {
+				do(&st)
+			}
+
+			if diff := cmp.Diff(tc.want, Decide(st), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("%s\nDecide(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestDecideServices(t *testing.T) {
+	other := LoadBalancer{}
+	class := func(c string) LoadBalancer { return LoadBalancer{Is: true, Class: &c} }
+	noClass := LoadBalancer{Is: true}
+
+	const frozen = `load balancer class of service-file is "a" instead of "b" (give the Service the type ClusterIP until the condition Applied is True, and then LoadBalancer again)`
+
+	cases := map[string]struct {
+		reason              string
+		desired, asked, got LoadBalancer
+		wantFrozen          []string
+		wantClasses         map[manifest.Name]*string
+	}{
+		"Same":         {"Nothing changes.", class("a"), class("a"), class("a"), nil, nil},
+		"Other":        {"The class of a load balancer stays.", class("b"), class("a"), class("a"), []string{frozen}, map[manifest.Name]*string{"service-file": new("a")}},
+		"HalfApplied":  {"What was asked in between may not be applied.", class("b"), other, class("a"), []string{frozen}, map[manifest.Name]*string{"service-file": new("a")}},
+		"NotLive":      {"What was asked last may be live by now.", class("b"), class("a"), other, []string{frozen}, map[manifest.Name]*string{"service-file": new("a")}},
+		"Webhook":      {"A class that nobody asked for stays without being asked for.", noClass, noClass, class("a"), nil, nil},
+		"NotBefore":    {"A Service that becomes a load balancer takes any class.", class("b"), other, other, nil, nil},
+		"NotAnyMore":   {"A Service that is no load balancer any more has none.", other, class("a"), class("a"), nil, nil},
+		"ClassRemoved": {"A class cannot be removed.", noClass, class("a"), class("a"), []string{`load balancer class of service-file is "a" instead of "" (give the Service the type ClusterIP until the condition Applied is True, and then LoadBalancer again)`}, map[manifest.Name]*string{"service-file": new("a")}},
+		"ClassAdded":   {"A class cannot be added.", class("b"), noClass, noClass, []string{`load balancer class of service-file is "" instead of "b" (give the Service the type ClusterIP until the condition Applied is True, and then LoadBalancer again)`}, map[manifest.Name]*string{"service-file": nil}},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			st := atRest(t)
+			st.Services = []Service{{Name: manifest.ServiceFile, Desired: tc.desired, Asked: tc.asked, Live: tc.got}}
+
+			want := Decision{Rollout: RolledOut, Frozen: tc.wantFrozen, Classes: tc.wantClasses}
+			if diff := cmp.Diff(want, Decide(st), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("%s\nDecide(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// TestDecideProperties tries every combination of the changes above.
+func TestDecideProperties(t *testing.T) {
+	changes := map[string]func(st *State){
+		"change":           change,
+		"downgrade":        downgrade(t),
+		"configMapFollows": configMapFollows,
+		"inFlight":         inFlight,
+		"grow":             grow,
+		"stop":             stop,
+		"manual":           func(st *State) { st.Manual = true },
+		"approved":         func(st *State) { st.Approved = st.Change },
+		"secretsMissing":   func(st *State) { st.Secrets = secret.Missing },
+		"refused":          func(st *State) { st.StatefulSet.NotSynced = true },
+		"notCurrent":       func(st *State) { st.StatefulSet.Current, st.ConfigMap.Current = false, false },
+		"noLabels":         func(st *State) { st.StatefulSet.Labelled = false },
+	}
+	// Later changes read what earlier ones wrote.
+	order := []string{"change", "downgrade", "configMapFollows", "inFlight", "grow", "stop", "manual", "approved", "secretsMissing", "refused", "notCurrent", "noLabels"}
+
+	for set := range 1 << len(order) {
+		st := atRest(t)
+
+		var names []string
+
+		for i, name := range order {
+			if set&(1<<i) != 0 {
+				changes[name](&st)
+				names = append(names, name)
+			}
+		}
+
+		d := Decide(st)
+		fail := func(property string) { t.Fatalf("Decide(%v): %s: %+v", names, property, d) }
+
+		if d.LeaveOut && (d.Rollout != Recreating || st.StatefulSet.Live.CurrentReplicas != 0) {
+			fail("a StatefulSet that is not stopped is left out")
+		}
+
+		if d.Rollout == RolledOut && (d.Template != TemplateDesired || d.Config != "") {
+			fail("what is rolled out is kept")
+		}
+
+		if st.Secrets != secret.There && (d.Template != TemplateAsked || d.Config != configOld) {
+			fail("a server moves without its Secrets")
+		}
+
+		if d.Rollout == ApprovalRequired && (d.Template != TemplateAsked || d.Config != configOld || d.Approval == "" || len(d.Dangers) == 0) {
+			fail("a server moves without approval, or nobody is told how to approve")
+		}
+
+		// The pod that comes up next finds the config.yaml that its template covers.
+		if moves := d.Template == TemplateDesired && st.StatefulSet.Desired.Pod.Template != st.StatefulSet.Asked.Pod.Template && !d.LeaveOut; moves && !st.ConfigMap.Holds(st.ConfigMap.Desired) {
+			fail("a pod template moves before its ConfigMap")
+		}
+
+		if d.Template == TemplateCovering && !st.ConfigMap.Holds(d.Config) {
+			fail("a pod template covers a config.yaml that the ConfigMap does not hold")
+		}
+
+		if st.StatefulSet.Desired.Immutable["volumeClaimTemplates"] != st.StatefulSet.Asked.Immutable["volumeClaimTemplates"] && len(d.Immutable) == 0 {
+			fail("claims change")
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package guard
+
+import (
+	"fmt"
+	"slices"
+
+	"k8s.io/utils/ptr"
+)
+
+// freezeStatefulSet keeps what Kubernetes cannot change of the asked StatefulSet, and
+// reports whether something was kept that the spec asks to be otherwise. Then the
+// StatefulSet has to be created anew.
+func (d *Decision) freezeStatefulSet(desired, asked Spec) bool {
+	frozen := len(d.Frozen)
+
+	for _, f := range immutable {
+		if desired.Immutable[f] == asked.Immutable[f] {
+			continue
+		}
+
+		// Claims are kept also where they are equal but for their spelling: 1024Mi is 1Gi.
+		d.Immutable = append(d.Immutable, f)
+
+		if f == volumeClaimTemplates {
+			d.Frozen = append(d.Frozen, claimChanges(asked.Name, desired.Claims, asked.Claims)...)
+		} else {
+			d.Frozen = append(d.Frozen, fmt.Sprintf("StatefulSet field %s is kept (it changes as volume claims do)", f))
+		}
+	}
+
+	return len(d.Frozen) > frozen
+}
+
+// claimChanges tells how the desired volume claims of a server differ from the asked ones.
+// An asked claim that is not desired any more does no harm.
+func claimChanges(server string, desired, asked []Claim) []string {
+	var changes []string
+
+	for _, want := range desired {
+		i := slices.IndexFunc(asked, func(c Claim) bool { return c.Name == want.Name })
+		if i < 0 {
+			changes = append(changes, fmt.Sprintf("volume claim %s of %s is missing, and nothing is mounted in its place", want.Name, want.Size.String()))
+			continue
+		}
+
+		got := asked[i]
+
+		switch got.Size.Cmp(want.Size) {
+		case 1:
+			changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (an existing PersistentVolumeClaim cannot shrink)", want.Name, got.Size.String(), want.Size.String()))
+		case -1:
+			changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (expand the PersistentVolumeClaim %s-%s-0 by hand)", want.Name, got.Size.String(), want.Size.String(), want.Name, server))
+		}
+
+		if !ptr.Equal(want.Class, got.Class) {
+			changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (an existing PersistentVolumeClaim keeps its class)", want.Name, className(got.Class), className(want.Class)))
+		}
+	}
+
+	return changes
+}
+
+// className tells a storage class. An empty class is another one than none, which means
+// the cluster's default.
+func className(class *string) string {
+	if class == nil {
+		return "the default storage class"
+	}
+
+	return fmt.Sprintf("the storage class %q", *class)
+}
+
+// freezeServices keeps the class of each load balancer: Kubernetes cannot change it.
+func (d *Decision) freezeServices(services []Service) {
+	for _, svc := range services {
+		// What was asked last may not be applied yet.
+		got := svc.Live
+		if !got.Is {
+			got = svc.Asked
+		}
+
+		if !svc.Desired.Is || !got.Is || ptr.Equal(svc.Desired.Class, got.Class) {
+			continue
+		}
+
+		// One that nobody asked for is a webhook's, and stays without being asked for.
+		if svc.Desired.Class == nil && svc.Asked.Class == nil {
+			continue
+		}
+
+		d.Frozen = append(d.Frozen, fmt.Sprintf("load balancer class of %s is %q instead of %q (give the Service the type ClusterIP until the condition Applied is True, and then LoadBalancer again)", svc.Name, ptr.Deref(got.Class, ""), ptr.Deref(svc.Desired.Class, "")))
+		d.Classes[svc.Name] = got.Class
+	}
+}

@@ -1,0 +1,294 @@
+package guard
+
+import (
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/types/known/structpb"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/secret"
+)
+
+// A State is what a decision is made on: plain facts of what the spec asks for
+// (desired), of what was sent last (asked), and of what the cluster has (live).
+type State struct {
+	// Secrets that the spec names.
+	Secrets secret.State
+
+	// Manual reports whether every change of the pod template waits for a person.
+	Manual bool
+
+	// Approved is the value of the annotation dittofs.io/approve.
+	Approved string
+
+	// Change names the change from the asked pod template to the desired one. It is empty
+	// where the two have the same facts.
+	Change string
+
+	// Predecessors are the StatefulSets or Objects that still occupy the name of a
+	// StatefulSet that is not observed.
+	Predecessors observed.Predecessors
+
+	ConfigMap   ConfigMap
+	StatefulSet StatefulSet
+
+	// Services that are, or were, load balancers.
+	Services []Service
+}
+
+// A ConfigMap is the state of the server's ConfigMap.
+type ConfigMap struct {
+	// Desired, Asked and Live are its config.yaml, or "" where there is none.
+	Desired, Asked, Live string
+
+	// Observed reports whether there is a composed resource.
+	Observed bool
+
+	// Current reports whether Live is of what was asked last.
+	Current bool
+}
+
+// Holds reports whether the ConfigMap holds a config.yaml, asked and live. One alone can
+// be a step behind the other.
+func (c ConfigMap) Holds(config string) bool {
+	return c.Observed && c.Current && c.Asked == config && c.Live == config
+}
+
+// A StatefulSet is the state of the server's StatefulSet.
+type StatefulSet struct {
+	Desired Spec
+
+	// Asked is nil where no StatefulSet is observed.
+	Asked *Spec
+
+	// Live is nil where there is none, or none is known yet.
+	Live *Live
+
+	// Current reports whether Live is of what was asked last.
+	Current bool
+
+	// NotSynced reports whether what was asked is known not to be applied.
+	NotSynced bool
+
+	// Labelled reports whether a StatefulSet that is left out once is found again.
+	Labelled bool
+
+	// Volumes of the desired server. It mounts those that have a claim.
+	Volumes []dittofs.Volume
+
+	// Files that the desired server writes to, and that must be on a mounted volume.
+	Files []string
+
+	// NeedsCache reports whether the desired server's release writes to the cache's volume.
+	NeedsCache bool
+}
+
+// A Spec is what the guards compare of a StatefulSet's manifest.
+type Spec struct {
+	// Name of the StatefulSet, and so of the server.
+	Name string
+
+	Pod Pod
+
+	Replicas float64
+
+	// Immutable fields by name, as JSON. Kubernetes refuses to change them.
+	Immutable map[string]string
+
+	// Claims are the volume claim templates.
+	Claims []Claim
+}
+
+// A Claim is what the guards compare of a volume claim template.
+type Claim struct {
+	Name string
+	Size resource.Quantity
+
+	// Class is nil for the cluster's default storage class.
+	Class *string
+}
+
+// A Pod is what the guards compare of a pod template.
+type Pod struct {
+	// Template is the digest that the pod template carries of itself.
+	Template string
+
+	// Config is the config.yaml that the pod template covers.
+	Config string
+
+	// Image of the server, and the Release that the pod template names.
+	Image   string
+	Release dittofs.Release
+
+	// DatabaseSecrets are the Secrets and keys that tell where the database is.
+	DatabaseSecrets string
+}
+
+// A Live is what the guards ask of a live StatefulSet.
+type Live struct {
+	// Template is the digest that the live pod template carries of itself.
+	Template string
+
+	// Generation of the live StatefulSet, and that of its status.
+	Generation, ObservedGeneration float64
+
+	// Replicas that the live StatefulSet asks for, and those that there are.
+	Replicas, CurrentReplicas float64
+}
+
+// A Service is the state of the load balancer class of a Service.
+type Service struct {
+	Name                 manifest.Name
+	Desired, Asked, Live LoadBalancer
+}
+
+// A LoadBalancer is what the guards compare of a Service's manifest.
+type LoadBalancer struct {
+	// Is reports whether the Service is one.
+	Is bool
+
+	// Class is nil where none is named.
+	Class *string
+}
+
+// immutable are the fields of a StatefulSet's spec that Kubernetes refuses to change. A
+// provider that asks for another value gets stuck.
+//
+//nolint:gochecknoglobals // A table.
+var immutable = []string{"serviceName", "selector", "podManagementPolicy", volumeClaimTemplates}
+
+// volumeClaimTemplates are told claim by claim.
+const volumeClaimTemplates = "volumeClaimTemplates"
+
+// Read returns the State of a server.
+func Read(s *composite.DittoServer, desired manifest.Manifests, o observed.Resources, p observed.Predecessors, secrets secret.State) State {
+	st := State{
+		Secrets:      secrets,
+		Manual:       s.Spec.Rollout == v1alpha1.RolloutManual,
+		Approved:     s.Annotations[v1alpha1.AnnotationApprove],
+		Predecessors: p,
+		ConfigMap: ConfigMap{
+			Desired: manifest.Config(desired[manifest.ConfigMap]),
+			Asked:   manifest.Config(o.Asked(manifest.ConfigMap)),
+			Live:    manifest.Config(o.Live(manifest.ConfigMap)),
+		},
+		StatefulSet: StatefulSet{
+			Desired:    readSpec(desired[manifest.StatefulSet]),
+			Live:       readLive(o.Live(manifest.StatefulSet)),
+			Volumes:    s.Volumes(),
+			Files:      filesOnVolumes(s),
+			NeedsCache: needsCache(s, manifest.Release(s, manifest.Image(s, o))),
+		},
+	}
+
+	if cm := o[manifest.ConfigMap]; cm != nil {
+		st.ConfigMap.Observed, st.ConfigMap.Current = true, cm.Current
+	}
+
+	if sts := o[manifest.StatefulSet]; sts != nil {
+		asked := readSpec(sts.Asked)
+		st.StatefulSet.Asked = &asked
+		st.StatefulSet.Current, st.StatefulSet.NotSynced = sts.Current, sts.IsNotSynced()
+		st.StatefulSet.Labelled = observed.IsFoundAgain(s, sts)
+
+		// The rollout digest covers no image and no names of Secrets, and an approval of it
+		// may be old. This one is of this change, and of no other.
+		if asked.Pod != st.StatefulSet.Desired.Pod {
+			st.Change = manifest.ChangeHash(desired[manifest.StatefulSet], sts.Asked, sts.Live)
+		}
+	}
+
+	for _, n := range manifest.Names() {
+		svc := Service{Name: n, Desired: readLoadBalancer(desired[n]), Asked: readLoadBalancer(o.Asked(n)), Live: readLoadBalancer(o.Live(n))}
+		if svc.Desired.Is || svc.Asked.Is || svc.Live.Is {
+			st.Services = append(st.Services, svc)
+		}
+	}
+
+	return st
+}
+
+func readSpec(statefulSet *structpb.Struct) Spec {
+	spec := Spec{
+		Pod: Pod{
+			Template:        manifest.TemplateHash(statefulSet),
+			Config:          manifest.TemplateConfig(statefulSet),
+			Image:           manifest.ContainerImage(statefulSet),
+			Release:         manifest.TemplateRelease(statefulSet),
+			DatabaseSecrets: databaseSecrets(statefulSet),
+		},
+		Name:      protostruct.Get(statefulSet, "metadata", "name").GetStringValue(),
+		Replicas:  protostruct.Get(statefulSet, "spec", "replicas").GetNumberValue(),
+		Immutable: make(map[string]string, len(immutable)),
+	}
+
+	for _, c := range manifest.Claims(statefulSet) {
+		spec.Claims = append(spec.Claims, Claim{Name: c.Name, Size: c.Spec.Resources.Requests[corev1.ResourceStorage], Class: c.Spec.StorageClassName})
+	}
+
+	for _, f := range immutable {
+		if v := protostruct.Get(statefulSet, "spec", f); v != nil {
+			spec.Immutable[f] = string(protostruct.JSON(v))
+		}
+	}
+
+	return spec
+}
+
+// databaseSecrets are the Secrets and keys that tell a StatefulSet's server where its
+// database is.
+func databaseSecrets(statefulSet *structpb.Struct) string {
+	var secrets []string
+
+	for _, env := range []string{dittofs.EnvPostgresHost, dittofs.EnvPostgresDatabase} {
+		if secret := manifest.EnvSecret(statefulSet, env); secret != "" {
+			secrets = append(secrets, secret)
+		}
+	}
+
+	return strings.Join(secrets, " ")
+}
+
+func readLive(statefulSet *structpb.Struct) *Live {
+	if statefulSet == nil {
+		return nil
+	}
+
+	number := func(path ...string) float64 { return protostruct.Get(statefulSet, path...).GetNumberValue() }
+
+	return &Live{
+		Template:           manifest.TemplateHash(statefulSet),
+		Generation:         number("metadata", "generation"),
+		ObservedGeneration: number("status", "observedGeneration"),
+		Replicas:           number("spec", "replicas"),
+		CurrentReplicas:    number("status", "replicas"),
+	}
+}
+
+func readLoadBalancer(service *structpb.Struct) LoadBalancer {
+	lb := LoadBalancer{Is: manifest.IsLoadBalancer(service)}
+	if v := protostruct.Get(service, "spec", "loadBalancerClass"); v != nil {
+		lb.Class = new(v.GetStringValue())
+	}
+
+	return lb
+}
+
+// filesOnVolumes returns the files that a server writes to, besides its stores, and that
+// must be on a volume: its database and its log.
+func filesOnVolumes(s *composite.DittoServer) []string {
+	return slices.DeleteFunc(s.Files(), func(file string) bool { return dittofs.IsBelow(file, dittofs.TempDir) })
+}
+
+// needsCache reports whether a server of this release writes to the volume of the cache.
+func needsCache(s *composite.DittoServer, r dittofs.Release) bool {
+	return r.IsKnown() && r.Keys().Cache && slices.ContainsFunc(s.Volumes(), isCache)
+}
