@@ -387,7 +387,7 @@ func TestOfIsStable(t *testing.T) {
 		t.Errorf("%s\nOf(...): before %v, after %v", "The spec is only read", before, s.UserSpec)
 	}
 
-	if other := For(s, resolved).Of([]byte(config+"admin: {}\n")); other == first {
+	if other := For(s, resolved).Of([]byte(config + "admin: {}\n")); other == first {
 		t.Errorf("%s\nOf(...): still %s", "Another config.yaml gives another digest", first)
 	}
 }
