@@ -263,7 +263,7 @@ func volumeMounts(claims []dittofs.Volume) []corev1.VolumeMount {
 func volumes(s *composite.DittoServer, mounts []corev1.VolumeMount) []corev1.Volume {
 	v := []corev1.Volume{
 		{Name: volumeConfig, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
-			LocalObjectReference: corev1.LocalObjectReference{Name: ObjectName(s.Name, ConfigMap)},
+			LocalObjectReference: corev1.LocalObjectReference{Name: s.Name + suffixConfig},
 		}}},
 		{Name: volumeTemp, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 	}

@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
@@ -14,31 +13,31 @@ import (
 )
 
 // headlessService gives the server's pod its DNS name.
-func headlessService(s *composite.DittoServer) *corev1.Service {
-	svc := service(s, ServiceHeadless, servicePort(v1alpha1.PortNFS, *s.Spec.NFSPort))
+func headlessService(s *composite.DittoServer, _ Inputs) (object, error) {
+	svc := service(s, servicePort(v1alpha1.PortNFS, *s.Spec.NFSPort))
 	svc.Spec.ClusterIP = corev1.ClusterIPNone
 
-	return svc
+	return svc, nil
 }
 
 // fileService is where clients mount the server.
-func fileService(s *composite.DittoServer) *corev1.Service {
+func fileService(s *composite.DittoServer, _ Inputs) (object, error) {
 	ports := []corev1.ServicePort{servicePort(v1alpha1.PortNFS, *s.Spec.NFSPort)}
 	if s.Spec.SMB.Enabled {
 		ports = append(ports, servicePort(v1alpha1.PortSMB, *s.Spec.SMB.Port))
 	}
 
-	return exposed(s, service(s, ServiceFile, ports...), &s.Spec.Service.File)
+	return exposed(s, service(s, ports...), &s.Spec.Service.File), nil
 }
 
 // apiService is where the server is managed.
-func apiService(s *composite.DittoServer) *corev1.Service {
-	return exposed(s, service(s, ServiceAPI, servicePort(v1alpha1.PortAPI, *s.Spec.APIPort)), &s.Spec.Service.API)
+func apiService(s *composite.DittoServer, _ Inputs) (object, error) {
+	return exposed(s, service(s, servicePort(v1alpha1.PortAPI, *s.Spec.APIPort)), &s.Spec.Service.API), nil
 }
 
 // metricsService is where Prometheus scrapes the server.
-func metricsService(s *composite.DittoServer) *corev1.Service {
-	svc := service(s, ServiceMetrics, servicePort(v1alpha1.PortMetrics, *s.Spec.Metrics.Port))
+func metricsService(s *composite.DittoServer, _ Inputs) (object, error) {
+	svc := service(s, servicePort(v1alpha1.PortMetrics, *s.Spec.Metrics.Port))
 	svc.Spec.Type = corev1.ServiceTypeClusterIP
 	svc.Annotations = map[string]string{
 		"prometheus.io/scrape": "true",
@@ -46,13 +45,11 @@ func metricsService(s *composite.DittoServer) *corev1.Service {
 		"prometheus.io/path":   dittofs.MetricsPath,
 	}
 
-	return svc
+	return svc, nil
 }
 
-func service(s *composite.DittoServer, n Name, ports ...corev1.ServicePort) *corev1.Service {
+func service(s *composite.DittoServer, ports ...corev1.ServicePort) *corev1.Service {
 	return &corev1.Service{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
-		ObjectMeta: objectMeta(s, n),
 		Spec: corev1.ServiceSpec{
 			Selector: selectorLabels(s.Name),
 			Ports:    ports,

@@ -12,7 +12,8 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
-func statefulSet(s *composite.DittoServer, in Inputs) (*appsv1.StatefulSet, error) {
+// statefulSet runs the server.
+func statefulSet(s *composite.DittoServer, in Inputs) (object, error) {
 	claims, err := volumeClaims(s)
 	if err != nil {
 		return nil, err
@@ -24,11 +25,9 @@ func statefulSet(s *composite.DittoServer, in Inputs) (*appsv1.StatefulSet, erro
 	}
 
 	return &appsv1.StatefulSet{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSet"},
-		ObjectMeta: objectMeta(s, StatefulSet),
 		Spec: appsv1.StatefulSetSpec{
 			Replicas:    s.Spec.Replicas,
-			ServiceName: ObjectName(s.Name, ServiceHeadless),
+			ServiceName: s.Name + suffixHeadless,
 			Selector:    &metav1.LabelSelector{MatchLabels: selectorLabels(s.Name)},
 			// One replica needs no order, and under OrderedReady a corrected template
 			// never replaces a pod that cannot become ready.

@@ -26,13 +26,13 @@ import (
 const managerPrefix = "apiextensions.crossplane.io/composed"
 
 // native reads a Kubernetes object that is composed as it is.
-func native(n manifest.Name, live *structpb.Struct) (*Resource, error) {
+func native(row manifest.Row, live *structpb.Struct) (*Resource, error) {
 	// A name is given, not owned.
 	asked := protostruct.With(ownedByCrossplane(live), protostruct.Get(live, "metadata", "name"), "metadata", "name")
 
-	if n == manifest.StatefulSet {
-		if !isWhole(n, live) {
-			return nil, fmt.Errorf("cannot read the composed resource %s: StatefulSet %s lacks what this function writes, such as the pod template: restore it, or delete the StatefulSet, which is then composed anew", n, nameOf(live))
+	if row.Name == manifest.StatefulSet {
+		if !row.IsWhole(live) {
+			return nil, fmt.Errorf("cannot read the composed resource %s: StatefulSet %s lacks what this function writes, such as the pod template: restore it, or delete the StatefulSet, which is then composed anew", row.Name, nameOf(live))
 		}
 
 		asked = askedStatefulSet(live, asked)

@@ -140,7 +140,7 @@ spec: {dnsPolicy: ClusterFirst, containers: [{name: dittofs, image: "example.org
 		t.Run(name, func(t *testing.T) {
 			text := strings.NewReplacer("OWNED", tc.owned, "IMAGE", tc.image).Replace(live)
 
-			got, err := read(manifest.StatefulSet, protostructtest.FromYAML(t, text))
+			got, err := read(manifest.RowOf(manifest.StatefulSet), protostructtest.FromYAML(t, text))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -4,10 +4,12 @@ package observed
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/types/known/structpb"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
@@ -74,43 +76,31 @@ func (r Resources) Live(n manifest.Name) *structpb.Struct {
 func Read(resources map[string]*fnv1.Resource) (Resources, error) {
 	out := Resources{}
 
-	for _, n := range manifest.Names() {
-		r, ok := resources[string(n)]
+	for row := range manifest.Rows() {
+		r, ok := resources[string(row.Name)]
 		if !ok {
 			continue
 		}
 
-		o, err := read(n, r.GetResource())
+		o, err := read(row, r.GetResource())
 		if err != nil {
 			return nil, err
 		}
 
-		out[n] = o
+		out[row.Name] = o
 	}
 
 	return out, nil
 }
 
-// kinds of the Kubernetes objects by the name of their composed resource.
-//
-//nolint:gochecknoglobals // A table.
-var kinds = map[manifest.Name]string{
-	manifest.ConfigMap:       "v1 ConfigMap",
-	manifest.StatefulSet:     "apps/v1 StatefulSet",
-	manifest.ServiceHeadless: "v1 Service",
-	manifest.ServiceFile:     "v1 Service",
-	manifest.ServiceAPI:      "v1 Service",
-	manifest.ServiceMetrics:  "v1 Service",
-}
+// Reads reports whether a composed resource of this name is read.
+func Reads(name string) bool { return manifest.RowOf(manifest.Name(name)).Name != "" }
 
-// Reads says whether a composed resource of this name is read.
-func Reads(name string) bool { return kinds[manifest.Name(name)] != "" }
-
-// ReadsManagers says whether the managed fields of resources of this kind are read: those
-// of what is composed natively.
+// ReadsManagers reports whether the managed fields of resources of this kind are read:
+// those of what is composed natively.
 func ReadsManagers(kind string) bool {
-	for _, k := range kinds {
-		if strings.HasSuffix(k, " "+kind) {
+	for row := range manifest.Rows() {
+		if row.Kind.Kind == kind {
 			return true
 		}
 	}
@@ -118,19 +108,22 @@ func ReadsManagers(kind string) bool {
 	return false
 }
 
-func read(n manifest.Name, composed *structpb.Struct) (*Resource, error) {
-	switch kind := kindOf(composed); kind {
-	case kinds[n]:
-		return native(n, composed)
-	case ObjectNamespaced + " Object", ObjectClusterScoped + " Object":
-		return object(n, composed)
+// read a composed resource: the Kubernetes object itself, or an Object of
+// provider-kubernetes.
+func read(row manifest.Row, resource *structpb.Struct) (*Resource, error) {
+	switch kind := manifest.KindOf(resource); {
+	case kind == row.Kind:
+		return native(row, resource)
+	case kind.Kind == "Object" && slices.Contains([]string{ObjectNamespaced, ObjectClusterScoped}, kind.GroupVersion().String()):
+		return object(row, resource)
 	default:
-		return nil, fmt.Errorf("cannot read the composed resource %s: it is %s %s, neither %s nor an Object of provider-kubernetes: once it is deleted, the function composes its own", n, kind, nameOf(composed), kinds[n])
+		return nil, fmt.Errorf("cannot read the composed resource %s: it is %s %s, neither %s nor an Object of provider-kubernetes: once it is deleted, the function composes its own", row.Name, text(kind), nameOf(resource), text(row.Kind))
 	}
 }
 
-func kindOf(resource *structpb.Struct) string {
-	return protostruct.Get(resource, "apiVersion").GetStringValue() + " " + protostruct.Get(resource, "kind").GetStringValue()
+// text of a kind, for people.
+func text(kind schema.GroupVersionKind) string {
+	return kind.GroupVersion().String() + " " + kind.Kind
 }
 
 func nameOf(resource *structpb.Struct) string {
@@ -138,11 +131,11 @@ func nameOf(resource *structpb.Struct) string {
 }
 
 // object reads an Object of provider-kubernetes.
-func object(n manifest.Name, o *structpb.Struct) (*Resource, error) {
+func object(row manifest.Row, o *structpb.Struct) (*Resource, error) {
 	asked := protostruct.Get(o, "spec", "forProvider", "manifest").GetStructValue()
 
-	if !isWhole(n, asked) {
-		return nil, fmt.Errorf("cannot read the composed resource %s: the manifest of Object %s lacks what this function writes, such as the pod template or the configuration: restore it, or delete the Object, which is then composed anew", n, nameOf(o))
+	if row.IsWhole != nil && !row.IsWhole(asked) {
+		return nil, fmt.Errorf("cannot read the composed resource %s: the manifest of Object %s lacks what this function writes, such as the pod template or the configuration: restore it, or delete the Object, which is then composed anew", row.Name, nameOf(o))
 	}
 
 	return &Resource{
@@ -152,18 +145,6 @@ func object(n manifest.Name, o *structpb.Struct) (*Resource, error) {
 		Current:  isCurrent(o),
 		Synced:   ConditionOf(o, "Synced"),
 	}, nil
-}
-
-// isWhole says whether a manifest has what the guards keep of it.
-func isWhole(n manifest.Name, asked *structpb.Struct) bool {
-	switch n { //nolint:exhaustive // Services have nothing to keep.
-	case manifest.StatefulSet:
-		return manifest.ContainerImage(asked) != "" && protostruct.Get(asked, "spec", "selector") != nil && protostruct.Get(asked, "spec", "serviceName") != nil
-	case manifest.ConfigMap:
-		return manifest.Config(asked) != ""
-	default:
-		return true
-	}
 }
 
 // isCurrent says whether the provider has seen the last generation of an Object. It

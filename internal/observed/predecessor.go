@@ -3,7 +3,6 @@ package observed
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -70,8 +69,10 @@ func Requirements(s *composite.DittoServer, running Resources) map[string]*fnv1.
 		return nil
 	}
 
+	row := manifest.RowOf(manifest.StatefulSet)
+
 	if s.IsNative() {
-		apiVersion, kind, _ := strings.Cut(kinds[manifest.StatefulSet], " ")
+		apiVersion, kind := row.Kind.ToAPIVersionAndKind()
 
 		return map[string]*fnv1.ResourceSelector{requirement: {
 			ApiVersion: apiVersion,
@@ -113,6 +114,7 @@ func WithPredecessor(xr *structpb.Struct, running Resources, required map[string
 		return running, Predecessors{Fetched: true}, nil
 	}
 
+	row := manifest.RowOf(manifest.StatefulSet)
 	fetched, ok := required[requirement]
 	p := Predecessors{Fetched: ok}
 
@@ -130,7 +132,7 @@ func WithPredecessor(xr *structpb.Struct, running Resources, required map[string
 			continue
 		}
 
-		r, err := read(manifest.StatefulSet, o)
+		r, err := read(row, o)
 		if err != nil {
 			return nil, p, err
 		}

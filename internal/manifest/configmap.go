@@ -1,0 +1,18 @@
+package manifest
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+)
+
+// configMap holds config.yaml.
+func configMap(_ *composite.DittoServer, in Inputs) (object, error) {
+	return &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.AnnotationImage: in.Image}},
+		Data:       map[string]string{dittofs.ConfigFile: string(in.Config)},
+	}, nil
+}

@@ -1,0 +1,179 @@
+package manifest
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+
+	"google.golang.org/protobuf/types/known/structpb"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+)
+
+// A Name of a composed resource. Names are API: one that is renamed is deleted
+// and created again.
+type Name string
+
+// Names of the composed resources.
+const (
+	ConfigMap       Name = "configmap"
+	StatefulSet     Name = "statefulset"
+	ServiceHeadless Name = "service-headless"
+	ServiceFile     Name = "service-file"
+	ServiceAPI      Name = "service-api"
+	ServiceMetrics  Name = "service-metrics"
+)
+
+// Suffixes that other objects refer to.
+const (
+	suffixConfig   = "-config"
+	suffixHeadless = "-headless"
+)
+
+// A Row of the table of composed objects says what there is to know of one.
+type Row struct {
+	// Name of the composed resource.
+	Name Name
+
+	// Kind of the Kubernetes object.
+	Kind schema.GroupVersionKind
+
+	// Suffix of the Kubernetes object's name, which begins with the server's. It has
+	// at most 11 characters: a server's name has up to 52, and a DNS label up to 63.
+	Suffix string
+
+	// When reports whether a server has this object. Every server does if it is nil.
+	When func(s *composite.DittoServer) bool
+
+	// IsWhole reports whether a manifest has everything that the guards keep of it.
+	// They keep nothing if it is nil.
+	IsWhole func(m *structpb.Struct) bool
+
+	// build returns the Kubernetes object. Build adds its kind, name and labels.
+	build func(s *composite.DittoServer, in Inputs) (object, error)
+}
+
+// An object is a Kubernetes object as a Go type.
+type object interface {
+	runtime.Object
+	metav1.Object
+}
+
+// table of the composed objects, in the order in which they are composed and
+// reported. What its functions call must not look into the table: Go refuses a
+// variable that needs itself to begin with.
+//
+//nolint:gochecknoglobals // A table.
+var table = []Row{
+	{
+		Name:    ConfigMap,
+		Kind:    corev1.SchemeGroupVersion.WithKind("ConfigMap"),
+		Suffix:  suffixConfig,
+		IsWhole: func(m *structpb.Struct) bool { return Config(m) != "" },
+		build:   configMap,
+	},
+	{
+		Name: StatefulSet,
+		Kind: appsv1.SchemeGroupVersion.WithKind("StatefulSet"),
+		IsWhole: func(m *structpb.Struct) bool {
+			return ContainerImage(m) != "" && protostruct.Get(m, "spec", "selector") != nil && protostruct.Get(m, "spec", "serviceName") != nil
+		},
+		build: statefulSet,
+	},
+	{
+		Name:   ServiceHeadless,
+		Kind:   corev1.SchemeGroupVersion.WithKind("Service"),
+		Suffix: suffixHeadless,
+		build:  headlessService,
+	},
+	{
+		Name:   ServiceFile,
+		Kind:   corev1.SchemeGroupVersion.WithKind("Service"),
+		Suffix: "-file",
+		build:  fileService,
+	},
+	{
+		Name:   ServiceAPI,
+		Kind:   corev1.SchemeGroupVersion.WithKind("Service"),
+		Suffix: "-api",
+		build:  apiService,
+	},
+	{
+		Name:   ServiceMetrics,
+		Kind:   corev1.SchemeGroupVersion.WithKind("Service"),
+		Suffix: "-metrics",
+		When:   func(s *composite.DittoServer) bool { return s.Spec.Metrics.Enabled },
+		build:  metricsService,
+	},
+}
+
+// Rows returns the rows of the table of composed objects, in a fixed order.
+func Rows() iter.Seq[Row] { return slices.Values(table) }
+
+// Names returns the names of all resources that may be composed, in the same order.
+func Names() []Name {
+	names := make([]Name, len(table))
+	for i := range table {
+		names[i] = table[i].Name
+	}
+
+	return names
+}
+
+// RowOf returns the row of a composed resource. One that is not in the table has an
+// empty one.
+func RowOf(n Name) Row {
+	for i := range table {
+		if table[i].Name == n {
+			return table[i]
+		}
+	}
+
+	return Row{}
+}
+
+// ObjectName returns the Kubernetes name of a server's object.
+func ObjectName(server string, n Name) string { return server + RowOf(n).Suffix }
+
+// KindOf returns the group, version and kind of a resource.
+func KindOf(resource *structpb.Struct) schema.GroupVersionKind {
+	return schema.FromAPIVersionAndKind(protostruct.Get(resource, "apiVersion").GetStringValue(), protostruct.Get(resource, "kind").GetStringValue())
+}
+
+// Build returns the manifests of a server.
+func Build(s *composite.DittoServer, in Inputs) (Manifests, error) {
+	m := Manifests{}
+
+	for r := range Rows() {
+		if r.When != nil && !r.When(s) {
+			continue
+		}
+
+		o, err := r.build(s, in)
+		if err != nil {
+			return nil, err
+		}
+
+		o.GetObjectKind().SetGroupVersionKind(r.Kind)
+		o.SetName(s.Name + r.Suffix)
+		o.SetNamespace(s.Namespace)
+		o.SetLabels(labels(s.Name))
+
+		e, err := protostruct.Encode(o)
+		if err != nil {
+			return nil, fmt.Errorf("cannot encode %s: %w", r.Name, err)
+		}
+
+		m[r.Name] = e
+	}
+
+	m[StatefulSet] = Seal(m[StatefulSet])
+
+	return m, nil
+}
