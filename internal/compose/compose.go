@@ -22,7 +22,9 @@ import (
 func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest.Manifests, running observed.Resources, waits bool) error {
 	composed := map[string]*fnv1.Resource{}
 
-	for _, n := range manifest.Names() {
+	for row := range manifest.Rows() {
+		n := row.Name
+
 		m, ok := manifests[n]
 		if !ok {
 			continue
@@ -35,7 +37,7 @@ func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest
 		r := m
 		if !s.IsNative() {
 			var err error
-			if r, err = newObject(s, m); err != nil {
+			if r, err = newObject(s, row, m); err != nil {
 				return err
 			}
 		}
@@ -45,7 +47,7 @@ func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest
 		}
 
 		composed[string(n)] = &fnv1.Resource{Resource: r, Ready: fnv1.Ready_READY_FALSE}
-		if held := waits && n == manifest.StatefulSet; !held && Ready(m, running[n]) {
+		if held := waits && n == manifest.StatefulSet; !held && row.Ready.IsReady(m, running.Live(n)) {
 			composed[string(n)].Ready = fnv1.Ready_READY_TRUE
 		}
 	}

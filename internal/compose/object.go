@@ -50,24 +50,14 @@ const (
 	policyCELQuery         = "DeriveFromCelQuery"
 )
 
-// Queries that tell whether an Object's live Kubernetes object is ready. They must
-// be boolean, and do without CEL's optional types: older providers have none.
-const (
-	celStatefulSet = "has(object.status) && has(object.status.observedGeneration) && object.status.observedGeneration >= object.metadata.generation && " +
-		"(object.spec.replicas == 0 || (has(object.status.readyReplicas) && object.status.readyReplicas == object.spec.replicas && " +
-		"object.status.currentRevision == object.status.updateRevision))"
-
-	celLoadBalancer = "has(object.status) && has(object.status.loadBalancer) && has(object.status.loadBalancer.ingress) && size(object.status.loadBalancer.ingress) > 0"
-)
-
 // newObject returns the provider-kubernetes Object that applies a manifest.
-func newObject(s *composite.DittoServer, m *structpb.Struct) (*structpb.Struct, error) {
+func newObject(s *composite.DittoServer, row manifest.Row, m *structpb.Struct) (*structpb.Struct, error) {
 	o := object{
 		APIVersion: observed.ObjectAPIVersion(s),
 		Kind:       "Object",
 		Spec: objectSpec{
 			ProviderConfigRef: providerConfigRef{Kind: s.Input.ProviderConfigRef.Kind, Name: s.Input.ProviderConfigRef.Name},
-			Readiness:         readinessOf(m),
+			Readiness:         readinessOf(row, m),
 			// Poll intervals are minutes.
 			Watch: true,
 		},
@@ -86,13 +76,11 @@ func newObject(s *composite.DittoServer, m *structpb.Struct) (*structpb.Struct, 
 	return r, nil
 }
 
-func readinessOf(m *structpb.Struct) readiness {
-	switch {
-	case protostruct.Get(m, "kind").GetStringValue() == "StatefulSet":
-		return readiness{Policy: policyCELQuery, CELQuery: celStatefulSet}
-	case manifest.IsLoadBalancer(m):
-		return readiness{Policy: policyCELQuery, CELQuery: celLoadBalancer}
-	default:
-		return readiness{Policy: policySuccessfulCreate}
+// readinessOf returns how the provider judges a manifest's object.
+func readinessOf(row manifest.Row, m *structpb.Struct) readiness {
+	if query := row.Ready.CEL(m); query != "" {
+		return readiness{Policy: policyCELQuery, CELQuery: query}
 	}
+
+	return readiness{Policy: policySuccessfulCreate}
 }

@@ -55,6 +55,9 @@ type Row struct {
 	// They keep nothing if it is nil.
 	IsWhole func(m *structpb.Struct) bool
 
+	// Ready is when the object is ready.
+	Ready Readiness
+
 	// build returns the Kubernetes object. Build adds its kind, name and labels.
 	build func(s *composite.DittoServer, in Inputs) (object, error)
 }
@@ -76,6 +79,7 @@ var table = []Row{
 		Kind:    corev1.SchemeGroupVersion.WithKind("ConfigMap"),
 		Suffix:  suffixConfig,
 		IsWhole: func(m *structpb.Struct) bool { return Config(m) != "" },
+		Ready:   isUpToDate,
 		build:   configMap,
 	},
 	{
@@ -84,24 +88,28 @@ var table = []Row{
 		IsWhole: func(m *structpb.Struct) bool {
 			return ContainerImage(m) != "" && protostruct.Get(m, "spec", "selector") != nil && protostruct.Get(m, "spec", "serviceName") != nil
 		},
+		Ready: isRolledOut,
 		build: statefulSet,
 	},
 	{
 		Name:   ServiceHeadless,
 		Kind:   corev1.SchemeGroupVersion.WithKind("Service"),
 		Suffix: suffixHeadless,
+		Ready:  isThere,
 		build:  headlessService,
 	},
 	{
 		Name:   ServiceFile,
 		Kind:   corev1.SchemeGroupVersion.WithKind("Service"),
 		Suffix: "-file",
+		Ready:  isReachable,
 		build:  fileService,
 	},
 	{
 		Name:   ServiceAPI,
 		Kind:   corev1.SchemeGroupVersion.WithKind("Service"),
 		Suffix: "-api",
+		Ready:  isReachable,
 		build:  apiService,
 	},
 	{
@@ -109,6 +117,7 @@ var table = []Row{
 		Kind:   corev1.SchemeGroupVersion.WithKind("Service"),
 		Suffix: "-metrics",
 		When:   func(s *composite.DittoServer) bool { return s.Spec.Metrics.Enabled },
+		Ready:  isThere,
 		build:  metricsService,
 	},
 }

@@ -10,7 +10,6 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
-	"github.com/dittofs/function-dittoserver/internal/compose"
 	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
@@ -114,7 +113,7 @@ func phase(manifests manifest.Manifests, running observed.Resources, ready bool)
 // an address, else at its name in the cluster.
 func endpoint(s *composite.DittoServer, n manifest.Name, port int32, running observed.Resources) string {
 	host := manifest.ObjectName(s.Name, n) + "." + s.Namespace + ".svc"
-	if address := compose.LoadBalancerAddress(running.Live(n)); address != "" {
+	if address := manifest.LoadBalancerAddress(running.Live(n)); address != "" {
 		host = address
 	}
 
