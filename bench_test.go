@@ -65,11 +65,11 @@ func BenchmarkSteps(b *testing.B) {
 	xr := req.GetObserved().GetComposite().GetResource()
 
 	srv, errs := composite.Decode(xr, req.GetInput())
-	seen, errRead := observed.Read(req.GetObserved().GetResources())
-	running, predecessors, errPredecessor := observed.WithPredecessor(xr, seen, req.GetRequiredResources())
+	found, errRead := observed.Read(req.GetObserved().GetResources())
+	resources, predecessors, errPredecessor := observed.WithPredecessor(xr, found, req.GetRequiredResources())
 	secrets := secret.Resolve(srv, req.GetRequiredResources())
 
-	in := manifest.Inputs{Image: manifest.Image(srv, running), Running: running.Asked(manifest.StatefulSet), AdminPasswordIsHash: secrets.AdminPasswordIsHash}
+	in := manifest.Inputs{Image: manifest.Image(srv, resources), Running: resources.Asked(manifest.StatefulSet), AdminPasswordIsHash: secrets.AdminPasswordIsHash}
 
 	var errConfig error
 
@@ -78,9 +78,9 @@ func BenchmarkSteps(b *testing.B) {
 	in.ConfigHash = digests.Of(in.Config)
 
 	desired, errBuild := manifest.Build(srv, in)
-	facts := guard.Read(srv, desired, running, predecessors, secrets.State)
+	facts := guard.Read(srv, desired, resources, predecessors, secrets.State)
 	decision := guard.Decide(facts)
-	manifests := guard.Apply(decision, desired, running, digests)
+	manifests := guard.Apply(decision, desired, resources, digests)
 
 	for _, err := range []error{errs.ToAggregate(), errRead, errPredecessor, errConfig, errBuild} {
 		if err != nil {
@@ -107,21 +107,21 @@ func BenchmarkSteps(b *testing.B) {
 		{"dittofs.Config", func() error { _, err := dittofs.Config(srv.Settings(), srv.Release); return err }},
 		{"digest.Of", func() error { digest.For(srv, secrets).Of(in.Config); return nil }},
 		{"manifest.Build", func() error { _, err := manifest.Build(srv, in); return err }},
-		{"guard.Read", func() error { guard.Read(srv, desired, running, predecessors, secrets.State); return nil }},
+		{"guard.Read", func() error { guard.Read(srv, desired, resources, predecessors, secrets.State); return nil }},
 		{"guard.Decide", func() error { guard.Decide(facts); return nil }},
-		{"guard.Apply", func() error { guard.Apply(decision, desired, running, digests); return nil }},
-		{"compose.Resources", func() error { return compose.Resources(state(), srv, manifests, running, false) }},
+		{"guard.Apply", func() error { guard.Apply(decision, desired, resources, digests); return nil }},
+		{"compose.Resources", func() error { return compose.Resources(state(), srv, manifests, resources, false) }},
 		{"report", func() error {
 			rsp := &fnv1.RunFunctionResponse{}
 			report.Valid(rsp)
 			report.Secrets(rsp, secrets)
 			report.Rollout(rsp, decision)
 			report.Storage(rsp, decision)
-			report.Apply(rsp, xr, manifests, running)
+			report.Apply(rsp, xr, manifests, resources)
 			report.Warn(rsp, append(srv.Warnings(), manifest.Warnings(srv, in)...))
 			report.Transitions(rsp, xr)
 
-			return report.Status(state(), xr, srv, manifests, running)
+			return report.Status(state(), xr, srv, manifests, resources)
 		}},
 	}
 

@@ -84,23 +84,23 @@ func (f *Function) respond(req *fnv1.RunFunctionRequest) *fnv1.RunFunctionRespon
 func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) error {
 	xr := req.GetObserved().GetComposite().GetResource()
 
-	// Decode: what is asked for, and what runs.
+	// Decode: what is desired, what was asked for, and what is live.
 	srv, errs := composite.Decode(xr, req.GetInput())
 	if srv.TTL != nil {
 		rsp.Meta.Ttl = durationpb.New(*srv.TTL)
 	}
 
-	seen, err := observed.Read(req.GetObserved().GetResources())
+	found, err := observed.Read(req.GetObserved().GetResources())
 	if err != nil {
 		return err
 	}
 
-	running, predecessors, err := observed.WithPredecessor(xr, seen, req.GetRequiredResources())
+	resources, predecessors, err := observed.WithPredecessor(xr, found, req.GetRequiredResources())
 	if err != nil {
 		return err
 	}
 
-	in := manifest.Inputs{Image: manifest.Image(srv, running), Running: running.Asked(manifest.StatefulSet)}
+	in := manifest.Inputs{Image: manifest.Image(srv, resources), Running: resources.Asked(manifest.StatefulSet)}
 	if errs = append(errs, policy.Check(srv, in)...); len(errs) > 0 {
 		report.Invalid(rsp, errs)
 		return nil
@@ -110,7 +110,7 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 
 	// Require: the same on every call of a reconcile.
 	rsp.Requirements = &fnv1.Requirements{Resources: secret.Requirements(srv)}
-	maps.Copy(rsp.GetRequirements().GetResources(), observed.Requirements(srv, seen))
+	maps.Copy(rsp.GetRequirements().GetResources(), observed.Requirements(srv, found))
 
 	secrets := secret.Resolve(srv, req.GetRequiredResources())
 	in.AdminPasswordIsHash = secrets.AdminPasswordIsHash
@@ -133,23 +133,23 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 	}
 
 	// Guard.
-	decision := guard.Decide(guard.Read(srv, desired, running, predecessors, secrets.State))
-	manifests := guard.Apply(decision, desired, running, digests)
+	decision := guard.Decide(guard.Read(srv, desired, resources, predecessors, secrets.State))
+	manifests := guard.Apply(decision, desired, resources, digests)
 
 	// Compose.
-	if err := compose.Resources(rsp.GetDesired(), srv, manifests, running, decision.WillMove()); err != nil {
+	if err := compose.Resources(rsp.GetDesired(), srv, manifests, resources, decision.WillMove()); err != nil {
 		return err
 	}
 
 	// Report.
 	report.Rollout(rsp, decision)
 	report.Storage(rsp, decision)
-	report.Apply(rsp, xr, manifests, running)
+	report.Apply(rsp, xr, manifests, resources)
 	report.Warn(rsp, append(srv.Warnings(), manifest.Warnings(srv, in)...))
 
 	report.Transitions(rsp, xr)
 
-	return report.Status(rsp.GetDesired(), xr, srv, manifests, running)
+	return report.Status(rsp.GetDesired(), xr, srv, manifests, resources)
 }
 
 // ownDesired returns the desired state of earlier functions, to add to. What they

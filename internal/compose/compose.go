@@ -1,3 +1,5 @@
+// Package compose turns manifests into composed resources, Objects or native, and tells
+// which are ready. It knows Kubernetes objects and Crossplane, not DittoFS.
 package compose
 
 import (
@@ -10,46 +12,46 @@ import (
 
 	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/object"
 	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
-// Resources adds the composed resources of manifests to the desired state, each
-// with its readiness. It returns an error, and adds nothing, if one of them would
-// be another resource than the one that runs, or is composed by an earlier
-// function. A StatefulSet that waits to move is not ready, however ready its pod
-// is.
-func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest.Manifests, running observed.Resources, waits bool) error {
+// Resources adds the composed resources of manifests to the desired state, each with
+// its readiness. It returns an error, and adds nothing, if one of them would be another
+// resource than the one that Crossplane observed, or is composed by an earlier function.
+// A StatefulSet that waits to move is not ready, however ready its pod is.
+func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest.Manifests, o observed.Resources, waits bool) error {
 	composed := map[string]*fnv1.Resource{}
 
 	for row := range manifest.Rows() {
-		n := row.Name
-
-		m, ok := manifests[n]
+		m, ok := manifests[row.Name]
 		if !ok {
 			continue
 		}
 
-		if _, taken := desired.GetResources()[string(n)]; taken {
-			return fmt.Errorf("an earlier function of the pipeline already composes a resource named %s: rename that one", n)
+		if _, taken := desired.GetResources()[string(row.Name)]; taken {
+			return fmt.Errorf("an earlier function of the pipeline already composes a resource named %s: rename that one", row.Name)
 		}
 
 		r := m
 		if !s.IsNative() {
 			var err error
-			if r, err = newObject(s, row, m); err != nil {
+			if r, err = object.New(s, row, m); err != nil {
 				return err
 			}
 		}
 
-		if err := moved(n, r, running[n]); err != nil {
+		if err := moved(row.Name, r, o[row.Name]); err != nil {
 			return err
 		}
 
-		composed[string(n)] = &fnv1.Resource{Resource: r, Ready: fnv1.Ready_READY_FALSE}
-		if held := waits && n == manifest.StatefulSet; !held && row.Ready.IsReady(m, running.Live(n)) {
-			composed[string(n)].Ready = fnv1.Ready_READY_TRUE
+		ready := fnv1.Ready_READY_FALSE
+		if held := waits && row.Name == manifest.StatefulSet; !held && row.Ready.IsReady(m, o.Live(row.Name)) {
+			ready = fnv1.Ready_READY_TRUE
 		}
+
+		composed[string(row.Name)] = &fnv1.Resource{Resource: r, Ready: ready}
 	}
 
 	maps.Copy(desired.GetResources(), composed)
@@ -60,25 +62,32 @@ func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest
 // migrate tells how to move a server on purpose.
 const migrate = "change it back; to migrate, delete the DittoServer, which keeps its volume claims, and create it anew"
 
-// moved returns an error if a composed resource would be another one than the one
-// that runs. A second, empty server would come up beside the running one.
-func moved(n manifest.Name, desired *structpb.Struct, running *observed.Resource) error {
-	if running == nil {
+// nativeIdentity has the fields that make a native resource the one that it is.
+//
+//nolint:gochecknoglobals // A table.
+var nativeIdentity = [][]string{
+	{"metadata", "namespace"},
+	{"metadata", "name"},
+}
+
+// moved returns an error if a composed resource would be another one than the one that
+// Crossplane observed. A second, empty server would come up beside the first.
+func moved(n manifest.Name, desired *structpb.Struct, o *observed.Resource) error {
+	if o == nil {
 		return nil
 	}
 
-	want, got := groupKind(desired), groupKind(running.Composed)
-	if want != got {
+	if want, got := groupKind(desired), groupKind(o.Raw); want != got {
 		return fmt.Errorf("composed resource %s is a %s and would become a %s: %s", n, got, want, migrate)
 	}
 
 	identity := nativeIdentity
-	if strings.HasPrefix(want, "Object.") {
-		identity = objectIdentity
+	if object.Is(desired) {
+		identity = object.Identity
 	}
 
 	for _, path := range identity {
-		if want, got := protostruct.Get(desired, path...).GetStringValue(), protostruct.Get(running.Composed, path...).GetStringValue(); want != got {
+		if want, got := protostruct.Get(desired, path...).GetStringValue(), protostruct.Get(o.Raw, path...).GetStringValue(); want != got {
 			return fmt.Errorf("composed resource %s has the %s %q and would get %q: %s", n, strings.Join(path, "."), got, want, migrate)
 		}
 	}
@@ -86,30 +95,12 @@ func moved(n manifest.Name, desired *structpb.Struct, running *observed.Resource
 	return nil
 }
 
-// Fields that make a composed resource the one that it is.
-//
-//nolint:gochecknoglobals // Tables.
-var (
-	nativeIdentity = [][]string{
-		{"metadata", "namespace"},
-		{"metadata", "name"},
-	}
-
-	objectIdentity = [][]string{
-		{"spec", "providerConfigRef", "kind"},
-		{"spec", "providerConfigRef", "name"},
-		{"spec", "forProvider", "manifest", "kind"},
-		{"spec", "forProvider", "manifest", "metadata", "namespace"},
-		{"spec", "forProvider", "manifest", "metadata", "name"},
-	}
-)
-
 // groupKind of a resource. Its API version may change.
 func groupKind(r *structpb.Struct) string {
-	group, _, ok := strings.Cut(protostruct.Get(r, "apiVersion").GetStringValue(), "/")
-	if !ok {
-		group = "core"
+	kind := manifest.KindOf(r).GroupKind()
+	if kind.Group == "" {
+		kind.Group = "core"
 	}
 
-	return protostruct.Get(r, "kind").GetStringValue() + "." + group
+	return kind.String()
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/condition"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
@@ -54,7 +55,7 @@ func TestRead(t *testing.T) {
 	}
 	o := observed.Resources{
 		manifest.ConfigMap:   {Asked: protostructtest.FromYAML(t, `{data: {config.yaml: asked}}`), Live: protostructtest.FromYAML(t, `{data: {config.yaml: live}}`), Current: true},
-		manifest.StatefulSet: {Asked: protostructtest.FromYAML(t, asked), Live: protostructtest.FromYAML(t, live), Synced: &observed.Condition{Status: "False"}},
+		manifest.StatefulSet: {Asked: protostructtest.FromYAML(t, asked), Live: protostructtest.FromYAML(t, live), Synced: &condition.Condition{Status: "False"}},
 		manifest.ServiceFile: {Asked: protostructtest.FromYAML(t, `{spec: {type: ClusterIP}}`), Live: protostructtest.FromYAML(t, `{spec: {type: LoadBalancer, loadBalancerClass: a}}`)},
 	}
 

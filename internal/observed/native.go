@@ -38,7 +38,7 @@ func native(row manifest.Row, live *structpb.Struct) (*Resource, error) {
 		asked = askedStatefulSet(live, asked)
 	}
 
-	return &Resource{Composed: live, Asked: asked, Live: live, Current: true}, nil
+	return &Resource{Raw: live, Asked: asked, Live: live, Current: true}, nil
 }
 
 // askedStatefulSet completes what Crossplane owns of a StatefulSet with what somebody
@@ -198,7 +198,7 @@ func ownedItems(l *structpb.ListValue, fields *structpb.Struct, elements map[str
 	return structpb.NewListValue(out)
 }
 
-// is says whether an element of a field path stands for an item of a list: by its keys,
+// is reports whether an element of a field path stands for an item of a list: by its keys,
 // its value or its index.
 func is(item *structpb.Value, index int, e fieldpath.PathElement) bool {
 	equals := func(v *structpb.Value, want value.Value) bool {

@@ -7,9 +7,9 @@ import (
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/object"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
@@ -22,41 +22,10 @@ import (
 // StatefulSet, what may be in its place is required: the Object by its labels, the
 // StatefulSet by its name.
 
-// API versions of Objects. A namespaced composite resource can only own the first.
-const (
-	ObjectNamespaced    = "kubernetes.m.crossplane.io/v1alpha1"
-	ObjectClusterScoped = "kubernetes.crossplane.io/v1alpha2"
-)
-
-// ObjectAPIVersion returns the API version of a server's Objects.
-func ObjectAPIVersion(s *composite.DittoServer) string {
-	if s.ClusterScoped {
-		return ObjectClusterScoped
-	}
-
-	return ObjectNamespaced
-}
-
-// StatefulSetLabels are the labels of the Object of a server's StatefulSet.
-func StatefulSetLabels(s *composite.DittoServer) map[string]string {
-	return map[string]string{v1alpha1.LabelNamespace: s.Namespace, v1alpha1.LabelStatefulSet: s.Name}
-}
-
-// IsFoundAgain says whether the Object of a running StatefulSet has its labels already.
-// One that an earlier version of this function composed gets them first. What is
-// composed natively has a name that is known.
-func IsFoundAgain(s *composite.DittoServer, running *Resource) bool {
-	if s.IsNative() {
-		return true
-	}
-
-	for k, v := range StatefulSetLabels(s) {
-		if protostruct.Get(running.Composed, "metadata", "labels", k).GetStringValue() != v {
-			return false
-		}
-	}
-
-	return true
+// IsFoundAgain reports whether Requirements finds an observed StatefulSet once Crossplane
+// does not observe it any more: by its name, or by the labels of its Object.
+func IsFoundAgain(s *composite.DittoServer, o *Resource) bool {
+	return s.IsNative() || object.IsLabelled(s, o.Raw)
 }
 
 // requirement is the name under which a StatefulSet, or its Object, is required.
@@ -64,15 +33,13 @@ const requirement = "running/statefulset"
 
 // Requirements returns what may be in the place of the server's StatefulSet, where
 // Crossplane observes none.
-func Requirements(s *composite.DittoServer, running Resources) map[string]*fnv1.ResourceSelector {
-	if running[manifest.StatefulSet] != nil {
+func Requirements(s *composite.DittoServer, o Resources) map[string]*fnv1.ResourceSelector {
+	if o[manifest.StatefulSet] != nil {
 		return nil
 	}
 
-	row := manifest.RowOf(manifest.StatefulSet)
-
 	if s.IsNative() {
-		apiVersion, kind := row.Kind.ToAPIVersionAndKind()
+		apiVersion, kind := manifest.RowOf(manifest.StatefulSet).Kind.ToAPIVersionAndKind()
 
 		return map[string]*fnv1.ResourceSelector{requirement: {
 			ApiVersion: apiVersion,
@@ -83,9 +50,9 @@ func Requirements(s *composite.DittoServer, running Resources) map[string]*fnv1.
 	}
 
 	selector := &fnv1.ResourceSelector{
-		ApiVersion: ObjectAPIVersion(s),
-		Kind:       "Object",
-		Match:      &fnv1.ResourceSelector_MatchLabels{MatchLabels: &fnv1.MatchLabels{Labels: StatefulSetLabels(s)}},
+		ApiVersion: object.APIVersion(s),
+		Kind:       object.Kind,
+		Match:      &fnv1.ResourceSelector_MatchLabels{MatchLabels: &fnv1.MatchLabels{Labels: object.Labels(s)}},
 	}
 	if !s.ClusterScoped {
 		selector.Namespace = new(s.Namespace)
@@ -107,23 +74,23 @@ type Predecessors struct {
 // AreGone says whether the place is free.
 func (p Predecessors) AreGone() bool { return p.Fetched && len(p.Names) == 0 }
 
-// WithPredecessor returns what runs together with the StatefulSet that Crossplane does
-// not observe, if it is this composite resource's and stays. Others are predecessors.
-func WithPredecessor(xr *structpb.Struct, running Resources, required map[string]*fnv1.Resources) (Resources, Predecessors, error) {
-	if running[manifest.StatefulSet] != nil {
-		return running, Predecessors{Fetched: true}, nil
+// WithPredecessor returns the observed resources together with the StatefulSet that
+// Crossplane does not observe, if it is this composite resource's and stays. Others are
+// predecessors.
+func WithPredecessor(xr *structpb.Struct, o Resources, required map[string]*fnv1.Resources) (Resources, Predecessors, error) {
+	if o[manifest.StatefulSet] != nil {
+		return o, Predecessors{Fetched: true}, nil
 	}
 
-	row := manifest.RowOf(manifest.StatefulSet)
 	fetched, ok := required[requirement]
 	p := Predecessors{Fetched: ok}
 
 	for _, item := range fetched.GetItems() {
-		o := item.GetResource()
+		r := item.GetResource()
 
-		if protostruct.Get(o, "metadata", "deletionTimestamp") != nil || ownerOf(o) != protostruct.Get(xr, "metadata", "uid").GetStringValue() {
-			name := protostruct.Get(o, "kind").GetStringValue() + " " + nameOf(o)
-			if protostruct.Get(o, "metadata", "deletionTimestamp") == nil {
+		if protostruct.Get(r, "metadata", "deletionTimestamp") != nil || ownerOf(r) != protostruct.Get(xr, "metadata", "uid").GetStringValue() {
+			name := protostruct.Get(r, "kind").GetStringValue() + " " + nameOf(r)
+			if protostruct.Get(r, "metadata", "deletionTimestamp") == nil {
 				name += " (which is not this DittoServer's: remove it, or give the DittoServer another name)"
 			}
 
@@ -132,18 +99,18 @@ func WithPredecessor(xr *structpb.Struct, running Resources, required map[string
 			continue
 		}
 
-		r, err := read(row, o)
+		statefulSet, err := read(manifest.RowOf(manifest.StatefulSet), r)
 		if err != nil {
 			return nil, p, err
 		}
 
-		running = maps.Clone(running)
-		running[manifest.StatefulSet] = r
+		o = maps.Clone(o)
+		o[manifest.StatefulSet] = statefulSet
 	}
 
 	slices.Sort(p.Names)
 
-	return running, p, nil
+	return o, p, nil
 }
 
 // ownerOf returns the UID of the owner that controls a resource.

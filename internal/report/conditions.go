@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/condition"
 	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
@@ -200,7 +201,7 @@ func rolloutMessage(d guard.Decision) string {
 
 // Apply reports whether every composed resource was applied, and what Crossplane
 // or the provider says of one that was not: users cannot read Objects.
-func Apply(rsp *fnv1.RunFunctionResponse, xr *structpb.Struct, manifests manifest.Manifests, running observed.Resources) {
+func Apply(rsp *fnv1.RunFunctionResponse, xr *structpb.Struct, manifests manifest.Manifests, o observed.Resources) {
 	var notSynced []string
 
 	notObserved := false
@@ -210,16 +211,16 @@ func Apply(rsp *fnv1.RunFunctionResponse, xr *structpb.Struct, manifests manifes
 			continue
 		}
 
-		switch o := running[n]; {
-		case o.IsNotSynced():
+		switch r := o[n]; {
+		case r.IsNotSynced():
 			// A paused Object has a reason and no message.
-			notSynced = append(notSynced, fmt.Sprintf("%s: %s", n, cmp.Or(o.Synced.Message, o.Synced.Reason)))
-		case o == nil || o.Live == nil:
+			notSynced = append(notSynced, fmt.Sprintf("%s: %s", n, cmp.Or(r.Synced.Message, r.Synced.Reason)))
+		case r == nil || r.Live == nil:
 			notObserved = true
 		}
 	}
 
-	switch c := observed.ConditionOf(xr, "Synced"); {
+	switch c := condition.Of(xr, "Synced"); {
 	case len(notSynced) > 0:
 		set(rsp, Applied, isFalse, ReasonNotSynced, message("Cannot apply "+strings.Join(notSynced, "; ")))
 	case c != nil && c.Status == "False" && c.Reason != "ReconcilePaused" && !strings.Contains(c.Message, "returned a fatal result"):
@@ -262,7 +263,7 @@ var troubles = map[string][]string{
 // call.
 func Transitions(rsp *fnv1.RunFunctionResponse, xr *structpb.Struct) {
 	for _, c := range rsp.GetConditions() {
-		before := observed.ConditionOf(xr, c.GetType())
+		before := condition.Of(xr, c.GetType())
 		if !slices.Contains(troubles[c.GetType()], c.GetReason()) || before != nil && before.Reason == c.GetReason() && before.Message == c.GetMessage() {
 			continue
 		}

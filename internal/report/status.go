@@ -19,10 +19,10 @@ import (
 // Status writes the status of the composite resource into the desired state, and
 // its readiness. Crossplane judges by what is desired, and would call a composite
 // resource Ready that waits for its StatefulSet.
-func Status(desired *fnv1.State, xr *structpb.Struct, s *composite.DittoServer, manifests manifest.Manifests, running observed.Resources) error {
+func Status(desired *fnv1.State, xr *structpb.Struct, s *composite.DittoServer, manifests manifest.Manifests, o observed.Resources) error {
 	ready := desired.GetResources()[string(manifest.StatefulSet)].GetReady() == fnv1.Ready_READY_TRUE
 
-	status, err := protostruct.Encode(status(s, manifests, running, ready))
+	status, err := protostruct.Encode(status(s, manifests, o, ready))
 	if err != nil {
 		return fmt.Errorf("cannot encode the status: %w", err)
 	}
@@ -58,13 +58,13 @@ func Status(desired *fnv1.State, xr *structpb.Struct, s *composite.DittoServer, 
 	return nil
 }
 
-func status(s *composite.DittoServer, manifests manifest.Manifests, running observed.Resources, ready bool) *v1alpha1.DittoServerStatus {
+func status(s *composite.DittoServer, manifests manifest.Manifests, o observed.Resources, ready bool) *v1alpha1.DittoServerStatus {
 	st := &v1alpha1.DittoServerStatus{
-		Phase:      phase(manifests, running, ready),
+		Phase:      phase(manifests, o, ready),
 		ConfigHash: manifest.ConfigHash(manifests[manifest.StatefulSet]),
 		Endpoints: v1alpha1.Endpoints{
-			NFS: endpoint(s, manifest.ServiceFile, *s.Spec.NFSPort, running),
-			API: endpoint(s, manifest.ServiceAPI, *s.Spec.APIPort, running),
+			NFS: endpoint(s, manifest.ServiceFile, *s.Spec.NFSPort, o),
+			API: endpoint(s, manifest.ServiceAPI, *s.Spec.APIPort, o),
 		},
 	}
 
@@ -75,14 +75,14 @@ func status(s *composite.DittoServer, manifests manifest.Manifests, running obse
 	}
 
 	if s.Spec.SMB.Enabled {
-		st.Endpoints.SMB = endpoint(s, manifest.ServiceFile, *s.Spec.SMB.Port, running)
+		st.Endpoints.SMB = endpoint(s, manifest.ServiceFile, *s.Spec.SMB.Port, o)
 	}
 
 	if s.Spec.Metrics.Enabled {
-		st.Endpoints.Metrics = endpoint(s, manifest.ServiceMetrics, *s.Spec.Metrics.Port, running)
+		st.Endpoints.Metrics = endpoint(s, manifest.ServiceMetrics, *s.Spec.Metrics.Port, o)
 	}
 
-	if live := running.Live(manifest.StatefulSet); live != nil {
+	if live := o.Live(manifest.StatefulSet); live != nil {
 		st.Replicas = new(int32(protostruct.Get(live, "status", "replicas").GetNumberValue()))
 		st.ReadyReplicas = new(int32(protostruct.Get(live, "status", "readyReplicas").GetNumberValue()))
 	}
@@ -90,15 +90,15 @@ func status(s *composite.DittoServer, manifests manifest.Manifests, running obse
 	return st
 }
 
-func phase(manifests manifest.Manifests, running observed.Resources, ready bool) v1alpha1.Phase {
-	for _, o := range running {
-		if o.IsNotSynced() {
+func phase(manifests manifest.Manifests, o observed.Resources, ready bool) v1alpha1.Phase {
+	for _, r := range o {
+		if r.IsNotSynced() {
 			return v1alpha1.PhaseFailed
 		}
 	}
 
 	switch {
-	case running.Live(manifest.StatefulSet) == nil:
+	case o.Live(manifest.StatefulSet) == nil:
 		return v1alpha1.PhasePending
 	case !ready:
 		return v1alpha1.PhaseProgressing
@@ -111,9 +111,9 @@ func phase(manifests manifest.Manifests, running observed.Resources, ready bool)
 
 // endpoint returns where a Service is reached: at its load balancer, once it has
 // an address, else at its name in the cluster.
-func endpoint(s *composite.DittoServer, n manifest.Name, port int32, running observed.Resources) string {
+func endpoint(s *composite.DittoServer, n manifest.Name, port int32, o observed.Resources) string {
 	host := manifest.ObjectName(s.Name, n) + "." + s.Namespace + ".svc"
-	if address := manifest.LoadBalancerAddress(running.Live(n)); address != "" {
+	if address := manifest.LoadBalancerAddress(o.Live(n)); address != "" {
 		host = address
 	}
 

@@ -1,6 +1,4 @@
-// Package compose turns manifests into composed resources, and tells which are
-// ready. It knows Kubernetes objects and Crossplane, not DittoFS.
-package compose
+package object
 
 import (
 	"fmt"
@@ -9,25 +7,22 @@ import (
 
 	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
-	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
-// An object is an Object of provider-kubernetes. Its API types need a newer Go
-// than the SDK, so the few fields that are used are here.
-// https://github.com/crossplane-contrib/provider-kubernetes
+// An object is an Object without its manifest.
 type object struct {
-	APIVersion string     `json:"apiVersion"`
-	Kind       string     `json:"kind"`
-	Metadata   *metadata  `json:"metadata,omitempty"`
-	Spec       objectSpec `json:"spec"`
+	APIVersion string    `json:"apiVersion"`
+	Kind       string    `json:"kind"`
+	Metadata   *metadata `json:"metadata,omitempty"`
+	Spec       spec      `json:"spec"`
 }
 
 type metadata struct {
 	Labels map[string]string `json:"labels"`
 }
 
-type objectSpec struct {
+type spec struct {
 	ProviderConfigRef providerConfigRef `json:"providerConfigRef"`
 	Readiness         readiness         `json:"readiness"`
 	Watch             bool              `json:"watch"`
@@ -50,20 +45,20 @@ const (
 	policyCELQuery         = "DeriveFromCelQuery"
 )
 
-// newObject returns the provider-kubernetes Object that applies a manifest.
-func newObject(s *composite.DittoServer, row manifest.Row, m *structpb.Struct) (*structpb.Struct, error) {
+// New returns the Object that applies a manifest of a server.
+func New(s *composite.DittoServer, row manifest.Row, m *structpb.Struct) (*structpb.Struct, error) {
 	o := object{
-		APIVersion: observed.ObjectAPIVersion(s),
-		Kind:       "Object",
-		Spec: objectSpec{
+		APIVersion: APIVersion(s),
+		Kind:       Kind,
+		Spec: spec{
 			ProviderConfigRef: providerConfigRef{Kind: s.Input.ProviderConfigRef.Kind, Name: s.Input.ProviderConfigRef.Name},
 			Readiness:         readinessOf(row, m),
-			// Poll intervals are minutes.
+			// The provider polls every few minutes only.
 			Watch: true,
 		},
 	}
-	if protostruct.Get(m, "kind").GetStringValue() == "StatefulSet" {
-		o.Metadata = &metadata{Labels: observed.StatefulSetLabels(s)}
+	if row.Name == manifest.StatefulSet {
+		o.Metadata = &metadata{Labels: Labels(s)}
 	}
 
 	r, err := protostruct.Encode(o)
@@ -76,7 +71,7 @@ func newObject(s *composite.DittoServer, row manifest.Row, m *structpb.Struct) (
 	return r, nil
 }
 
-// readinessOf returns how the provider judges a manifest's object.
+// readinessOf returns how the provider judges the object of a manifest.
 func readinessOf(row manifest.Row, m *structpb.Struct) readiness {
 	if query := row.Ready.CEL(m); query != "" {
 		return readiness{Policy: policyCELQuery, CELQuery: query}

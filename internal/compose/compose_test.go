@@ -1,0 +1,127 @@
+package compose
+
+import (
+	"strings"
+	"testing"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/input/v1beta1"
+	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/object"
+	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
+)
+
+func server(c v1beta1.Compose) *composite.DittoServer {
+	s := &composite.DittoServer{}
+	s.Name, s.Namespace = "files", "storage"
+	s.Input.Compose, s.Input.ProviderConfigRef = c, v1beta1.ProviderConfigRef{Kind: "ClusterProviderConfig", Name: "default"}
+
+	return s
+}
+
+func TestResources(t *testing.T) {
+	manifests := manifest.Manifests{
+		manifest.StatefulSet: protostructtest.FromYAML(t, "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: files}, spec: {replicas: 0}}"),
+		manifest.ServiceAPI:  protostructtest.FromYAML(t, "{apiVersion: v1, kind: Service, metadata: {name: files-api}}"),
+	}
+	rolledOut := protostructtest.FromYAML(t, "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: files, generation: 1}, spec: {replicas: 0}, status: {observedGeneration: 1}}")
+
+	native := observed.Resources{
+		manifest.StatefulSet: {Raw: rolledOut, Live: rolledOut},
+		manifest.ServiceAPI:  {Raw: manifests[manifest.ServiceAPI], Live: manifests[manifest.ServiceAPI]},
+	}
+
+	cases := map[string]struct {
+		reason  string
+		compose v1beta1.Compose
+		o       observed.Resources
+		waits   bool
+
+		// want is each composed resource's kind, and whether it is ready.
+		want map[string]string
+	}{
+		"New":    {"Nothing is ready that is not there.", v1beta1.ComposeNative, nil, false, map[string]string{"service-api": "Service READY_FALSE", "statefulset": "StatefulSet READY_FALSE"}},
+		"Ready":  {"Each is judged by the rule of its row.", v1beta1.ComposeNative, native, false, map[string]string{"service-api": "Service READY_TRUE", "statefulset": "StatefulSet READY_TRUE"}},
+		"Waits":  {"A StatefulSet that is about to move is not ready; others are.", v1beta1.ComposeNative, native, true, map[string]string{"service-api": "Service READY_TRUE", "statefulset": "StatefulSet READY_FALSE"}},
+		"Object": {"A provider applies them.", v1beta1.ComposeObject, nil, false, map[string]string{"service-api": "Object READY_FALSE", "statefulset": "Object READY_FALSE"}},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			desired := &fnv1.State{Resources: map[string]*fnv1.Resource{}}
+			if err := Resources(desired, server(tc.compose), manifests, tc.o, tc.waits); err != nil {
+				t.Fatal(err)
+			}
+
+			got := map[string]string{}
+			for n, r := range desired.GetResources() {
+				got[n] = manifest.KindOf(r.GetResource()).Kind + " " + r.GetReady().String()
+			}
+
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s\nResources(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+
+	t.Run("Taken", func(t *testing.T) {
+		earlier := &fnv1.State{Resources: map[string]*fnv1.Resource{"statefulset": {}}}
+
+		err := Resources(earlier, server(v1beta1.ComposeNative), manifests, nil, false)
+		if err == nil || len(earlier.GetResources()) != 1 {
+			t.Errorf("Resources(...): want an error and nothing else, got %v and %d resources", err, len(earlier.GetResources()))
+		}
+	})
+}
+
+func TestMoved(t *testing.T) {
+	m := protostructtest.FromYAML(t, "{apiVersion: apps/v1, kind: StatefulSet, metadata: {namespace: storage, name: files}}")
+
+	o, err := object.New(server(v1beta1.ComposeObject), manifest.RowOf(manifest.StatefulSet), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	set := func(s *structpb.Struct, path string, v string) *structpb.Struct {
+		return protostruct.With(s, structpb.NewStringValue(v), strings.Split(path, ".")...)
+	}
+
+	cases := map[string]struct {
+		reason  string
+		desired *structpb.Struct
+		raw     *structpb.Struct
+
+		// want is in the error, or empty if there is none.
+		want string
+	}{
+		"SameObject":     {"Nothing moves.", o, o, ""},
+		"SameNative":     {"Nothing moves.", m, m, ""},
+		"Version":        {"The API version may change.", o, set(o, "apiVersion", "kubernetes.m.crossplane.io/v1beta1"), ""},
+		"Labels":         {"Labels may change.", o, set(o, "metadata.labels.app", "a"), ""},
+		"BecomesNative":  {"A second StatefulSet would come up.", m, o, "is a Object.kubernetes.m.crossplane.io and would become a StatefulSet.apps"},
+		"BecomesObject":  {"A second StatefulSet would come up.", o, m, "is a StatefulSet.apps and would become a Object.kubernetes.m.crossplane.io"},
+		"BecomesService": {"Another kind is another object.", set(set(m, "apiVersion", "v1"), "kind", "Service"), m, "is a StatefulSet.apps and would become a Service.core"},
+		"ProviderKind":   {"Another ProviderConfig may be another cluster.", o, set(o, "spec.providerConfigRef.kind", "ProviderConfig"), "spec.providerConfigRef.kind"},
+		"ProviderConfig": {"Another ProviderConfig may be another cluster.", o, set(o, "spec.providerConfigRef.name", "other"), "spec.providerConfigRef.name"},
+		"ManifestKind":   {"An Object of another object is another one.", o, set(o, "spec.forProvider.manifest.kind", "Deployment"), "spec.forProvider.manifest.kind"},
+		"Namespace":      {"The pod would come up in another namespace.", o, set(o, "spec.forProvider.manifest.metadata.namespace", "other"), "spec.forProvider.manifest.metadata.namespace"},
+		"Name":           {"Another StatefulSet has other volumes.", o, set(o, "spec.forProvider.manifest.metadata.name", "other"), "spec.forProvider.manifest.metadata.name"},
+		"NativeName":     {"Another StatefulSet has other volumes.", m, set(m, "metadata.name", "other"), "metadata.name"},
+		"NativeSpace":    {"The pod would come up in another namespace.", m, set(m, "metadata.namespace", "other"), "metadata.namespace"},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			err := moved(manifest.StatefulSet, tc.desired, &observed.Resource{Raw: tc.raw})
+			if (err != nil) != (tc.want != "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%s\nmoved(...): want error %q, got: %v", tc.reason, tc.want, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,90 @@
+package observed
+
+import (
+	"strings"
+	"testing"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"github.com/dittofs/function-dittoserver/internal/condition"
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
+)
+
+func TestRead(t *testing.T) {
+	const (
+		configMap = "{apiVersion: v1, kind: ConfigMap, metadata: {name: files-config}, data: {config.yaml: new}}"
+		object    = `{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, metadata: {name: a, generation: 2},
+spec: {forProvider: {manifest: {data: {config.yaml: new}}}},
+status: {atProvider: {manifest: {data: {config.yaml: old}}}, conditions: [{type: Synced, status: "False", reason: ReconcileError, observedGeneration: 1}]}}`
+	)
+
+	raw := protostructtest.FromYAML
+
+	cases := map[string]struct {
+		reason   string
+		resource string
+		want     *Resource
+		err      string
+	}{
+		"Object": {
+			reason:   "It tells what was asked for apart from what is live.",
+			resource: object,
+			want: &Resource{
+				Raw: raw(t, object), Asked: raw(t, "{data: {config.yaml: new}}"), Live: raw(t, "{data: {config.yaml: old}}"),
+				Synced: &condition.Condition{Status: "False", Reason: "ReconcileError", ObservedGeneration: 1},
+			},
+		},
+		"Native": {
+			reason:   "Nobody owns the live object's data. Crossplane applies it itself, so that it is always of what was asked for.",
+			resource: configMap,
+			want:     &Resource{Raw: raw(t, configMap), Asked: raw(t, "{metadata: {name: files-config}}"), Live: raw(t, configMap), Current: true},
+		},
+		"Half": {
+			reason:   "A hold would keep nothing.",
+			resource: "{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, metadata: {name: a}, spec: {forProvider: {manifest: {kind: ConfigMap}}}}",
+			err:      "the manifest of Object a lacks what this function writes",
+		},
+		"OtherKind": {
+			reason:   "What it was asked for cannot be guessed.",
+			resource: "{apiVersion: v1, kind: Secret, metadata: {name: a}}",
+			err:      "it is v1 Secret a, neither v1 ConfigMap nor an Object",
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, err := Read(map[string]*fnv1.Resource{
+				"configmap": {Resource: raw(t, tc.resource)},
+				"other":     {Resource: raw(t, "{apiVersion: example.org/v1, kind: Other}")},
+			})
+			if (err != nil) != (tc.err != "") || err != nil && !strings.Contains(err.Error(), tc.err) {
+				t.Fatalf("%s\nRead(...): want error %q, got: %v", tc.reason, tc.err, err)
+			}
+
+			var want Resources
+			if tc.want != nil {
+				want = Resources{manifest.ConfigMap: tc.want}
+			}
+
+			if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+				t.Errorf("%s\nRead(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// What is not decoded cannot be read.
+func TestReads(t *testing.T) {
+	for row := range manifest.Rows() {
+		if !Reads(string(row.Name)) || !ReadsManagers(row.Kind.Kind) {
+			t.Errorf("Reads(%s), ReadsManagers(%s): want both", row.Name, row.Kind.Kind)
+		}
+	}
+
+	if Reads("other") || ReadsManagers("Object") {
+		t.Error("Reads(other), ReadsManagers(Object): want neither")
+	}
+}
