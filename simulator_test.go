@@ -450,8 +450,12 @@ func (w *world) digest(config string) string {
 	}
 
 	b, _ := json.Marshal(user)
-	if protostruct.Get(w.input, "configHash", "generation").GetStringValue() == "None" {
+
+	switch protostruct.Get(w.input, "configHash", "generation").GetStringValue() {
+	case "None":
 		b = nil
+	case "Metadata":
+		b = []byte(strconv.Itoa(int(protostruct.Get(w.xr, "metadata", "generation").GetNumberValue())))
 	}
 
 	frame(b)
