@@ -47,7 +47,8 @@ func (s *DittoServer) validate() field.ErrorList {
 	errs = append(errs, s.validatePorts(root)...)
 	errs = append(errs, validateService(root.Child("service"), &s.Spec)...)
 	errs = append(errs, s.validateDatabase(root.Child("database"))...)
-	errs = append(errs, validateSecrets(root.Child("identity"), &s.Spec.Identity)...)
+	errs = append(errs, validateSecrets(s.Secrets())...)
+	errs = append(errs, validateAccess(root.Child("identity"), &s.Spec.Identity)...)
 	errs = append(errs, s.validateCache(root.Child("cache"))...)
 	errs = append(errs, s.validateLogging(root.Child("logging"))...)
 	errs = append(errs, validateTelemetry(root.Child("telemetry"), &s.Spec.Telemetry)...)
@@ -251,52 +252,20 @@ func (s *DittoServer) validateDatabase(p *field.Path) field.ErrorList {
 		return errs
 	}
 
-	errs = append(errs, validateSecretName(p.Child("postgres", "secretRef", "name"), db.Postgres.SecretRef.Name)...)
-
-	keys := p.Child("postgres", "keys")
-	for _, k := range []struct{ name, key string }{
-		{"host", db.Postgres.Keys.Host},
-		{"port", db.Postgres.Keys.Port},
-		{"database", db.Postgres.Keys.Database},
-		{"user", db.Postgres.Keys.User},
-		{"password", db.Postgres.Keys.Password},
-		{"sslmode", db.Postgres.Keys.SSLMode},
-	} {
-		errs = append(errs, messages(keys.Child(k.name), k.key, validation.IsConfigMapKey(k.key))...)
-	}
-
 	return errs
 }
 
-func validateSecrets(p *field.Path, id *v1alpha1.Identity) field.ErrorList {
+func validateAccess(p *field.Path, id *v1alpha1.Identity) field.ErrorList {
 	jwt := p.Child("jwt")
 
-	errs := validateSecretKey(jwt.Child("secretRef"), &id.JWT.SecretRef)
-	errs = append(errs, validateDuration(jwt.Child("accessTokenDuration"), id.JWT.AccessTokenDuration)...)
+	errs := validateDuration(jwt.Child("accessTokenDuration"), id.JWT.AccessTokenDuration)
 	errs = append(errs, validateDuration(jwt.Child("refreshTokenDuration"), id.JWT.RefreshTokenDuration)...)
 
 	if u := id.Admin.Username; strings.TrimSpace(u) != u || strings.ContainsFunc(u, unicode.IsControl) || len(u) > maxUsernameLength {
 		errs = append(errs, field.Invalid(p.Child("admin", "username"), u, fmt.Sprintf("must not begin or end with whitespace, hold control characters, or be longer than %d bytes", maxUsernameLength)))
 	}
 
-	if id.Admin.PasswordSecretRef != nil {
-		errs = append(errs, validateSecretKey(p.Child("admin", "passwordSecretRef"), id.Admin.PasswordSecretRef)...)
-	}
-
 	return errs
-}
-
-func validateSecretKey(p *field.Path, ref *v1alpha1.SecretKeyRef) field.ErrorList {
-	errs := validateSecretName(p.Child("name"), ref.Name)
-	return append(errs, messages(p.Child("key"), ref.Key, validation.IsConfigMapKey(ref.Key))...)
-}
-
-func validateSecretName(p *field.Path, name string) field.ErrorList {
-	if name == "" {
-		return field.ErrorList{field.Required(p, "name a Secret in the server's namespace")}
-	}
-
-	return messages(p, name, validation.IsDNS1123Subdomain(name))
 }
 
 func (s *DittoServer) validateCache(p *field.Path) field.ErrorList {

@@ -33,7 +33,7 @@ var ownLabels = sets.New(
 // they would undo its checks.
 //
 //nolint:gochecknoglobals // A table.
-var ownEnv = sets.New(dittofs.ConfigEnv()...)
+var ownEnv = sets.New(append(dittofs.ConfigEnv(), secretEnv()...)...)
 
 // maxAnnotations bounds the size of the pod's annotations in bytes. The API server
 // takes 256 KiB of them, the copy of config.yaml among them.

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-
-	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
 func TestValidatePodNames(t *testing.T) {
@@ -283,7 +281,7 @@ spec:
 		},
 	}
 
-	for _, name := range dittofs.ConfigEnv() {
+	for name := range ownEnv {
 		tests["Own/"+name] = testCase{
 			reason: "What a field or a Secret of the spec says should not be replaced by another value",
 			xr:     fmt.Sprintf("spec: {extraEnv: [{name: %s, value: a}]}", name),

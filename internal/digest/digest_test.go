@@ -27,7 +27,7 @@ const (
 )
 
 func TestSum(t *testing.T) {
-	jwt := secret.Value{Role: secret.RoleJWT, Key: "jwt-secret", Data: secret.Data(exampleJWT)}
+	jwt := secret.Value{Role: composite.RoleJWT, Key: "jwt-secret", Data: secret.Data(exampleJWT)}
 
 	cases := map[string]struct {
 		reason     string
@@ -39,12 +39,13 @@ func TestSum(t *testing.T) {
 		"Empty":  {"Two empty fields have their lengths", "", nil, "", "374708fff7719dd5979ec875d56cd2286f6d3cf7ec317a3b25632aab28ec37bb"},
 		"Config": {"config.yaml comes first", config, nil, "", "d86e6eb1807e2b2715d0e9e139df738533459dea89ab09946f4508e870248f79"},
 		"JWT":    {"Role, key and data of a Secret key follow, then the generation", config, []secret.Value{jwt}, "3", "de9a9317717414c7fa1d3746abe4f1ca46a2ba7af2aed4bbb5be2d9edd647102"},
+		"Binary": {"Data are bytes, and not text", config, []secret.Value{{Role: "keytab", Key: "a", Data: secret.Data("\x05\x02\x00\xff\n")}}, "", "3b41ccb4dda397c329d008d0e7997b97216bb1ddf4aa3808ffde362ebd63d886"},
 		"All": {
 			"Every Secret key counts, in the order in which they come", config,
 			[]secret.Value{
-				{Role: secret.RoleAdmin, Key: "password", Data: secret.Data("example-example")},
+				{Role: composite.RoleAdmin, Key: "password", Data: secret.Data("example-example")},
 				jwt,
-				{Role: secret.RolePostgres, Key: "host", Data: secret.Data("example.example.org")},
+				{Role: composite.RolePostgres, Key: "host", Data: secret.Data("example.example.org")},
 			},
 			`{"version":"0.29.0"}`, "04bfc03b1f8fc2070a2e8c60e34dc3c465f8a4547b44a81b1332af34518e41c0",
 		},
@@ -62,7 +63,7 @@ func TestSum(t *testing.T) {
 // bytes in the same order, and no two may have the same digest.
 func TestSumFrames(t *testing.T) {
 	v := func(role, key, data string) secret.Value {
-		return secret.Value{Role: secret.Role(role), Key: key, Data: secret.Data(data)}
+		return secret.Value{Role: composite.Role(role), Key: key, Data: secret.Data(data)}
 	}
 
 	inputs := map[string]struct {
@@ -98,8 +99,8 @@ func TestSumFrames(t *testing.T) {
 func TestSumChanges(t *testing.T) {
 	base := func() []secret.Value {
 		return []secret.Value{
-			{Role: secret.RoleJWT, Key: "a", Data: secret.Data("example-one")},
-			{Role: secret.RolePostgres, Key: "b", Data: secret.Data("example-two")},
+			{Role: composite.RoleJWT, Key: "a", Data: secret.Data("example-one")},
+			{Role: composite.RolePostgres, Key: "b", Data: secret.Data("example-two")},
 		}
 	}
 	want := sum([]byte(config), base(), []byte("1"))
@@ -112,7 +113,7 @@ func TestSumChanges(t *testing.T) {
 		},
 		"Less": func(v []secret.Value) ([]byte, []secret.Value, []byte) { return []byte(config), v[:1], []byte("1") },
 		"Role": func(v []secret.Value) ([]byte, []secret.Value, []byte) {
-			v[0].Role = secret.RoleAdmin
+			v[0].Role = composite.RoleAdmin
 			return []byte(config), v, []byte("1")
 		},
 		"Key": func(v []secret.Value) ([]byte, []secret.Value, []byte) {

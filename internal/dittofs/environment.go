@@ -25,12 +25,10 @@ const (
 )
 
 // ConfigEnv returns the environment variables that would override what config.yaml
-// or a Secret says. From 0.17.0 on the server reads one for every key, before
-// that for every key of the file.
+// says, besides those that hold secrets. From 0.17.0 on the server reads one for every
+// key, before that for every key of the file.
 func ConfigEnv() []string {
 	return []string{
-		EnvJWTSecret, EnvAdminPassword, EnvAdminPasswordHash,
-		EnvPostgresHost, EnvPostgresPort, EnvPostgresDatabase, EnvPostgresUser, EnvPostgresPassword, EnvPostgresSSLMode,
 		EnvPrefix + "LOGGING_LEVEL", EnvPrefix + "LOGGING_FORMAT", EnvPrefix + "LOGGING_OUTPUT",
 		EnvPrefix + "TELEMETRY_ENABLED", EnvPrefix + "TELEMETRY_ENDPOINT", EnvPrefix + "TELEMETRY_INSECURE", EnvPrefix + "TELEMETRY_SAMPLE_RATE",
 		EnvPrefix + "SHUTDOWN_TIMEOUT",
@@ -42,14 +40,3 @@ func ConfigEnv() []string {
 		EnvPrefix + "ADMIN_USERNAME",
 	}
 }
-
-// Bounds that the server sets on secrets, in bytes.
-const (
-	// MinJWTSecretLength is checked when the server starts.
-	MinJWTSecretLength = 32
-
-	// MinPasswordLength and MaxPasswordLength bound a clear password. bcrypt takes
-	// no more than 72 bytes.
-	MinPasswordLength = 8
-	MaxPasswordLength = 72
-)

@@ -14,6 +14,10 @@ const (
 	// ConfigFile is the name of the configuration file in ConfigDir.
 	ConfigFile = "config.yaml"
 
+	// SecretsDir has a directory for each kind of secret that the server reads from
+	// files. It lies in one of SystemDirs, where no volume of the server can be.
+	SecretsDir = "/etc/dittofs/secrets"
+
 	// TempDir is the only writable directory that no volume claim backs.
 	TempDir = "/tmp"
 )

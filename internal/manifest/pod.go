@@ -37,6 +37,9 @@ const (
 	volumeUnclaimed = "unclaimed"
 )
 
+// secretFileMode of files lets the server read them by its group, and write none.
+const secretFileMode = 0o440
+
 const (
 	// shutdownStages is how many times the shutdown timeout the server may need: it
 	// stops serially, and exits by itself after three timeouts and 5 seconds.
@@ -58,6 +61,8 @@ func PodTemplate(s *composite.DittoServer, in Inputs) (*corev1.PodTemplateSpec, 
 		return nil, err
 	}
 
+	keys := s.Secrets()
+	files, fileMounts := secretFiles(keys)
 	mounts := volumeMounts(Claimed(s, in.Running))
 
 	podLabels := labels(s.Name)
@@ -96,9 +101,9 @@ func PodTemplate(s *composite.DittoServer, in Inputs) (*corev1.PodTemplateSpec, 
 				Image:           in.Image,
 				ImagePullPolicy: s.Spec.ImagePullPolicy,
 				Args:            dittofs.Args(),
-				Env:             environment(s, in.AdminPasswordIsHash),
+				Env:             append(environment(keys, in.AdminPasswordIsHash), s.Spec.ExtraEnv...),
 				Ports:           containerPorts(s),
-				VolumeMounts:    mounts,
+				VolumeMounts:    append(mounts, fileMounts...),
 				Resources:       s.Spec.Resources,
 				SecurityContext: security,
 				StartupProbe:    probe(dittofs.HealthPath, corev1.Probe{PeriodSeconds: 5, FailureThreshold: 30}),
@@ -106,7 +111,7 @@ func PodTemplate(s *composite.DittoServer, in Inputs) (*corev1.PodTemplateSpec, 
 				ReadinessProbe:  probe(dittofs.ReadyPath, corev1.Probe{PeriodSeconds: 5, FailureThreshold: 3}),
 				Lifecycle:       &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: v1alpha1.PreStopSeconds}}},
 			}},
-			Volumes: volumes(s, mounts),
+			Volumes: append(volumes(s, mounts), files...),
 		},
 	}, nil
 }
@@ -162,43 +167,62 @@ func gracePeriod(s *composite.DittoServer) *int64 {
 	return new(v1alpha1.PreStopSeconds + int64(math.Ceil(shutdownStages*timeout.Seconds())) + shutdownSlack)
 }
 
-// environment hands the Secrets to the server, by reference.
-func environment(s *composite.DittoServer, adminPasswordIsHash bool) []corev1.EnvVar {
-	jwt := s.Spec.Identity.JWT.SecretRef
-	env := []corev1.EnvVar{fromSecret(dittofs.EnvJWTSecret, jwt.Name, jwt.Key, nil)}
+// environment hands the values of Secrets to the server by reference, but for those that it
+// reads from files.
+func environment(keys []composite.SecretKey, adminPasswordIsHash bool) []corev1.EnvVar {
+	var env []corev1.EnvVar
 
-	if admin := s.Spec.Identity.Admin.PasswordSecretRef; admin != nil {
-		name := dittofs.EnvAdminPassword
-		if adminPasswordIsHash {
-			name = dittofs.EnvAdminPasswordHash
+	for _, k := range keys {
+		if k.Env == "" {
+			continue
 		}
 
-		env = append(env, fromSecret(name, admin.Name, admin.Key, nil))
+		name := k.Env
+		if adminPasswordIsHash && k.HashEnv != "" {
+			name = k.HashEnv
+		}
+
+		ref := &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: k.Ref.Name}, Key: k.Ref.Key}
+		if k.Optional {
+			ref.Optional = new(true)
+		}
+
+		env = append(env, corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: ref}})
 	}
 
-	if pg := s.Spec.Database.Postgres; pg != nil {
-		// Without these two the server takes what config.yaml has.
-		optional := new(true)
-		env = append(
-			env,
-			fromSecret(dittofs.EnvPostgresHost, pg.SecretRef.Name, pg.Keys.Host, nil),
-			fromSecret(dittofs.EnvPostgresPort, pg.SecretRef.Name, pg.Keys.Port, optional),
-			fromSecret(dittofs.EnvPostgresDatabase, pg.SecretRef.Name, pg.Keys.Database, nil),
-			fromSecret(dittofs.EnvPostgresUser, pg.SecretRef.Name, pg.Keys.User, nil),
-			fromSecret(dittofs.EnvPostgresPassword, pg.SecretRef.Name, pg.Keys.Password, nil),
-			fromSecret(dittofs.EnvPostgresSSLMode, pg.SecretRef.Name, pg.Keys.SSLMode, optional),
-		)
-	}
-
-	return append(env, s.Spec.ExtraEnv...)
+	return env
 }
 
-func fromSecret(name, secret, key string, optional *bool) corev1.EnvVar {
-	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
-		LocalObjectReference: corev1.LocalObjectReference{Name: secret},
-		Key:                  key,
-		Optional:             optional,
-	}}}
+// secretFiles returns a volume, and where to mount it, for each role of which the server
+// reads files. A volume has the keys that the table names and no others, and whoever is in
+// the pod's fsGroup may read them.
+func secretFiles(keys []composite.SecretKey) ([]corev1.Volume, []corev1.VolumeMount) {
+	var (
+		volumes []corev1.Volume
+		mounts  []corev1.VolumeMount
+	)
+
+	for _, k := range keys {
+		if k.File == "" {
+			continue
+		}
+
+		name := "secret-" + string(k.Role)
+
+		i := slices.IndexFunc(volumes, func(v corev1.Volume) bool { return v.Name == name })
+		if i < 0 {
+			i = len(volumes)
+			volumes = append(volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
+				SecretName:  k.Ref.Name,
+				DefaultMode: ptr.To[int32](secretFileMode),
+			}}})
+			mounts = append(mounts, corev1.VolumeMount{Name: name, MountPath: k.Role.Dir(), ReadOnly: true})
+		}
+
+		volumes[i].Secret.Items = append(volumes[i].Secret.Items, corev1.KeyToPath{Key: k.Ref.Key, Path: k.File})
+	}
+
+	return volumes, mounts
 }
 
 func containerPorts(s *composite.DittoServer) []corev1.ContainerPort {

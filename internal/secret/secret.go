@@ -7,6 +7,7 @@ package secret
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -19,6 +20,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
@@ -35,16 +37,6 @@ const (
 
 	// There means that every Secret is there and can be used.
 	There
-)
-
-// A Role is what a Secret is for.
-type Role string
-
-// Roles, in the order in which they are digested.
-const (
-	RoleAdmin    Role = "admin"
-	RoleJWT      Role = "jwt"
-	RolePostgres Role = "postgres"
 )
 
 // Data is the value of a Secret key. Formatting it shows nothing.
@@ -64,7 +56,7 @@ func (d Data) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 // A Value is a referenced Secret key that is there.
 type Value struct {
-	Role Role
+	Role composite.Role
 	Key  string
 	Data Data
 }
@@ -77,57 +69,12 @@ type Secrets struct {
 	// its key and what to do.
 	Problems []string
 
-	// Values of all referenced keys, sorted by role and key. Nil unless the state is
-	// There.
+	// Values that the rollout digest covers, sorted by role and key. Nil unless the state
+	// is There.
 	Values []Value
 
-	// AdminPasswordIsHash says whether the administrator's password is a bcrypt hash.
+	// AdminPasswordIsHash reports whether the administrator's password is a bcrypt hash.
 	AdminPasswordIsHash bool
-}
-
-// A reference is a Secret key that a DittoServer names.
-type reference struct {
-	role     Role
-	secret   string
-	key      string
-	optional bool
-
-	// check returns what is wrong with a value, or an empty string.
-	check func(value []byte) string
-}
-
-// references returns the Secret keys that a DittoServer names, sorted by role and
-// key.
-func references(s *composite.DittoServer) []reference {
-	jwt := s.Spec.Identity.JWT.SecretRef
-	refs := []reference{{role: RoleJWT, secret: jwt.Name, key: jwt.Key, check: checkJWT}}
-
-	if admin := s.Spec.Identity.Admin.PasswordSecretRef; admin != nil {
-		refs = append(refs, reference{role: RoleAdmin, secret: admin.Name, key: admin.Key, check: checkPassword})
-	}
-
-	if pg := s.Spec.Database.Postgres; pg != nil {
-		name := pg.SecretRef.Name
-		refs = append(
-			refs,
-			reference{role: RolePostgres, secret: name, key: pg.Keys.Host, check: checkNotEmpty},
-			reference{role: RolePostgres, secret: name, key: pg.Keys.Port, check: checkPort, optional: true},
-			reference{role: RolePostgres, secret: name, key: pg.Keys.Database, check: checkNotEmpty},
-			reference{role: RolePostgres, secret: name, key: pg.Keys.User, check: checkNotEmpty},
-			reference{role: RolePostgres, secret: name, key: pg.Keys.Password, check: checkNotEmpty},
-			reference{role: RolePostgres, secret: name, key: pg.Keys.SSLMode, check: checkSSLMode, optional: true},
-		)
-	}
-
-	slices.SortStableFunc(refs, func(a, b reference) int {
-		if c := strings.Compare(string(a.role), string(b.role)); c != 0 {
-			return c
-		}
-
-		return strings.Compare(a.key, b.key)
-	})
-
-	return refs
 }
 
 // requirement is the name under which a Secret is required.
@@ -139,11 +86,11 @@ func requirement(secret string) string {
 // nothing but the spec: Crossplane calls the function until they are stable.
 func Requirements(s *composite.DittoServer) map[string]*fnv1.ResourceSelector {
 	reqs := map[string]*fnv1.ResourceSelector{}
-	for _, ref := range references(s) {
-		reqs[requirement(ref.secret)] = &fnv1.ResourceSelector{
+	for _, k := range s.Secrets() {
+		reqs[requirement(k.Ref.Name)] = &fnv1.ResourceSelector{
 			ApiVersion: "v1",
 			Kind:       "Secret",
-			Match:      &fnv1.ResourceSelector_MatchName{MatchName: ref.secret},
+			Match:      &fnv1.ResourceSelector_MatchName{MatchName: k.Ref.Name},
 			// Crossplane reads with its own, broad rights. Nobody may name a Secret of
 			// another namespace.
 			Namespace: new(s.Namespace),
@@ -156,32 +103,36 @@ func Requirements(s *composite.DittoServer) map[string]*fnv1.ResourceSelector {
 // Resolve returns the Secrets that a DittoServer names, from the required
 // resources of a request.
 func Resolve(s *composite.DittoServer, required map[string]*fnv1.Resources) Secrets {
+	return resolve(s.Namespace, s.Secrets(), required)
+}
+
+func resolve(namespace string, keys []composite.SecretKey, required map[string]*fnv1.Resources) Secrets {
 	var (
 		out    = Secrets{State: There}
 		absent = map[string]bool{}
 	)
 
-	for _, ref := range references(s) {
-		fetched, ok := required[requirement(ref.secret)]
+	for _, k := range slices.SortedStableFunc(slices.Values(keys), byRoleAndKey) {
+		fetched, ok := required[requirement(k.Ref.Name)]
 		if !ok {
 			return Secrets{State: NotFetched}
 		}
 
-		secret := find(fetched, s.Namespace, ref.secret)
-		id := s.Namespace + "/" + ref.secret
+		secret := find(fetched, namespace, k.Ref.Name)
+		id := namespace + "/" + k.Ref.Name
 
 		if secret == nil {
-			if !absent[ref.secret] {
-				absent[ref.secret] = true
-				out.Problems = append(out.Problems, fmt.Sprintf("Secret %s does not exist: create it with %s", id, wantedKeys(s, ref.secret)))
+			if !absent[k.Ref.Name] {
+				absent[k.Ref.Name] = true
+				out.Problems = append(out.Problems, fmt.Sprintf("Secret %s does not exist: create it with %s", id, wantedKeys(keys, k.Ref.Name)))
 			}
 
 			continue
 		}
 
-		value, problem := read(secret, ref)
+		value, problem := read(secret, k)
 		if problem != "" {
-			out.Problems = append(out.Problems, fmt.Sprintf("Secret %s, key %s: %s", id, ref.key, problem))
+			out.Problems = append(out.Problems, fmt.Sprintf("Secret %s, key %s: %s", id, k.Ref.Key, problem))
 			continue
 		}
 
@@ -189,11 +140,13 @@ func Resolve(s *composite.DittoServer, required map[string]*fnv1.Resources) Secr
 			continue
 		}
 
-		if ref.role == RoleAdmin {
-			out.AdminPasswordIsHash = isHash(value)
+		if k.Role == composite.RoleAdmin {
+			out.AdminPasswordIsHash = dittofs.IsPasswordHash(value)
 		}
 
-		out.Values = append(out.Values, Value{Role: ref.role, Key: ref.key, Data: value})
+		if k.InDigest {
+			out.Values = append(out.Values, Value{Role: k.Role, Key: k.Ref.Key, Data: value})
+		}
 	}
 
 	if len(out.Problems) > 0 {
@@ -201,6 +154,11 @@ func Resolve(s *composite.DittoServer, required map[string]*fnv1.Resources) Secr
 	}
 
 	return out
+}
+
+// byRoleAndKey is the order of the rollout digest.
+func byRoleAndKey(a, b composite.SecretKey) int {
+	return cmp.Or(cmp.Compare(a.Role, b.Role), cmp.Compare(a.Ref.Key, b.Ref.Key))
 }
 
 // find returns the Secret of a name among fetched resources, or nil.
@@ -216,33 +174,33 @@ func find(fetched *fnv1.Resources, namespace, name string) *structpb.Struct {
 }
 
 // wantedKeys names the keys that a Secret must have.
-func wantedKeys(s *composite.DittoServer, secret string) string {
-	keys := map[string]bool{}
+func wantedKeys(keys []composite.SecretKey, secret string) string {
+	wanted := map[string]bool{}
 
-	for _, ref := range references(s) {
-		if ref.secret == secret && !ref.optional {
-			keys[ref.key] = true
+	for _, k := range keys {
+		if k.Ref.Name == secret && !k.Optional {
+			wanted[k.Ref.Key] = true
 		}
 	}
 
-	if len(keys) == 1 {
-		return "the key " + slices.Collect(maps.Keys(keys))[0]
+	if len(wanted) == 1 {
+		return "the key " + slices.Collect(maps.Keys(wanted))[0]
 	}
 
-	return "the keys " + strings.Join(slices.Sorted(maps.Keys(keys)), ", ")
+	return "the keys " + strings.Join(slices.Sorted(maps.Keys(wanted)), ", ")
 }
 
 // read returns the value of a Secret key, or what is wrong with it. Both are
 // empty for an optional key that is not there.
-func read(secret *structpb.Struct, ref reference) ([]byte, string) {
-	encoded, ok := protostruct.Get(secret, "data").GetStructValue().GetFields()[ref.key]
+func read(secret *structpb.Struct, k composite.SecretKey) ([]byte, string) {
+	encoded, ok := protostruct.Get(secret, "data").GetStructValue().GetFields()[k.Ref.Key]
 	if !ok {
 		switch {
-		case ref.optional:
+		case k.Optional:
 			return nil, ""
-		case protostruct.Get(secret, "stringData", ref.key) != nil:
+		case protostruct.Get(secret, "stringData", k.Ref.Key) != nil:
 			return nil, "is in stringData, which only the API server converts: put it in data, in base64"
-		case ref.role == RolePostgres && hasDSN(secret):
+		case k.Role == composite.RolePostgres && hasDSN(secret):
 			return nil, "is missing, and a connection string does not do: no DittoFS release takes one, so give host, port, database, user, password and sslmode a key each (spec.database.postgres.keys maps other names)"
 		default:
 			return nil, "is missing"
@@ -259,15 +217,16 @@ func read(secret *structpb.Struct, ref reference) ([]byte, string) {
 		return nil, "must be in base64"
 	}
 
-	if problem := checkEnv(value); problem != "" {
-		return nil, problem
+	if k.Env != "" {
+		if problem := checkEnv(value); problem != "" {
+			return nil, problem
+		}
 	}
 
-	return value, ref.check(value)
+	return value, k.Check(value)
 }
 
-// checkEnv says whether a value can be an environment variable, as every value
-// becomes one.
+// checkEnv returns why a value cannot be an environment variable, or "".
 func checkEnv(value []byte) string {
 	switch {
 	case !utf8.Valid(value) || bytes.IndexByte(value, 0) >= 0:
@@ -279,7 +238,7 @@ func checkEnv(value []byte) string {
 	}
 }
 
-// hasDSN says whether a Secret seems to hold a connection string.
+// hasDSN reports whether a Secret seems to hold a connection string.
 func hasDSN(secret *structpb.Struct) bool {
 	for key := range protostruct.Get(secret, "data").GetStructValue().GetFields() {
 		k := strings.ToLower(key)

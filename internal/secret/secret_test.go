@@ -215,7 +215,7 @@ func TestRequirementsOfClaim(t *testing.T) {
 }
 
 func TestResolve(t *testing.T) {
-	jwt := Value{Role: RoleJWT, Key: "jwt-secret", Data: Data(exampleJWT)}
+	jwt := Value{Role: composite.RoleJWT, Key: "jwt-secret", Data: Data(exampleJWT)}
 	large := strings.Repeat("example.", 1<<17) // 1 MiB.
 
 	cases := map[string]struct {
@@ -251,27 +251,27 @@ func TestResolve(t *testing.T) {
 			reason:   "A clear password is told from a hash",
 			spec:     specAdmin,
 			required: fetched(jwtData, adminData, nil),
-			want:     Secrets{State: There, Values: []Value{{RoleAdmin, "password", Data(exampleClear)}, jwt}},
+			want:     Secrets{State: There, Values: []Value{{composite.RoleAdmin, "password", Data(exampleClear)}, jwt}},
 		},
 		"Hash": {
 			reason:   "A bcrypt hash is told from a clear password",
 			spec:     specAdmin,
 			required: fetched(jwtData, map[string]string{"password": exampleHash}, nil),
-			want:     Secrets{State: There, Values: []Value{{RoleAdmin, "password", Data(exampleHash)}, jwt}, AdminPasswordIsHash: true},
+			want:     Secrets{State: There, Values: []Value{{composite.RoleAdmin, "password", Data(exampleHash)}, jwt}, AdminPasswordIsHash: true},
 		},
 		"HashElsewhere": {
 			reason:   "Only the administrator's password is told from a hash",
 			spec:     specAll,
 			required: fetched(jwtData, adminData, with(dbData, "password", exampleHash)),
 			want: Secrets{State: There, Values: []Value{
-				{RoleAdmin, "password", Data(exampleClear)},
+				{composite.RoleAdmin, "password", Data(exampleClear)},
 				jwt,
-				{RolePostgres, "database", Data(exampleDatabase)},
-				{RolePostgres, "host", Data(exampleHost)},
-				{RolePostgres, "password", Data(exampleHash)},
-				{RolePostgres, "port", Data("5433")},
-				{RolePostgres, "sslmode", Data("require")},
-				{RolePostgres, "user", Data(exampleUser)},
+				{composite.RolePostgres, "database", Data(exampleDatabase)},
+				{composite.RolePostgres, "host", Data(exampleHost)},
+				{composite.RolePostgres, "password", Data(exampleHash)},
+				{composite.RolePostgres, "port", Data("5433")},
+				{composite.RolePostgres, "sslmode", Data("require")},
+				{composite.RolePostgres, "user", Data(exampleUser)},
 			}},
 		},
 		"All": {
@@ -279,14 +279,14 @@ func TestResolve(t *testing.T) {
 			spec:     specAll,
 			required: fetched(jwtData, adminData, dbData),
 			want: Secrets{State: There, Values: []Value{
-				{RoleAdmin, "password", Data(exampleClear)},
+				{composite.RoleAdmin, "password", Data(exampleClear)},
 				jwt,
-				{RolePostgres, "database", Data(exampleDatabase)},
-				{RolePostgres, "host", Data(exampleHost)},
-				{RolePostgres, "password", Data(exampleDBPass)},
-				{RolePostgres, "port", Data("5433")},
-				{RolePostgres, "sslmode", Data("require")},
-				{RolePostgres, "user", Data(exampleUser)},
+				{composite.RolePostgres, "database", Data(exampleDatabase)},
+				{composite.RolePostgres, "host", Data(exampleHost)},
+				{composite.RolePostgres, "password", Data(exampleDBPass)},
+				{composite.RolePostgres, "port", Data("5433")},
+				{composite.RolePostgres, "sslmode", Data("require")},
+				{composite.RolePostgres, "user", Data(exampleUser)},
 			}},
 		},
 		"Optional": {
@@ -294,12 +294,12 @@ func TestResolve(t *testing.T) {
 			spec:     specAll,
 			required: fetched(jwtData, adminData, without(dbData, "port", "sslmode")),
 			want: Secrets{State: There, Values: []Value{
-				{RoleAdmin, "password", Data(exampleClear)},
+				{composite.RoleAdmin, "password", Data(exampleClear)},
 				jwt,
-				{RolePostgres, "database", Data(exampleDatabase)},
-				{RolePostgres, "host", Data(exampleHost)},
-				{RolePostgres, "password", Data(exampleDBPass)},
-				{RolePostgres, "user", Data(exampleUser)},
+				{composite.RolePostgres, "database", Data(exampleDatabase)},
+				{composite.RolePostgres, "host", Data(exampleHost)},
+				{composite.RolePostgres, "password", Data(exampleDBPass)},
+				{composite.RolePostgres, "user", Data(exampleUser)},
 			}},
 		},
 		"Mapped": {
@@ -311,13 +311,13 @@ func TestResolve(t *testing.T) {
 				with(without(dbData, "sslmode", "database", "user"), "dbname", exampleDatabase, "username", exampleUser),
 			),
 			want: Secrets{State: There, AdminPasswordIsHash: true, Values: []Value{
-				{RoleAdmin, "root", Data(exampleHash)},
-				{RoleJWT, "signing", Data(exampleJWT)},
-				{RolePostgres, "dbname", Data(exampleDatabase)},
-				{RolePostgres, "host", Data(exampleHost)},
-				{RolePostgres, "password", Data(exampleDBPass)},
-				{RolePostgres, "port", Data("5433")},
-				{RolePostgres, "username", Data(exampleUser)},
+				{composite.RoleAdmin, "root", Data(exampleHash)},
+				{composite.RoleJWT, "signing", Data(exampleJWT)},
+				{composite.RolePostgres, "dbname", Data(exampleDatabase)},
+				{composite.RolePostgres, "host", Data(exampleHost)},
+				{composite.RolePostgres, "password", Data(exampleDBPass)},
+				{composite.RolePostgres, "port", Data("5433")},
+				{composite.RolePostgres, "username", Data(exampleUser)},
 			}},
 		},
 		"Shared": {
@@ -325,12 +325,12 @@ func TestResolve(t *testing.T) {
 			spec:     specShared,
 			required: map[string]*fnv1.Resources{"secret/files": items(object("storage", "files", with(without(dbData, "port", "sslmode"), "jwt-secret", exampleJWT)))},
 			want: Secrets{State: There, Values: []Value{
-				{RoleAdmin, "password", Data(exampleDBPass)},
+				{composite.RoleAdmin, "password", Data(exampleDBPass)},
 				jwt,
-				{RolePostgres, "database", Data(exampleDatabase)},
-				{RolePostgres, "host", Data(exampleHost)},
-				{RolePostgres, "password", Data(exampleDBPass)},
-				{RolePostgres, "user", Data(exampleUser)},
+				{composite.RolePostgres, "database", Data(exampleDatabase)},
+				{composite.RolePostgres, "host", Data(exampleHost)},
+				{composite.RolePostgres, "password", Data(exampleDBPass)},
+				{composite.RolePostgres, "user", Data(exampleUser)},
 			}},
 		},
 		"AmongOthers": {
@@ -354,7 +354,7 @@ func TestResolve(t *testing.T) {
 			reason:   "A Secret has up to 1 MiB",
 			spec:     specJWT,
 			required: fetched(map[string]string{"jwt-secret": large}, nil, nil),
-			want:     Secrets{State: There, Values: []Value{{RoleJWT, "jwt-secret", Data(large)}}},
+			want:     Secrets{State: There, Values: []Value{{composite.RoleJWT, "jwt-secret", Data(large)}}},
 		},
 	}
 	for name, tc := range cases {
@@ -375,6 +375,86 @@ func TestResolve(t *testing.T) {
 				if diff := cmp.Diff(before, tc.required, protocmp.Transform()); diff != "" {
 					t.Errorf("%s\nResolve(...): -before, +after:\n%s", "Secrets are only read", diff)
 				}
+			}
+
+			hidesSecrets(t, got, tc.required)
+		})
+	}
+}
+
+// Rows of the table that no spec has yet: Secrets that the server reads from files.
+func TestResolveFiles(t *testing.T) {
+	const binary = "\x05\x02\x00\xffexample-example-binary\n"
+
+	keytab := composite.SecretKey{
+		Role: "keytab", Ref: &composite.SecretKeyRef{Name: "files-kerberos", Key: "b"}, File: "krb5.keytab", InDigest: true,
+		Check: func(value []byte) string {
+			if !strings.HasPrefix(string(value), "\x05\x02") {
+				return "must be a keytab"
+			}
+
+			return ""
+		},
+	}
+	reloaded := composite.SecretKey{
+		Role: "keytab", Ref: &composite.SecretKeyRef{Name: "files-kerberos", Key: "a"}, File: "krb5.conf",
+		Check: func([]byte) string { return "" },
+	}
+	variable := keytab
+	variable.Env, variable.File = "DITTOFS_KEYTAB", ""
+
+	kerberos := func(data map[string]string) map[string]*fnv1.Resources {
+		return map[string]*fnv1.Resources{"secret/files-kerberos": items(object("storage", "files-kerberos", data))}
+	}
+
+	cases := map[string]struct {
+		reason   string
+		keys     []composite.SecretKey
+		required map[string]*fnv1.Resources
+		want     Secrets
+	}{
+		"Binary": {
+			reason:   "A file holds any bytes, with those at its ends",
+			keys:     []composite.SecretKey{keytab},
+			required: kerberos(map[string]string{"b": binary}),
+			want:     Secrets{State: There, Values: []Value{{"keytab", "b", Data(binary)}}},
+		},
+		"BinaryInVariable": {
+			reason:   "A variable holds text only",
+			keys:     []composite.SecretKey{variable},
+			required: kerberos(map[string]string{"b": binary}),
+			want:     Secrets{State: Missing, Problems: []string{"Secret storage/files-kerberos, key b: must be text (UTF-8 without NUL bytes), since it becomes an environment variable: encode random bytes, for example in base64"}},
+		},
+		"Checked": {
+			reason:   "The check of a file is asked too",
+			keys:     []composite.SecretKey{keytab},
+			required: kerberos(map[string]string{"b": "example-example"}),
+			want:     Secrets{State: Missing, Problems: []string{"Secret storage/files-kerberos, key b: must be a keytab"}},
+		},
+		"NotInDigest": {
+			reason:   "What the server reads anew by itself is needed, and not digested",
+			keys:     []composite.SecretKey{keytab, reloaded},
+			required: kerberos(map[string]string{"a": "example-example", "b": binary}),
+			want:     Secrets{State: There, Values: []Value{{"keytab", "b", Data(binary)}}},
+		},
+		"NotInDigestMissing": {
+			reason:   "Without one of its files the pod would not start",
+			keys:     []composite.SecretKey{keytab, reloaded},
+			required: kerberos(map[string]string{"b": binary}),
+			want:     Secrets{State: Missing, Problems: []string{"Secret storage/files-kerberos, key a: is missing"}},
+		},
+		"SecretMissing": {
+			reason:   "Whoever creates the Secret needs to know the keys of all files",
+			keys:     []composite.SecretKey{keytab, reloaded},
+			required: map[string]*fnv1.Resources{"secret/files-kerberos": items()},
+			want:     Secrets{State: Missing, Problems: []string{"Secret storage/files-kerberos does not exist: create it with the keys a, b"}},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := resolve("storage", tc.keys, tc.required)
+			if diff := cmp.Diff(tc.want, got, shown); diff != "" {
+				t.Errorf("%s\nresolve(...): -want, +got:\n%s", tc.reason, diff)
 			}
 
 			hidesSecrets(t, got, tc.required)

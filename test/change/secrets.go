@@ -20,33 +20,17 @@ func StandIns(xr, input *structpb.Struct) []*structpb.Struct {
 	s, _ := composite.Decode(xr, input)
 	data := map[string]map[string]string{}
 
-	add := func(secret, key, value string) {
-		if secret == "" || key == "" {
-			return
+	for _, k := range s.Secrets() {
+		if k.Ref.Name == "" || k.Ref.Key == "" {
+			continue
 		}
 
-		if data[secret] == nil {
-			data[secret] = map[string]string{}
+		if data[k.Ref.Name] == nil {
+			data[k.Ref.Name] = map[string]string{}
 		}
 
-		data[secret][key] = value
+		data[k.Ref.Name][k.Ref.Key] = standIn(k)
 	}
-
-	if ref := s.Spec.Identity.Admin.PasswordSecretRef; ref != nil {
-		add(ref.Name, ref.Key, "stand-in-password")
-	}
-
-	if pg := s.Spec.Database.Postgres; pg != nil {
-		add(pg.SecretRef.Name, pg.Keys.Host, "stand-in.example.org")
-		add(pg.SecretRef.Name, pg.Keys.Port, "5432")
-		add(pg.SecretRef.Name, pg.Keys.Database, "stand-in")
-		add(pg.SecretRef.Name, pg.Keys.User, "stand-in")
-		add(pg.SecretRef.Name, pg.Keys.Password, "stand-in-password")
-		add(pg.SecretRef.Name, pg.Keys.SSLMode, "require")
-	}
-
-	jwt := s.Spec.Identity.JWT.SecretRef
-	add(jwt.Name, jwt.Key, strings.Repeat("stand-in-", 5)+"secret")
 
 	secrets := make([]*structpb.Struct, 0, len(data))
 
@@ -72,4 +56,18 @@ func StandIns(xr, input *structpb.Struct) []*structpb.Struct {
 	}
 
 	return secrets
+}
+
+// standIn returns a value that the server can use, or any where there is none that is known.
+func standIn(k composite.SecretKey) string {
+	values := []string{
+		// Long enough for a JWT secret, short enough for a password.
+		strings.Repeat("stand-in-", 5) + "secret",
+		"5432",
+		"require",
+	}
+
+	i := slices.IndexFunc(values, func(v string) bool { return k.Check([]byte(v)) == "" })
+
+	return values[max(i, 0)]
 }

@@ -1,0 +1,154 @@
+package composite
+
+import (
+	"path"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+)
+
+// A Role is what a key of a Secret is for. The rollout digest covers it, and the volume
+// and the directory of the files of a role are named after it.
+type Role string
+
+// Roles.
+const (
+	RoleAdmin    Role = "admin"
+	RoleJWT      Role = "jwt"
+	RolePostgres Role = "postgres"
+)
+
+// Dir returns the directory of the files of a role.
+func (r Role) Dir() string { return path.Join(dittofs.SecretsDir, string(r)) }
+
+// A SecretKey is what there is to know of a key of a Secret that a spec can name.
+type SecretKey struct {
+	Role Role
+
+	// Ref tells which key of which Secret it is. It is nil where the spec names none.
+	Ref *SecretKeyRef
+
+	// Env is the environment variable that the server reads the value from. HashEnv, if
+	// there is one, is that for a value which is a bcrypt hash.
+	Env, HashEnv string
+
+	// File is the name of the file in the directory of the role that the server reads the
+	// value from, if there is no Env. All files of a role are from one Secret. Their
+	// values may be binary.
+	File string
+
+	// Optional reports whether the server does without the key. That of a file is
+	// required: the kubelet would start a server without the file.
+	Optional bool
+
+	// InDigest reports whether another value restarts the server.
+	InDigest bool
+
+	// Check returns why the server cannot use a value, or "". It returns no part of the
+	// value.
+	Check func(value []byte) string
+}
+
+// A SecretKeyRef names a key of a Secret in the server's namespace.
+type SecretKeyRef struct {
+	// Name of the Secret, and the field that tells it.
+	Name, NamePath string
+
+	// Key in the Secret, and the field that tells it.
+	Key, KeyPath string
+}
+
+// Secrets returns the keys of Secrets that the spec names, in the order of the table.
+func (s *DittoServer) Secrets() []SecretKey {
+	return slices.DeleteFunc(secretKeys(&s.Spec), func(k SecretKey) bool { return k.Ref == nil })
+}
+
+// secretKeys returns the table: every key of a Secret that a spec can name, in the order
+// of the container's environment variables. Another order would restart every server.
+func secretKeys(spec *v1alpha1.DittoServerSpec) []SecretKey {
+	jwt := keyRef("spec.identity.jwt.secretRef", &spec.Identity.JWT.SecretRef)
+	admin := keyRef("spec.identity.admin.passwordSecretRef", spec.Identity.Admin.PasswordSecretRef)
+	keys := ptr.Deref(spec.Database.Postgres, v1alpha1.Postgres{}).Keys
+
+	postgres := func(setting, key string) *SecretKeyRef {
+		if spec.Database.Postgres == nil {
+			return nil
+		}
+
+		return &SecretKeyRef{
+			Name: spec.Database.Postgres.SecretRef.Name, NamePath: "spec.database.postgres.secretRef.name",
+			Key: key, KeyPath: "spec.database.postgres.keys." + setting,
+		}
+	}
+
+	return []SecretKey{
+		{Role: RoleJWT, Ref: jwt, Env: dittofs.EnvJWTSecret, InDigest: true, Check: dittofs.CheckJWTSecret},
+		{Role: RoleAdmin, Ref: admin, Env: dittofs.EnvAdminPassword, HashEnv: dittofs.EnvAdminPasswordHash, InDigest: true, Check: dittofs.CheckPassword},
+		{Role: RolePostgres, Ref: postgres("host", keys.Host), Env: dittofs.EnvPostgresHost, InDigest: true, Check: dittofs.CheckNotEmpty},
+		// Without a port or an SSL mode the server takes those that config.yaml has.
+		{Role: RolePostgres, Ref: postgres("port", keys.Port), Env: dittofs.EnvPostgresPort, Optional: true, InDigest: true, Check: dittofs.CheckPort},
+		{Role: RolePostgres, Ref: postgres("database", keys.Database), Env: dittofs.EnvPostgresDatabase, InDigest: true, Check: dittofs.CheckNotEmpty},
+		{Role: RolePostgres, Ref: postgres("user", keys.User), Env: dittofs.EnvPostgresUser, InDigest: true, Check: dittofs.CheckNotEmpty},
+		{Role: RolePostgres, Ref: postgres("password", keys.Password), Env: dittofs.EnvPostgresPassword, InDigest: true, Check: dittofs.CheckNotEmpty},
+		{Role: RolePostgres, Ref: postgres("sslmode", keys.SSLMode), Env: dittofs.EnvPostgresSSLMode, Optional: true, InDigest: true, Check: dittofs.CheckSSLMode},
+	}
+}
+
+// keyRef returns what a reference at a path of the spec names, or nil.
+func keyRef(path string, ref *v1alpha1.SecretKeyRef) *SecretKeyRef {
+	if ref == nil {
+		return nil
+	}
+
+	return &SecretKeyRef{Name: ref.Name, NamePath: path + ".name", Key: ref.Key, KeyPath: path + ".key"}
+}
+
+// secretEnv returns the environment variables that hold values of Secrets, whether a spec
+// names them or not.
+func secretEnv() []string {
+	var env []string
+
+	for _, k := range secretKeys(&v1alpha1.DittoServerSpec{}) {
+		for _, name := range []string{k.Env, k.HashEnv} {
+			if name != "" {
+				env = append(env, name)
+			}
+		}
+	}
+
+	return env
+}
+
+// validateSecrets checks the names of Secrets and keys. A field that tells the Secret of
+// several keys is reported once.
+func validateSecrets(keys []SecretKey) field.ErrorList {
+	var errs field.ErrorList
+
+	reported := sets.New[string]()
+
+	for _, k := range keys {
+		if !reported.Has(k.Ref.NamePath) {
+			errs = append(errs, validateSecretName(field.NewPath(k.Ref.NamePath), k.Ref.Name)...)
+		}
+
+		reported.Insert(k.Ref.NamePath)
+
+		errs = append(errs, messages(field.NewPath(k.Ref.KeyPath), k.Ref.Key, validation.IsConfigMapKey(k.Ref.Key))...)
+	}
+
+	return errs
+}
+
+func validateSecretName(p *field.Path, name string) field.ErrorList {
+	if name == "" {
+		return field.ErrorList{field.Required(p, "name a Secret in the server's namespace")}
+	}
+
+	return messages(p, name, validation.IsDNS1123Subdomain(name))
+}

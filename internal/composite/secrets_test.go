@@ -1,0 +1,180 @@
+package composite
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"gopkg.in/yaml.v3"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+)
+
+// named is a spec that names every key of a Secret that there is, all of one Secret.
+func named() *v1alpha1.DittoServerSpec {
+	spec := &v1alpha1.DittoServerSpec{}
+	spec.Identity.JWT.SecretRef = v1alpha1.SecretKeyRef{Name: "a", Key: "jwt"}
+	spec.Identity.Admin.PasswordSecretRef = &v1alpha1.SecretKeyRef{Name: "a", Key: "admin"}
+	spec.Database.Postgres = &v1alpha1.Postgres{SecretRef: v1alpha1.SecretRef{Name: "a"}}
+	spec.Default()
+
+	return spec
+}
+
+func TestSecrets(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		spec   *v1alpha1.DittoServerSpec
+		want   []string
+	}{
+		"JWT": {
+			"The JWT secret is the only one that every server has",
+			&v1alpha1.DittoServerSpec{Identity: v1alpha1.Identity{JWT: v1alpha1.JWT{SecretRef: v1alpha1.SecretKeyRef{Name: "b", Key: "c"}}}},
+			[]string{"jwt DITTOFS_CONTROLPLANE_SECRET b/c spec.identity.jwt.secretRef.name spec.identity.jwt.secretRef.key"},
+		},
+		"All": {
+			"The order is that of the container's variables, where another one restarts every server",
+			named(),
+			[]string{
+				"jwt DITTOFS_CONTROLPLANE_SECRET a/jwt spec.identity.jwt.secretRef.name spec.identity.jwt.secretRef.key",
+				"admin DITTOFS_ADMIN_INITIAL_PASSWORD a/admin spec.identity.admin.passwordSecretRef.name spec.identity.admin.passwordSecretRef.key",
+				"postgres DITTOFS_DATABASE_POSTGRES_HOST a/host spec.database.postgres.secretRef.name spec.database.postgres.keys.host",
+				"postgres DITTOFS_DATABASE_POSTGRES_PORT a/port spec.database.postgres.secretRef.name spec.database.postgres.keys.port",
+				"postgres DITTOFS_DATABASE_POSTGRES_DATABASE a/database spec.database.postgres.secretRef.name spec.database.postgres.keys.database",
+				"postgres DITTOFS_DATABASE_POSTGRES_USER a/user spec.database.postgres.secretRef.name spec.database.postgres.keys.user",
+				"postgres DITTOFS_DATABASE_POSTGRES_PASSWORD a/password spec.database.postgres.secretRef.name spec.database.postgres.keys.password",
+				"postgres DITTOFS_DATABASE_POSTGRES_SSLMODE a/sslmode spec.database.postgres.secretRef.name spec.database.postgres.keys.sslmode",
+			},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, k := range (&DittoServer{Spec: *tc.spec}).Secrets() {
+				got = append(got, strings.Join([]string{string(k.Role), k.Env + k.File, k.Ref.Name + "/" + k.Ref.Key, k.Ref.NamePath, k.Ref.KeyPath}, " "))
+			}
+
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s\nSecrets(): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// What the pod and the digest take for granted of each row.
+func TestSecretKeys(t *testing.T) {
+	rows := map[string]SecretKey{}
+	secretOf := map[Role]string{}
+
+	for _, k := range secretKeys(named()) {
+		where := k.Env + k.Role.Dir() + "/" + k.File
+		if _, ok := rows[where]; ok {
+			t.Errorf("%s\nsecretKeys(...): two rows for %s", "One value would replace the other", where)
+		}
+
+		rows[where] = k
+
+		switch {
+		case k.Ref == nil:
+			t.Errorf("%s\nsecretKeys(...): %s has none", "named names every key", where)
+		case (k.Env == "") == (k.File == ""), k.HashEnv != "" && k.Env == "":
+			t.Errorf("%s\nsecretKeys(...): %+v", "The server reads a value from a variable or from a file", k)
+		case k.File != "" && k.Optional:
+			t.Errorf("%s\nsecretKeys(...): %s is optional", "A pod would start without the file", where)
+		case k.File != "" && secretOf[k.Role] != "" && secretOf[k.Role] != k.Ref.NamePath:
+			t.Errorf("%s\nsecretKeys(...): %s is of %s and %s", "The files of a role are one volume, and so from one Secret", k.Role, secretOf[k.Role], k.Ref.NamePath)
+		case len(validation.IsDNS1123Label("secret-"+string(k.Role))) > 0, strings.Contains(k.File, "/"):
+			t.Errorf("%s\nsecretKeys(...): %+v", "A role names a volume, and a file is in its directory", k)
+		case k.Check == nil:
+			t.Errorf("%s\nsecretKeys(...): %s has none", "Every value has a check", where)
+		}
+
+		if k.File != "" {
+			secretOf[k.Role] = k.Ref.NamePath
+		}
+	}
+}
+
+// The table in the docs is this one.
+func TestSecretsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	yes := map[bool]string{true: "yes", false: "no"}
+
+	var want []string
+
+	for _, k := range secretKeys(named()) {
+		how := "`" + k.Env + "`"
+
+		switch {
+		case k.File != "":
+			how = "`" + path.Join(k.Role.Dir(), k.File) + "`"
+		case k.HashEnv != "":
+			how += ", a bcrypt hash as `" + k.HashEnv + "`"
+		}
+
+		want = append(want, fmt.Sprintf("| `%s` | `%s` | %s | %s | %s |", k.Role, strings.TrimPrefix(k.Ref.KeyPath, "spec."), how, yes[!k.Optional], yes[k.InDigest]))
+	}
+
+	_, rest, _ := strings.Cut(string(page), "| role | the key is told by | the server gets it as | needed | another value restarts |\n|---|---|---|---|---|\n")
+	table, _, _ := strings.Cut(rest, "\n\n")
+
+	if diff := cmp.Diff(want, strings.Split(table, "\n")); diff != "" {
+		t.Errorf("docs/security.md: -want, +got:\n%s", diff)
+	}
+}
+
+// Set by hand, the variable of a Secret or of a key of config.yaml would go past every check.
+func TestOwnEnv(t *testing.T) {
+	want := sets.New(
+		"DITTOFS_CONTROLPLANE_SECRET", "DITTOFS_ADMIN_INITIAL_PASSWORD", "DITTOFS_ADMIN_PASSWORD_HASH",
+		// The server would take it in the place of the JWT secret.
+		"DITTOFS_CONTROLPLANE_JWT_SECRET",
+	)
+
+	for _, settings := range []dittofs.Settings{
+		{SQLitePath: "/a", MetricsPort: 1},
+		{Postgres: true, MetricsPort: 1, Telemetry: dittofs.Telemetry{Enabled: true, Endpoint: "a", Insecure: true, SampleRate: new(0.5)}},
+	} {
+		text, err := dittofs.Config(settings, dittofs.Release{})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		keys := map[string]any{}
+		if err := yaml.Unmarshal(text, &keys); err != nil {
+			t.Fatal(err)
+		}
+
+		want.Insert(envOf("DITTOFS", keys)...)
+	}
+
+	if diff := cmp.Diff(sets.List(want), sets.List(ownEnv)); diff != "" {
+		t.Errorf("%s\nownEnv: -want, +got:\n%s", "A variable for each Secret and each key of config.yaml, and no other", diff)
+	}
+}
+
+// envOf returns the environment variables of the keys of a configuration.
+func envOf(prefix string, value any) []string {
+	keys, ok := value.(map[string]any)
+	if !ok {
+		return []string{prefix}
+	}
+
+	var names []string
+	for k, v := range keys {
+		names = append(names, envOf(prefix+"_"+strings.ToUpper(k), v)...)
+	}
+
+	return names
+}
