@@ -69,20 +69,22 @@ func BenchmarkSteps(b *testing.B) {
 	resources, predecessors, errPredecessor := observed.WithPredecessor(xr, found, req.GetRequiredResources())
 	secrets := secret.Resolve(srv, req.GetRequiredResources())
 
-	in := manifest.Inputs{Image: manifest.Image(srv, resources), Running: resources.Asked(manifest.StatefulSet), AdminPasswordIsHash: secrets.AdminPasswordIsHash}
-
-	var errConfig error
-
-	in.Config, errConfig = dittofs.Config(srv.Settings(), srv.Release)
+	config, errConfig := dittofs.Config(srv.Settings(), srv.Release)
 	digests := digest.For(srv, secrets)
-	in.ConfigHash = digests.Of(in.Config)
 
-	desired, errBuild := manifest.Build(srv, in)
+	in := manifest.PodInputs{
+		Config: config, ConfigHash: digests.Of(config), AdminPasswordIsHash: secrets.AdminPasswordIsHash,
+		Image: manifest.Image(srv, resources), Claims: manifest.ClaimNames(resources.Asked(manifest.StatefulSet)),
+	}
+	pod, errPod := manifest.Pod(srv, in)
+	parts := manifest.Inputs{Config: config, Pod: pod}
+
+	desired, errBuild := manifest.Build(srv, parts)
 	facts := guard.Read(srv, desired, resources, predecessors, secrets.State)
 	decision := guard.Decide(facts)
 	manifests := guard.Apply(decision, desired, resources, digests)
 
-	for _, err := range []error{errs.ToAggregate(), errRead, errPredecessor, errConfig, errBuild} {
+	for _, err := range []error{errs.ToAggregate(), errRead, errPredecessor, errConfig, errPod, errBuild} {
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -102,11 +104,12 @@ func BenchmarkSteps(b *testing.B) {
 	}{
 		{"composite.Decode", func() error { _, errs := composite.Decode(xr, req.GetInput()); return errs.ToAggregate() }},
 		{"observed.Read", func() error { _, err := observed.Read(req.GetObserved().GetResources()); return err }},
-		{"policy.Check", func() error { return policy.Check(srv, in).ToAggregate() }},
+		{"manifest.Pod", func() error { _, err := manifest.Pod(srv, in); return err }},
+		{"policy.Check", func() error { return policy.Check(srv, pod).ToAggregate() }},
 		{"secret.Resolve", func() error { secret.Resolve(srv, req.GetRequiredResources()); return nil }},
 		{"dittofs.Config", func() error { _, err := dittofs.Config(srv.Settings(), srv.Release); return err }},
-		{"digest.Of", func() error { digest.For(srv, secrets).Of(in.Config); return nil }},
-		{"manifest.Build", func() error { _, err := manifest.Build(srv, in); return err }},
+		{"digest.Of", func() error { digest.For(srv, secrets).Of(config); return nil }},
+		{"manifest.Build", func() error { _, err := manifest.Build(srv, parts); return err }},
 		{"guard.Read", func() error { guard.Read(srv, desired, resources, predecessors, secrets.State); return nil }},
 		{"guard.Decide", func() error { guard.Decide(facts); return nil }},
 		{"guard.Apply", func() error { guard.Apply(decision, desired, resources, digests); return nil }},

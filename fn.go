@@ -100,8 +100,34 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 		return err
 	}
 
-	in := manifest.Inputs{Image: manifest.Image(srv, resources), Running: resources.Asked(manifest.StatefulSet)}
-	if errs = append(errs, policy.Check(srv, in)...); len(errs) > 0 {
+	// Resolve.
+	secrets := secret.Resolve(srv, req.GetRequiredResources())
+
+	// Configure.
+	config, err := dittofs.Config(srv.Settings(), srv.Release)
+	if err != nil {
+		return err
+	}
+
+	// Digest.
+	digests := digest.For(srv, secrets)
+
+	// Build the pod, once.
+	in := manifest.PodInputs{
+		Config:              config,
+		ConfigHash:          digests.Of(config),
+		AdminPasswordIsHash: secrets.AdminPasswordIsHash,
+		Image:               manifest.Image(srv, resources),
+		Claims:              manifest.ClaimNames(resources.Asked(manifest.StatefulSet)),
+	}
+
+	pod, err := manifest.Pod(srv, in)
+	if err != nil {
+		return err
+	}
+
+	// Judge: all errors at once, those of the spec and those of the pod.
+	if errs = append(errs, policy.Check(srv, pod)...); len(errs) > 0 {
 		report.Invalid(rsp, errs)
 		return nil
 	}
@@ -112,22 +138,10 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 	rsp.Requirements = &fnv1.Requirements{Resources: secret.Requirements(srv)}
 	maps.Copy(rsp.GetRequirements().GetResources(), observed.Requirements(srv, found))
 
-	secrets := secret.Resolve(srv, req.GetRequiredResources())
-	in.AdminPasswordIsHash = secrets.AdminPasswordIsHash
-
 	report.Secrets(rsp, secrets)
 
-	// Configure.
-	if in.Config, err = dittofs.Config(srv.Settings(), srv.Release); err != nil {
-		return err
-	}
-
-	// Digest.
-	digests := digest.For(srv, secrets)
-	in.ConfigHash = digests.Of(in.Config)
-
-	// Build.
-	desired, err := manifest.Build(srv, in)
+	// Build the other objects around the pod.
+	desired, err := manifest.Build(srv, manifest.Inputs{Config: config, Pod: pod})
 	if err != nil {
 		return err
 	}

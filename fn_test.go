@@ -441,11 +441,13 @@ func TestFatal(t *testing.T) {
 			reason: "All errors come at once, those of the policy too.",
 			change: func(req *fnv1.RunFunctionRequest) {
 				protostruct.Set(req.Observed.Composite.Resource, structpb.NewNumberValue(0), "spec", "nfsPort")
+				protostruct.Set(req.Observed.Composite.Resource, structpb.NewStringValue("big"), "spec", "storage", "metadataSize")
 				protostruct.Set(req.Observed.Composite.Resource, structpb.NewBoolValue(true), "spec", "securityContext", "privileged")
 				req.Input = mustStruct(t, map[string]any{"compose": "Terraform"})
 			},
 			want: `invalid DittoServer: input.compose: Unsupported value: "Terraform": supported values: "Object", "Native"; ` +
 				"spec.nfsPort: Invalid value: 0: must be between 1 and 65535, inclusive; " +
+				`spec.storage.metadataSize: Invalid value: "big": must be a Kubernetes quantity above zero, such as 10Gi; ` +
 				`spec.securityContext: Forbidden: the platform's policy asks for the Pod Security Standard restricted: privileged (container "dittofs" must not set securityContext.privileged=true); ` +
 				`spec.securityContext: Forbidden: the platform's policy asks for the Pod Security Standard restricted: allowPrivilegeEscalation != false (container "dittofs" must set securityContext.allowPrivilegeEscalation=false)`,
 		},
@@ -570,6 +572,10 @@ func TestFatal(t *testing.T) {
 			w.checkConditions(rsp)
 
 			if strings.HasPrefix(tc.want, "invalid") {
+				if got := rsp.GetRequirements(); got != nil {
+					t.Errorf("%s\nf.RunFunction(...): %v is required", "Nothing is asked for what an invalid spec names", got)
+				}
+
 				want := map[string]string{
 					"SpecValid":       "FALSE/Invalid: " + strings.TrimPrefix(tc.want, "invalid DittoServer: "),
 					"SecretsResolved": "UNKNOWN/NotChecked: Not checked: the spec is invalid",

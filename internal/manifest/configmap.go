@@ -12,7 +12,7 @@ import (
 // configMap holds config.yaml.
 func configMap(_ *composite.DittoServer, in Inputs) (object, error) {
 	return &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.AnnotationImage: in.Image}},
+		ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.AnnotationImage: in.Pod.Spec.Containers[0].Image}},
 		Data:       map[string]string{dittofs.ConfigFile: string(in.Config)},
 	}, nil
 }

@@ -2,7 +2,10 @@
 // DittoFS and Kubernetes, not Crossplane.
 package manifest
 
-import "google.golang.org/protobuf/types/known/structpb"
+import (
+	"google.golang.org/protobuf/types/known/structpb"
+	corev1 "k8s.io/api/core/v1"
+)
 
 // Labels.
 const (
@@ -35,18 +38,8 @@ type Inputs struct {
 	// Config is config.yaml.
 	Config []byte
 
-	// ConfigHash is the rollout digest.
-	ConfigHash string
-
-	// AdminPasswordIsHash says whether the administrator's password is a bcrypt hash.
-	AdminPasswordIsHash bool
-
-	// Image is the container image to run.
-	Image string
-
-	// Running StatefulSet's manifest, or nil. Its claims are all that a pod can
-	// mount.
-	Running *structpb.Struct
+	// Pod is the server's pod template.
+	Pod *corev1.PodTemplateSpec
 }
 
 // Manifests of Kubernetes objects by the name of their composed resource. A

@@ -30,11 +30,28 @@ func server(t *testing.T, fields string) *composite.DittoServer {
 	return s
 }
 
+// build returns the manifests of a server.
+func build(t *testing.T, s *composite.DittoServer, in PodInputs) Manifests {
+	t.Helper()
+
+	pod, err := Pod(s, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	m, err := Build(s, Inputs{Config: in.Config, Pod: pod})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return m
+}
+
 func TestPod(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		spec   string
-		in     Inputs
+		in     PodInputs
 		path   []string
 		want   string
 	}{
@@ -95,7 +112,7 @@ func TestPod(t *testing.T) {
 		"Hash": {
 			reason: "A bcrypt hash has a variable of its own.",
 			spec:   "{identity: {jwt: {secretRef: {name: jwt, key: k}}, admin: {passwordSecretRef: {name: admin}}}}",
-			in:     Inputs{AdminPasswordIsHash: true},
+			in:     PodInputs{AdminPasswordIsHash: true},
 			path:   []string{"container", "env"},
 			want: "[{name: DITTOFS_CONTROLPLANE_SECRET, valueFrom: {secretKeyRef: {name: jwt, key: k}}}, " +
 				"{name: DITTOFS_ADMIN_PASSWORD_HASH, valueFrom: {secretKeyRef: {name: admin, key: password}}}]",
@@ -103,32 +120,40 @@ func TestPod(t *testing.T) {
 		"UnknownRelease": {
 			reason: "An image whose tag is no version has no version label.",
 			spec:   "{image: 'registry.example.org/dittofs:latest'}",
-			in:     Inputs{Image: "registry.example.org/dittofs:latest"},
+			in:     PodInputs{Image: "registry.example.org/dittofs:latest"},
 			path:   []string{"metadata", "labels", "app.kubernetes.io/version"},
 			want:   "null",
 		},
 		"ReleaseOfImage": {
 			reason: "An image whose tag is a version has its label.",
 			spec:   "{}",
-			in:     Inputs{Image: "registry.example.org/dittofs:v0.28.1"},
+			in:     PodInputs{Image: "registry.example.org/dittofs:v0.28.1"},
 			path:   []string{"metadata", "labels", "app.kubernetes.io/version"},
 			want:   "0.28.1",
 		},
 		"ReleaseOfSpec": {
 			reason: "The spec knows better than a tag.",
 			spec:   "{version: 0.29.0}",
-			in:     Inputs{Image: "registry.example.org/dittofs:v0.28.1"},
+			in:     PodInputs{Image: "registry.example.org/dittofs:v0.28.1"},
 			path:   []string{"metadata", "labels", "app.kubernetes.io/version"},
 			want:   "0.29.0",
 		},
 		"MissingClaim": {
-			reason: "A claim that the running StatefulSet lacks is not mounted, and nothing writable is in its place.",
+			reason: "A claim that the asked StatefulSet lacks is not mounted, and nothing writable is in its place.",
 			spec:   "{version: 0.29.0, storage: {contentSize: 1Gi}}",
-			in:     Inputs{Running: protostructtest.FromYAML(t, "{spec: {volumeClaimTemplates: [{metadata: {name: controlplane}}, {metadata: {name: metadata}}]}}")},
+			in:     PodInputs{Claims: []string{"controlplane", "metadata"}},
 			path:   []string{"container", "volumeMounts"},
 			want: "[{name: config, mountPath: /config, readOnly: true}, {name: tmp, mountPath: /tmp}, " +
 				"{name: controlplane, mountPath: /data/controlplane}, {name: metadata, mountPath: /data/metadata}, {name: metadata, mountPath: /data/store/metadata}, " +
 				"{name: unclaimed, mountPath: /data/content, readOnly: true}, {name: unclaimed, mountPath: /data/cache, readOnly: true}]",
+		},
+		"NoClaims": {
+			reason: "A StatefulSet that was asked without claims gets none.",
+			spec:   "{version: 0.29.0}",
+			in:     PodInputs{Claims: []string{}},
+			path:   []string{"container", "volumeMounts"},
+			want: "[{name: config, mountPath: /config, readOnly: true}, {name: tmp, mountPath: /tmp}, " +
+				"{name: unclaimed, mountPath: /data/metadata, readOnly: true}, {name: unclaimed, mountPath: /data/content, readOnly: true}, {name: unclaimed, mountPath: /data/cache, readOnly: true}]",
 		},
 		"Cache": {
 			reason: "The cache is where the user wants it; the image's own place for it is closed.",
@@ -143,10 +168,7 @@ func TestPod(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			m, err := Build(server(t, tc.spec), tc.in)
-			if err != nil {
-				t.Fatal(err)
-			}
+			m := build(t, server(t, tc.spec), tc.in)
 
 			template := protostruct.Get(m[StatefulSet], "spec", "template").GetStructValue()
 
@@ -163,12 +185,31 @@ func TestPod(t *testing.T) {
 	}
 }
 
+// A pod mounts all its volumes if there is no StatefulSet yet, and only the claims there are
+// if there is one.
+func TestClaimNames(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		sts    *structpb.Struct
+		want   []string
+	}{
+		"NoStatefulSet": {"There is nothing that lacks a claim", nil, nil},
+		"NoClaims":      {"No claims are not no StatefulSet", protostructtest.FromYAML(t, "{spec: {}}"), []string{}},
+		"Claims":        {"Claims are told by name", protostructtest.FromYAML(t, "{spec: {volumeClaimTemplates: [{metadata: {name: a}}, {metadata: {name: b}}]}}"), []string{"a", "b"}},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, ClaimNames(tc.sts)); diff != "" {
+				t.Errorf("%s\nClaimNames(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
 // Manifests have no zero values: server-side apply would take them for intent.
 func TestNoZeroValues(t *testing.T) {
-	m, err := Build(server(t, "{metrics: {enabled: true}, service: {annotations: {}, file: {nodePorts: {}}}, resources: {}, podSecurityContext: {}, nodeSelector: {}, tolerations: []}"), Inputs{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := build(t, server(t, "{metrics: {enabled: true}, service: {annotations: {}, file: {nodePorts: {}}}, resources: {}, podSecurityContext: {}, nodeSelector: {}, tolerations: []}"), PodInputs{})
 
 	// What is empty and meant.
 	meant := map[string]bool{"emptyDir": true}
@@ -209,14 +250,14 @@ func TestWarnings(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		spec   string
-		in     Inputs
+		in     PodInputs
 		want   []string
 	}{
-		"HashUsed":           {"The release uses hashes.", "{version: 0.20.0}", Inputs{AdminPasswordIsHash: true}, nil},
-		"Clear":              {"A clear password works everywhere.", "{version: 0.19.0}", Inputs{}, nil},
-		"Unknown":            {"A release that is not known is taken for a new one.", "{}", Inputs{AdminPasswordIsHash: true}, nil},
-		"HashIgnored":        {"The server would invent a password.", "{version: 0.19.0}", Inputs{AdminPasswordIsHash: true}, []string{"spec.identity.admin.passwordSecretRef: DittoFS 0.19.0 ignores a bcrypt hash, and invents a password that it logs: give it a clear password"}},
-		"HashIgnoredByImage": {"The tag of an image tells the release.", "{}", Inputs{AdminPasswordIsHash: true, Image: "marmos91c/dittofs:v0.4.2"}, []string{"spec.identity.admin.passwordSecretRef: DittoFS 0.4.2 ignores a bcrypt hash, and invents a password that it logs: give it a clear password"}},
+		"HashUsed":           {"The release uses hashes.", "{version: 0.20.0}", PodInputs{AdminPasswordIsHash: true}, nil},
+		"Clear":              {"A clear password works everywhere.", "{version: 0.19.0}", PodInputs{}, nil},
+		"Unknown":            {"A release that is not known is taken for a new one.", "{}", PodInputs{AdminPasswordIsHash: true}, nil},
+		"HashIgnored":        {"The server would invent a password.", "{version: 0.19.0}", PodInputs{AdminPasswordIsHash: true}, []string{"spec.identity.admin.passwordSecretRef: DittoFS 0.19.0 ignores a bcrypt hash, and invents a password that it logs: give it a clear password"}},
+		"HashIgnoredByImage": {"The tag of an image tells the release.", "{}", PodInputs{AdminPasswordIsHash: true, Image: "marmos91c/dittofs:v0.4.2"}, []string{"spec.identity.admin.passwordSecretRef: DittoFS 0.4.2 ignores a bcrypt hash, and invents a password that it logs: give it a clear password"}},
 	}
 
 	for name, tc := range cases {
@@ -232,10 +273,7 @@ func TestWarnings(t *testing.T) {
 // another one each time, and a volume claim cannot change.
 func TestSizesAreWholeBytes(t *testing.T) {
 	for size, want := range map[string]string{"1.0001Gi": "1073849199", "1Gi": "1Gi", "1024Mi": "1Gi", "1.5Gi": "1536Mi", "1G": "1G"} {
-		m, err := Build(server(t, "{version: 0.29.0, storage: {metadataSize: "+size+"}}"), Inputs{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		m := build(t, server(t, "{version: 0.29.0, storage: {metadataSize: "+size+"}}"), PodInputs{})
 
 		for _, c := range Claims(m[StatefulSet]) {
 			if got := c.Spec.Resources.Requests.Storage().String(); c.Name == "metadata" && got != want {

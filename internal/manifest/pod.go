@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/distribution/reference"
-	"google.golang.org/protobuf/types/known/structpb"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -20,7 +19,6 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
-	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 // Container is the name of the server's container.
@@ -49,8 +47,29 @@ const (
 	shutdownSlack = 10
 )
 
-// PodTemplate returns the server's pod template.
-func PodTemplate(s *composite.DittoServer, in Inputs) (*corev1.PodTemplateSpec, error) {
+// PodInputs are inputs of Pod that are not in the spec.
+type PodInputs struct {
+	// Config is config.yaml.
+	Config []byte
+
+	// ConfigHash is the rollout digest.
+	ConfigHash string
+
+	// AdminPasswordIsHash reports whether the administrator's password is a bcrypt hash.
+	AdminPasswordIsHash bool
+
+	// Image is the container image to run.
+	Image string
+
+	// Claims are the names of the volume claims of the StatefulSet that was asked last,
+	// which are all that a pod can mount: Kubernetes adds none. They are nil if there is no
+	// StatefulSet yet.
+	Claims []string
+}
+
+// Pod returns the server's pod template. It does so for an invalid spec too, so that all
+// that is wrong with a pod can be told at once.
+func Pod(s *composite.DittoServer, in PodInputs) (*corev1.PodTemplateSpec, error) {
 	podSecurity, err := podSecurityContext(s)
 	if err != nil {
 		return nil, err
@@ -63,7 +82,7 @@ func PodTemplate(s *composite.DittoServer, in Inputs) (*corev1.PodTemplateSpec, 
 
 	keys := s.Secrets()
 	files, fileMounts := secretFiles(keys)
-	mounts := volumeMounts(Claimed(s, in.Running))
+	mounts := volumeMounts(claimed(s, in.Claims))
 
 	podLabels := labels(s.Name)
 	if r := Release(s, in.Image); r.IsKnown() {
@@ -147,7 +166,7 @@ func ImageRelease(image string) dittofs.Release {
 }
 
 // Warnings returns what of the Secrets works, but perhaps not as the user expects.
-func Warnings(s *composite.DittoServer, in Inputs) []string {
+func Warnings(s *composite.DittoServer, in PodInputs) []string {
 	if r := Release(s, in.Image); in.AdminPasswordIsHash && !r.UsesPasswordHash() {
 		return []string{fmt.Sprintf("spec.identity.admin.passwordSecretRef: DittoFS %s ignores a bcrypt hash, and invents a password that it logs: give it a clear password", r)}
 	}
@@ -243,21 +262,14 @@ func containerPort(name string, number int32) corev1.ContainerPort {
 	return corev1.ContainerPort{Name: name, ContainerPort: number, Protocol: corev1.ProtocolTCP}
 }
 
-// Claimed returns the volumes of a server that have a claim. A running StatefulSet,
-// of which this is the manifest, cannot get another one.
-func Claimed(s *composite.DittoServer, running *structpb.Struct) []dittofs.Volume {
+// claimed returns the volumes of a server that have a claim.
+func claimed(s *composite.DittoServer, claims []string) []dittofs.Volume {
 	volumes := s.Volumes()
-	if running == nil {
+	if claims == nil {
 		return volumes
 	}
 
-	claims := protostruct.Get(running, "spec", "volumeClaimTemplates").GetListValue().GetValues()
-
-	return slices.DeleteFunc(volumes, func(v dittofs.Volume) bool {
-		return !slices.ContainsFunc(claims, func(c *structpb.Value) bool {
-			return protostruct.Get(c.GetStructValue(), "metadata", "name").GetStringValue() == v.Name
-		})
-	})
+	return slices.DeleteFunc(volumes, func(v dittofs.Volume) bool { return !slices.Contains(claims, v.Name) })
 }
 
 // volumeMounts mounts the configuration, the claims, and nothing writable where

@@ -94,6 +94,21 @@ func Claims(statefulSet *structpb.Struct) []corev1.PersistentVolumeClaim {
 	return claims
 }
 
+// ClaimNames returns the names of the volume claims of a StatefulSet's manifest. It returns
+// nil if there is no StatefulSet, and only then.
+func ClaimNames(statefulSet *structpb.Struct) []string {
+	if statefulSet == nil {
+		return nil
+	}
+
+	names := []string{}
+	for _, c := range protostruct.Get(statefulSet, "spec", "volumeClaimTemplates").GetListValue().GetValues() {
+		names = append(names, protostruct.Get(c.GetStructValue(), "metadata", "name").GetStringValue())
+	}
+
+	return names
+}
+
 // EnvSecret returns the Secret and key, as secret/key, that an environment variable
 // of the server comes from in a StatefulSet's manifest, or "".
 func EnvSecret(statefulSet *structpb.Struct, env string) string {

@@ -19,11 +19,6 @@ func statefulSet(s *composite.DittoServer, in Inputs) (object, error) {
 		return nil, err
 	}
 
-	template, err := PodTemplate(s, in)
-	if err != nil {
-		return nil, err
-	}
-
 	return &appsv1.StatefulSet{
 		Spec: appsv1.StatefulSetSpec{
 			Replicas:    s.Spec.Replicas,
@@ -38,7 +33,7 @@ func statefulSet(s *composite.DittoServer, in Inputs) (object, error) {
 				WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
 			},
 			VolumeClaimTemplates: claims,
-			Template:             *template,
+			Template:             *in.Pod,
 		},
 	}, nil
 }

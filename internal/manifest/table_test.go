@@ -61,10 +61,7 @@ func TestBuild(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			m, err := Build(server(t, tc.spec), Inputs{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			m := build(t, server(t, tc.spec), PodInputs{})
 
 			var got []string
 
@@ -93,10 +90,7 @@ func TestBuild(t *testing.T) {
 }
 
 func TestIsWhole(t *testing.T) {
-	m, err := Build(server(t, "{}"), Inputs{Image: "example.org/dittofs:v1", Config: []byte("logging: {}")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := build(t, server(t, "{}"), PodInputs{Image: "example.org/dittofs:v1", Config: []byte("logging: {}")})
 
 	cases := map[string]struct {
 		reason string

@@ -14,7 +14,6 @@ import (
 
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
-	"github.com/dittofs/function-dittoserver/internal/manifest"
 )
 
 // evaluator knows the Pod Security Standards of the version of Kubernetes that
@@ -25,14 +24,9 @@ var evaluator = sync.OnceValues(func() (podsecurity.Evaluator, error) {
 	return podsecurity.NewEvaluator(podsecurity.DefaultChecks(), nil)
 })
 
-// Check returns what the policy of the function's input forbids of a server's pod.
-func Check(s *composite.DittoServer, in manifest.Inputs) field.ErrorList {
+// Check returns what the policy of the function's input forbids of a server and its pod.
+func Check(s *composite.DittoServer, pod *corev1.PodTemplateSpec) field.ErrorList {
 	p, root := s.Input.Policy, field.NewPath("spec")
-
-	pod, err := manifest.PodTemplate(s, in)
-	if err != nil {
-		return field.ErrorList{field.InternalError(root, err)}
-	}
 
 	errs := checkImages(root.Child("image"), p.Images, pod)
 
@@ -59,7 +53,7 @@ func checkImages(p *field.Path, allowed []string, pod *corev1.PodTemplateSpec) f
 	return errs
 }
 
-// hasPrefix says whether an image begins with a prefix that ends where a part of
+// hasPrefix reports whether an image begins with a prefix that ends where a part of
 // an image's name does: registry.example.org/files does not allow
 // registry.example.org/files-of-others.
 func hasPrefix(image, prefix string) bool {

@@ -180,8 +180,13 @@ func TestCheck(t *testing.T) {
 				image = s.Release.Image()
 			}
 
+			pod, err := manifest.Pod(s, manifest.PodInputs{Image: image})
+			if err != nil {
+				t.Fatal(err)
+			}
+
 			var got []string
-			for _, err := range Check(s, manifest.Inputs{Image: image}) {
+			for _, err := range Check(s, pod) {
 				got = append(got, err.Error())
 			}
 

@@ -77,11 +77,16 @@ func render(t *testing.T, a ask) rendering {
 		t.Fatal(err)
 	}
 
-	manifests, err := manifest.Build(srv, manifest.Inputs{
+	pod, err := manifest.Pod(srv, manifest.PodInputs{
 		Config:              text,
 		AdminPasswordIsHash: r.secrets.AdminPasswordIsHash || a.hash,
 		Image:               "example.org/dittofs:" + version,
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	manifests, err := manifest.Build(srv, manifest.Inputs{Config: text, Pod: pod})
 	if err != nil {
 		t.Fatal(err)
 	}
