@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 )
@@ -86,6 +87,12 @@ func TestEveryFieldCounts(t *testing.T) {
 
 	xr := protostructtest.FromYAML(t, string(full))
 	before := &fnv1.State{Resources: compose(t, xr)}
+
+	for _, n := range manifest.Names() {
+		if before.GetResources()[string(n)] == nil {
+			t.Errorf("example/full.yaml has no %s", n)
+		}
+	}
 
 	paths := leaves(reflect.TypeFor[v1alpha1.DittoServerSpec](), xr, "spec")
 
