@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
@@ -20,17 +22,8 @@ import (
 // Fields of example/full.yaml whose value there is the default, or is needed: each with
 // another value. The others are left out.
 var otherValues = map[string]string{
-	"spec.replicas":                              "0",
-	"spec.database.postgres.keys.host":           "dbname",
-	"spec.database.postgres.keys.port":           "other",
-	"spec.database.postgres.keys.password":       "dbname",
-	"spec.database.postgres.keys.sslmode":        "other",
-	"spec.database.postgres.secretRef.name":      "other",
-	"spec.identity.jwt.secretRef.name":           "other",
-	"spec.identity.jwt.secretRef.key":            "other",
-	"spec.identity.admin.passwordSecretRef.name": "other",
-	"spec.identity.admin.passwordSecretRef.key":  "other",
-	"spec.cache.path":                            "/cache",
+	"spec.replicas":   "0",
+	"spec.cache.path": "/cache",
 }
 
 // Fields that count only where others are not as in example/full.yaml.
@@ -94,9 +87,17 @@ func TestEveryFieldCounts(t *testing.T) {
 		}
 	}
 
+	// Any other Secret or key is another one.
+	srv, _ := composite.Decode(xr, nil)
+	others := maps.Clone(otherValues)
+
+	for _, k := range srv.Secrets() {
+		others[k.Ref.NamePath], others[k.Ref.KeyPath] = "other", "other"
+	}
+
 	paths := leaves(reflect.TypeFor[v1alpha1.DittoServerSpec](), xr, "spec")
 
-	for _, table := range []map[string]string{otherValues, shownElsewhere} {
+	for _, table := range []map[string]string{others, shownElsewhere} {
 		for name := range table {
 			if !slices.ContainsFunc(paths, func(path []string) bool { return strings.Join(path, ".") == name }) {
 				t.Errorf("example/full.yaml has no %s", name)
@@ -112,7 +113,7 @@ func TestEveryFieldCounts(t *testing.T) {
 
 		t.Run(name, func(t *testing.T) {
 			changed := proto.CloneOf(xr)
-			if other, ok := otherValues[name]; ok {
+			if other, ok := others[name]; ok {
 				protostruct.Set(changed, protostructtest.FromYAML(t, "value: "+other).GetFields()["value"], path...)
 			} else {
 				protostruct.Set(changed, nil, path...)

@@ -8,57 +8,64 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/types/known/structpb"
 	"gopkg.in/yaml.v3"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 )
 
-// named is a spec that names every key of a Secret that there is, all of one Secret.
-func named() *v1alpha1.DittoServerSpec {
-	spec := &v1alpha1.DittoServerSpec{}
-	spec.Identity.JWT.SecretRef = v1alpha1.SecretKeyRef{Name: "a", Key: "jwt"}
-	spec.Identity.Admin.PasswordSecretRef = &v1alpha1.SecretKeyRef{Name: "a", Key: "admin"}
-	spec.Database.Postgres = &v1alpha1.Postgres{SecretRef: v1alpha1.SecretRef{Name: "a"}}
-	spec.Default()
+// full returns example/full.yaml, which has every field and so names every key of a Secret.
+func full(t *testing.T) (*structpb.Struct, *DittoServer) {
+	t.Helper()
 
-	return spec
+	text, err := os.ReadFile("../../example/full.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	xr := protostructtest.FromYAML(t, string(text))
+
+	s, errs := Decode(xr, nil)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+
+	return xr, s
 }
 
 func TestSecrets(t *testing.T) {
 	cases := map[string]struct {
 		reason string
-		spec   *v1alpha1.DittoServerSpec
+		spec   v1alpha1.DittoServerSpec
 		want   []string
 	}{
 		"JWT": {
 			"The JWT secret is the only one that every server has",
-			&v1alpha1.DittoServerSpec{Identity: v1alpha1.Identity{JWT: v1alpha1.JWT{SecretRef: v1alpha1.SecretKeyRef{Name: "b", Key: "c"}}}},
-			[]string{"jwt DITTOFS_CONTROLPLANE_SECRET b/c spec.identity.jwt.secretRef.name spec.identity.jwt.secretRef.key"},
+			v1alpha1.DittoServerSpec{},
+			[]string{"jwt"},
 		},
-		"All": {
-			"The order is that of the container's variables, where another one restarts every server",
-			named(),
-			[]string{
-				"jwt DITTOFS_CONTROLPLANE_SECRET a/jwt spec.identity.jwt.secretRef.name spec.identity.jwt.secretRef.key",
-				"admin DITTOFS_ADMIN_INITIAL_PASSWORD a/admin spec.identity.admin.passwordSecretRef.name spec.identity.admin.passwordSecretRef.key",
-				"postgres DITTOFS_DATABASE_POSTGRES_HOST a/host spec.database.postgres.secretRef.name spec.database.postgres.keys.host",
-				"postgres DITTOFS_DATABASE_POSTGRES_PORT a/port spec.database.postgres.secretRef.name spec.database.postgres.keys.port",
-				"postgres DITTOFS_DATABASE_POSTGRES_DATABASE a/database spec.database.postgres.secretRef.name spec.database.postgres.keys.database",
-				"postgres DITTOFS_DATABASE_POSTGRES_USER a/user spec.database.postgres.secretRef.name spec.database.postgres.keys.user",
-				"postgres DITTOFS_DATABASE_POSTGRES_PASSWORD a/password spec.database.postgres.secretRef.name spec.database.postgres.keys.password",
-				"postgres DITTOFS_DATABASE_POSTGRES_SSLMODE a/sslmode spec.database.postgres.secretRef.name spec.database.postgres.keys.sslmode",
-			},
+		"Admin": {
+			"A password for the administrator can be given",
+			v1alpha1.DittoServerSpec{Identity: v1alpha1.Identity{Admin: v1alpha1.Admin{PasswordSecretRef: &v1alpha1.SecretKeyRef{}}}},
+			[]string{"jwt", "admin"},
+		},
+		"Postgres": {
+			"PostgreSQL needs all its keys",
+			v1alpha1.DittoServerSpec{Database: v1alpha1.Database{Postgres: &v1alpha1.Postgres{}}},
+			[]string{"jwt", "postgres", "postgres", "postgres", "postgres", "postgres", "postgres"},
 		},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, k := range (&DittoServer{Spec: *tc.spec}).Secrets() {
-				got = append(got, strings.Join([]string{string(k.Role), k.Env + k.File, k.Ref.Name + "/" + k.Ref.Key, k.Ref.NamePath, k.Ref.KeyPath}, " "))
+			for _, k := range (&DittoServer{Spec: tc.spec}).Secrets() {
+				got = append(got, string(k.Role))
 			}
 
 			if diff := cmp.Diff(tc.want, got); diff != "" {
@@ -73,7 +80,19 @@ func TestSecretKeys(t *testing.T) {
 	rows := map[string]SecretKey{}
 	secretOf := map[Role]string{}
 
-	for _, k := range secretKeys(named()) {
+	xr, full := full(t)
+
+	for _, k := range secretKeys(&full.Spec) {
+		if k.Ref == nil {
+			t.Fatalf("%s\nsecretKeys(...): %+v", "example/full.yaml names every key", k)
+		}
+
+		for field, want := range map[string]string{k.Ref.NamePath: k.Ref.Name, k.Ref.KeyPath: k.Ref.Key} {
+			if got := protostruct.Get(xr, strings.Split(field, ".")...).GetStringValue(); got != want {
+				t.Errorf("%s\nsecretKeys(...): %s: want %q, got %q", "A row has what its field says", field, want, got)
+			}
+		}
+
 		where := k.Env + k.Role.Dir() + "/" + k.File
 		if _, ok := rows[where]; ok {
 			t.Errorf("%s\nsecretKeys(...): two rows for %s", "One value would replace the other", where)
@@ -82,8 +101,6 @@ func TestSecretKeys(t *testing.T) {
 		rows[where] = k
 
 		switch {
-		case k.Ref == nil:
-			t.Errorf("%s\nsecretKeys(...): %s has none", "named names every key", where)
 		case (k.Env == "") == (k.File == ""), k.HashEnv != "" && k.Env == "":
 			t.Errorf("%s\nsecretKeys(...): %+v", "The server reads a value from a variable or from a file", k)
 		case k.File != "" && k.Optional:
@@ -102,7 +119,7 @@ func TestSecretKeys(t *testing.T) {
 	}
 }
 
-// The table in the docs is this one.
+// The table in the docs is this one, and so holds the order of the container's variables.
 func TestSecretsAreDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../docs/security.md")
 	if err != nil {
@@ -111,9 +128,11 @@ func TestSecretsAreDocumented(t *testing.T) {
 
 	yes := map[bool]string{true: "yes", false: "no"}
 
+	_, full := full(t)
+
 	var want []string
 
-	for _, k := range secretKeys(named()) {
+	for _, k := range secretKeys(&full.Spec) {
 		how := "`" + k.Env + "`"
 
 		switch {

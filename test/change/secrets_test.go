@@ -2,6 +2,7 @@ package change
 
 import (
 	"encoding/base64"
+	"os"
 	"testing"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -12,8 +13,13 @@ import (
 )
 
 func TestStandIns(t *testing.T) {
-	xr := protostructtest.FromYAML(t, `{metadata: {name: files, namespace: storage}, spec: {
-		identity: {jwt: {secretRef: {name: jwt}}, admin: {passwordSecretRef: {name: admin}}}, database: {postgres: {secretRef: {name: postgres}}}}}`)
+	// It has every field.
+	full, err := os.ReadFile("../../example/full.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	xr := protostructtest.FromYAML(t, string(full))
 
 	secrets := map[string]*structpb.Struct{}
 	for _, s := range StandIns(xr, nil) {
