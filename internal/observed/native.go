@@ -15,10 +15,11 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
-// What was asked for of a Kubernetes object that Crossplane applied itself is what
-// Crossplane owns of it. The API server's defaults, and what controllers and people
-// added, belong to nobody or to them: sent back, they would become ours, and never
-// follow their owners again.
+// Crossplane does not keep what it asked for of a Kubernetes object that it applied itself.
+// But the API server notes which fields Crossplane owns, and these are what was asked for.
+// The server's defaults are nobody's, and what controllers and people added is theirs: if the
+// function sent such fields back, Crossplane would own them, and they would not follow
+// their owners any more.
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
 
 // managerPrefix begins the name of the field manager that Crossplane applies composed
@@ -42,7 +43,7 @@ func native(row manifest.Row, live *structpb.Struct) (*Resource, error) {
 }
 
 // askedStatefulSet completes what Crossplane owns of a StatefulSet with what somebody
-// else may have taken over, so that a guard can keep all of what runs.
+// else may have taken over, so that a guard can keep all of what is live.
 func askedStatefulSet(live, owned *structpb.Struct) *structpb.Struct {
 	asked := owned
 	for _, f := range []string{"replicas", "serviceName", "selector", "podManagementPolicy"} {

@@ -132,7 +132,7 @@ spec: {dnsPolicy: ClusterFirst, containers: [{name: dittofs, image: "example.org
 		want         any
 	}{
 		"Exact":    {"What was asked for comes back, without defaults.", `"f:replicas": {}, "f:podManagementPolicy": {},`, `"f:image": {},`, asked},
-		"Scaled":   {"What somebody else has set since is what runs.", "", `"f:image": {},`, asked},
+		"Scaled":   {"What somebody else has set since counts as asked for.", "", `"f:image": {},`, asked},
 		"NewImage": {"A pod template that somebody else has a part of is kept whole.", `"f:replicas": {}, "f:podManagementPolicy": {},`, "", whole},
 	}
 

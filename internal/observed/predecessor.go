@@ -13,13 +13,13 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
-// Crossplane forgets a composed resource once it asked for its deletion, and gives
-// its successor the same name. One that is composed too early is applied to the
-// Object that is being deleted: the provider then can neither change the StatefulSet,
-// whose volume claims are immutable, nor delete it, and never gets further. A
-// StatefulSet that is composed natively cannot be changed in that moment either, and
-// one that somebody else made must not be taken over. So where Crossplane observes no
-// StatefulSet, what may be in its place is required: the Object by its labels, the
+// Crossplane forgets a composed resource as soon as it asked for its deletion, and gives the
+// next one the same name. If the function composed the next StatefulSet at once, it would be
+// applied to the Object that is being deleted. The provider could then neither change the
+// old StatefulSet, whose volume claims are immutable, nor delete it, and would be stuck. A
+// native StatefulSet cannot be changed while it is being deleted either, and one that
+// somebody else made must not be taken over. So while Crossplane observes no StatefulSet, the
+// function requires whatever may still occupy its name: the Object by its labels, the
 // StatefulSet by its name.
 
 // IsFoundAgain reports whether Requirements finds an observed StatefulSet once Crossplane
@@ -31,7 +31,7 @@ func IsFoundAgain(s *composite.DittoServer, o *Resource) bool {
 // requirement is the name under which a StatefulSet, or its Object, is required.
 const requirement = "running/statefulset"
 
-// Requirements returns what may be in the place of the server's StatefulSet, where
+// Requirements returns what may still occupy the name of the server's StatefulSet, if
 // Crossplane observes none.
 func Requirements(s *composite.DittoServer, o Resources) map[string]*fnv1.ResourceSelector {
 	if o[manifest.StatefulSet] != nil {
@@ -61,17 +61,17 @@ func Requirements(s *composite.DittoServer, o Resources) map[string]*fnv1.Resour
 	return map[string]*fnv1.ResourceSelector{requirement: selector}
 }
 
-// Predecessors are in the place of a StatefulSet that Crossplane does not observe.
-// Nothing can take it until they are gone.
+// Predecessors are the StatefulSets or Objects that still occupy the name of a StatefulSet
+// which Crossplane does not observe. The next one waits until they are gone.
 type Predecessors struct {
-	// Fetched says whether it is known which there are.
+	// Fetched reports whether Crossplane has looked for them.
 	Fetched bool
 
 	// Names with their kinds, and what to do about those that do not go by themselves.
 	Names []string
 }
 
-// AreGone says whether the place is free.
+// AreGone reports whether the name is free.
 func (p Predecessors) AreGone() bool { return p.Fetched && len(p.Names) == 0 }
 
 // WithPredecessor returns the observed resources together with the StatefulSet that

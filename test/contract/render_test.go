@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/secret"
@@ -64,7 +65,7 @@ type rendering struct {
 func render(t *testing.T, a ask) rendering {
 	t.Helper()
 
-	srv, errs := composite.Decode(composite(t, a.spec), nil)
+	srv, errs := composite.Decode(exampleWith(t, a.spec), nil)
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
@@ -161,8 +162,8 @@ func (r *rendering) port(t *testing.T, name string) int32 {
 	return 0
 }
 
-// composite returns example/xr.yaml with another spec.
-func composite(t *testing.T, add map[string]any) *structpb.Struct {
+// exampleWith returns example/xr.yaml with another spec.
+func exampleWith(t *testing.T, add map[string]any) *structpb.Struct {
 	t.Helper()
 
 	xr := map[string]any{}
