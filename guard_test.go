@@ -209,7 +209,7 @@ func TestApproval(t *testing.T) {
 		"DatabaseType": {
 			reason: "The server would start on an empty database.",
 			change: func(w *world) { w.patch("{secretRef: {name: db}}", "database", "postgres") },
-			want:   hold + "(the database changes from sqlite /data/controlplane/controlplane.db to postgres db/host db/database)",
+			want:   hold + "(the database changes from sqlite /data/controlplane/controlplane.db to postgres db/host db/port db/database)",
 		},
 		"DatabaseSecret": {
 			reason: "Another Secret is another database.",
@@ -218,7 +218,7 @@ func TestApproval(t *testing.T) {
 				w.setSecret("db2", secretValues["db"][0])
 				w.patch("{secretRef: {name: db2}}", "database", "postgres")
 			},
-			want: hold + "(the database changes from postgres db/host db/database to postgres db2/host db2/database)",
+			want: hold + "(the database changes from postgres db/host db/port db/database to postgres db2/host db2/port db2/database)",
 		},
 		"Manual": {
 			reason: "Under rollout Manual every restart waits.",

@@ -85,9 +85,8 @@ func ParseRelease(version string) (Release, error) {
 	}
 
 	// A pre-release has the keys of its release.
-	core := strings.TrimSuffix(v, semver.Prerelease(v))
 	for _, b := range slices.Backward(bands) {
-		if semver.Compare(core, b.since) >= 0 {
+		if semver.Compare(core(v), b.since) >= 0 {
 			return Release{version: v, band: b}, nil
 		}
 	}
@@ -106,9 +105,16 @@ func (r Release) IsNewerThanKnown() bool {
 	return r.IsKnown() && semver.Compare(r.version, NewestVersion) > 0
 }
 
-// IsOlderThan says whether both releases are known and this one is the older.
+// IsOlderThan reports whether both releases are known and this one is the older. What
+// follows major, minor and patch does not count: an image's tag can have no build metadata,
+// and people write a rebuild as v0.29.0-corp.2.
 func (r Release) IsOlderThan(o Release) bool {
-	return r.IsKnown() && o.IsKnown() && semver.Compare(r.version, o.version) < 0
+	return r.IsKnown() && o.IsKnown() && semver.Compare(core(r.version), core(o.version)) < 0
+}
+
+// core returns a version without its pre-release.
+func core(version string) string {
+	return strings.TrimSuffix(version, semver.Prerelease(version))
 }
 
 // String returns the version, such as 0.29.0.

@@ -35,6 +35,10 @@ func Apply(d Decision, desired manifest.Manifests, o observed.Resources, digests
 		m.set(manifest.StatefulSet, protostruct.Get(o.Asked(manifest.StatefulSet), "spec", f), "spec", f)
 	}
 
+	if d.LiveClaims {
+		m.set(manifest.StatefulSet, observed.ClaimTemplates(o.Live(manifest.StatefulSet)), "spec", volumeClaimTemplates)
+	}
+
 	if d.Config != "" {
 		m.set(manifest.ConfigMap, structpb.NewStringValue(d.Config), "data", dittofs.ConfigFile)
 	}
@@ -43,6 +47,8 @@ func Apply(d Decision, desired manifest.Manifests, o observed.Resources, digests
 	case TemplateDesired:
 	case TemplateAsked:
 		m.keepTemplate(o)
+	case TemplateLive:
+		m.set(manifest.StatefulSet, protostruct.Get(o.Live(manifest.StatefulSet), "spec", "template"), "spec", "template")
 	case TemplateCovering:
 		m.cover(d.Config, digests.Of([]byte(d.Config)))
 	}

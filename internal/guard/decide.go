@@ -63,6 +63,9 @@ const (
 
 	// TemplateCovering is what the spec asks for, over the config.yaml that is kept.
 	TemplateCovering
+
+	// TemplateLive is what is live, whole.
+	TemplateLive
 )
 
 // A Decision is what may be composed now.
@@ -96,8 +99,10 @@ type Decision struct {
 	// Config is the config.yaml that the ConfigMap keeps, or "" for the desired one.
 	Config string
 
-	// Immutable are the fields of the StatefulSet's spec that keep what was asked.
-	Immutable []string
+	// Immutable are the fields of the StatefulSet's spec that keep what was asked, and
+	// LiveClaims reports whether the volume claim templates keep what is live instead.
+	Immutable  []string
+	LiveClaims bool
 
 	// Classes are the load balancer classes that Services keep, nil for none.
 	Classes map[manifest.Name]*string
@@ -133,7 +138,7 @@ func Decide(st State) Decision {
 		return d
 	}
 
-	recreate := d.freezeStatefulSet(st.StatefulSet.Desired, *st.StatefulSet.Asked)
+	recreate := d.freezeStatefulSet(st.StatefulSet)
 
 	switch {
 	case d.Rollout != RolledOut:
@@ -179,9 +184,18 @@ func (d *Decision) create(st State) {
 func (d *Decision) hold(st State) {
 	d.Config, d.Template = st.coveredConfig(), TemplateAsked
 
-	// A template in flight that cannot be applied gives way to another one that covers the
-	// same config.yaml. Otherwise nothing would ever move again.
-	if d.Rollout == RolloutInProgress && st.StatefulSet.NotSynced && st.ConfigMap.Holds(d.Config) {
+	// A template that cannot be applied gives way to another one. Otherwise nothing would ever
+	// move again.
+	switch s := st.StatefulSet; {
+	case d.Rollout != RolloutInProgress:
+	case s.Refused && s.Live != nil && s.Desired.Pod.Template == s.Live.Pod.Template:
+		d.Template = TemplateDesired
+	case s.Refused && s.Live != nil:
+		// Nothing restarts, and config.yaml can move once this is applied.
+		d.Template = TemplateLive
+	case s.NotSynced && st.ConfigMap.Holds(d.Config):
+		// It may be applied after all, such as by a request whose answer was lost: its
+		// config.yaml stays.
 		d.Template = TemplateCovering
 	}
 }
@@ -207,7 +221,7 @@ func (s *StatefulSet) liveTemplate() string {
 		return ""
 	}
 
-	return s.Live.Template
+	return s.Live.Pod.Template
 }
 
 // isStopped reports whether no replica is desired or asked, and there is none. A
@@ -243,14 +257,14 @@ func (s *Spec) hasClaim(name string) bool {
 func isCache(v dittofs.Volume) bool { return v.Name == dittofs.VolumeCache }
 
 // needsApproval reports whether a change of the pod template waits for a person, and
-// notes for which approval. Going back to what was asked last never does.
+// notes for which approval.
 func (d *Decision) needsApproval(st State) bool {
-	desired, asked := st.StatefulSet.Desired.Pod, st.StatefulSet.Asked.Pod
+	desired, before := st.StatefulSet.Desired.Pod, st.StatefulSet.mayRun()
 
 	// Also where the two carry the same digest: somebody may have raised the version of a
 	// native StatefulSet by hand, and what was asked last would lower it.
-	dangers := dangersOf(desired, asked)
-	if st.Manual && desired.Template != asked.Template {
+	dangers := dangersOf(desired, before)
+	if st.Manual && desired.Template != before[0].Template {
 		dangers = append(dangers, "spec.rollout is Manual")
 	}
 
@@ -263,28 +277,64 @@ func (d *Decision) needsApproval(st State) bool {
 	return true
 }
 
+// mayRun returns the pods that may run, or may have run: the asked one, unless the API
+// server refused it, and while that is on its way the live one. Staying with what was asked
+// last is no change, and needs nobody's approval.
+func (s *StatefulSet) mayRun() []Pod {
+	switch {
+	case s.Live == nil || s.Desired.Pod == s.Asked.Pod || !s.isInFlight():
+		return []Pod{s.Asked.Pod}
+	case s.Refused:
+		return []Pod{s.Live.Pod}
+	default:
+		return []Pod{s.Asked.Pod, s.Live.Pod}
+	}
+}
+
 // dangersOf tells what of a change may lose data: the server would start on an
 // empty database, or on one of a newer release.
-func dangersOf(desired, asked Pod) []string {
-	var dangers []string
+func dangersOf(desired Pod, before []Pod) []string {
+	var (
+		release, image dittofs.Release
+		databases      []string
+	)
 
-	if want, got := desired.Release, asked.Release; want.IsOlderThan(got) {
-		dangers = append(dangers, fmt.Sprintf("the version goes down from %s to %s", got, want))
-	}
+	for _, p := range before {
+		release, image = newer(release, p.Release), newer(image, manifest.ImageRelease(p.Image))
 
-	// A tag may say otherwise than the version.
-	if want, got := manifest.ImageRelease(desired.Image), manifest.ImageRelease(asked.Image); want.IsOlderThan(got) && len(dangers) == 0 {
-		dangers = append(dangers, fmt.Sprintf("the image's version goes down from %s to %s", got, want))
-	}
+		// Parse config.yaml only where the database may differ: parsing is slow.
+		if desired.Config == p.Config && desired.DatabaseSecrets == p.DatabaseSecrets {
+			continue
+		}
 
-	// Parse config.yaml only where the database may differ: parsing is slow.
-	if desired.Config != asked.Config || desired.DatabaseSecrets != asked.DatabaseSecrets {
-		if want, got := desired.database(), asked.database(); want != got {
-			dangers = append(dangers, fmt.Sprintf("the database changes from %s to %s", got, want))
+		if db := p.database(); db != desired.database() && !slices.Contains(databases, db) {
+			databases = append(databases, db)
 		}
 	}
 
+	var dangers []string
+
+	// A tag may say otherwise than the version.
+	if want := manifest.ImageRelease(desired.Image); desired.Release.IsOlderThan(release) {
+		dangers = append(dangers, fmt.Sprintf("the version goes down from %s to %s", release, desired.Release))
+	} else if want.IsOlderThan(image) {
+		dangers = append(dangers, fmt.Sprintf("the image's version goes down from %s to %s", image, want))
+	}
+
+	for _, db := range databases {
+		dangers = append(dangers, fmt.Sprintf("the database changes from %s to %s", db, desired.database()))
+	}
+
 	return dangers
+}
+
+// newer returns the newer of two releases, or the one that is known.
+func newer(a, b dittofs.Release) dittofs.Release {
+	if !a.IsKnown() || a.IsOlderThan(b) {
+		return b
+	}
+
+	return a
 }
 
 // database tells which database the server of a pod uses.

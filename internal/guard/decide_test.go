@@ -50,9 +50,12 @@ func atRest(t *testing.T) State {
 		Predecessors: observed.Predecessors{Fetched: true},
 		ConfigMap:    ConfigMap{Observed: true, Current: true, Desired: configOld, Asked: configOld, Live: configOld},
 		StatefulSet: StatefulSet{
-			Desired:  spec,
-			Asked:    &asked,
-			Live:     &Live{Template: "old", Generation: 2, ObservedGeneration: 2, Replicas: 1, CurrentReplicas: 1},
+			Desired: spec,
+			Asked:   &asked,
+			Live: &Live{
+				Pod: spec.Pod, Generation: 2, ObservedGeneration: 2, Replicas: 1, CurrentReplicas: 1,
+				ClaimTemplates: "[controlplane, metadata]", Claims: spec.Claims,
+			},
 			Current:  true,
 			Labelled: true,
 			Volumes:  dittofs.Volumes(release(t, "0.29.0"), false, ""),
@@ -73,12 +76,35 @@ func configMapFollows(st *State) {
 }
 
 func inFlight(st *State) {
-	st.StatefulSet.Live.Template = "older"
+	st.StatefulSet.Live.Pod.Template = "older"
 }
 
 func grow(st *State) {
 	st.StatefulSet.Desired.Claims = []Claim{{Name: "controlplane", Size: resource.MustParse("1Gi")}, {Name: "metadata", Size: resource.MustParse("20Gi")}}
 	st.StatefulSet.Desired.Immutable = map[string]string{"serviceName": `"files-headless"`, "selector": "{}", "podManagementPolicy": `"Parallel"`, "volumeClaimTemplates": "[controlplane, larger metadata]"}
+}
+
+func webhookClaims(st *State) {
+	st.StatefulSet.Live.ClaimTemplates = "[controlplane, metadata, each of a class]"
+	st.StatefulSet.Live.Claims = []Claim{
+		{Name: "controlplane", Size: resource.MustParse("1Gi"), Class: new("webhook")},
+		{Name: "metadata", Size: resource.MustParse("10Gi"), Class: new("webhook")},
+	}
+}
+
+// ask asks for another pod template, over another config.yaml, which the ConfigMap holds
+// already.
+func ask(pod Pod) func(st *State) {
+	return func(st *State) {
+		asked := *st.StatefulSet.Asked
+		asked.Pod, st.StatefulSet.Asked = pod, &asked
+		st.ConfigMap.Asked, st.ConfigMap.Live = pod.Config, pod.Config
+		st.Change = "to old"
+	}
+}
+
+func refuse(st *State) {
+	st.StatefulSet.NotSynced, st.StatefulSet.Refused = true, true
 }
 
 func stop(st *State) {
@@ -294,6 +320,88 @@ func TestDecide(t *testing.T) {
 			want:   Decision{Rollout: RolloutInProgress, Config: configOld, Template: TemplateAsked},
 		},
 
+		"RefusedTakenBack": {
+			reason: "A change that the API server refused, taken back: the live template is asked again, which restarts nothing, and config.yaml follows later.",
+			do:     []func(*State){ask(Pod{Template: "new", Config: configNew, Image: "marmos91c/dittofs:v0.29.0", Release: release(t, "0.29.0")}), refuse},
+			want:   Decision{Rollout: RolloutInProgress, Config: configNew, Template: TemplateDesired},
+		},
+		"RefusedUpgradeTakenBack": {
+			reason: "A release that the API server refused never ran, and going back from it is nothing to approve.",
+			do:     []func(*State){ask(Pod{Template: "new", Config: configNew, Image: "marmos91c/dittofs:v0.30.0", Release: release(t, "0.30.0")}), refuse},
+			want:   Decision{Rollout: RolloutInProgress, Config: configNew, Template: TemplateDesired},
+		},
+		"RefusedDatabaseTakenBack": {
+			reason: "A database that the API server refused was never opened.",
+			do:     []func(*State){ask(Pod{Template: "new", Config: configOther, Image: "marmos91c/dittofs:v0.29.0", Release: release(t, "0.29.0")}), refuse},
+			want:   Decision{Rollout: RolloutInProgress, Config: configOther, Template: TemplateDesired},
+		},
+		"RefusedSameConfig": {
+			reason: "Where config.yaml is the same, all is as it was at once.",
+			do:     []func(*State){ask(Pod{Template: "new", Config: configOld, Image: "marmos91c/dittofs:v0.30.0", Release: release(t, "0.30.0")}), refuse},
+			want:   Decision{Rollout: RolledOut},
+		},
+		"RefusedOtherChange": {
+			reason: "Another change goes by way of what is live: its config.yaml can move once that is applied.",
+			do: []func(*State){
+				ask(Pod{Template: "new", Config: configNew, Image: "marmos91c/dittofs:v0.29.0", Release: release(t, "0.29.0")}), refuse,
+				func(st *State) {
+					st.StatefulSet.Desired.Pod.Template, st.StatefulSet.Desired.Pod.Config, st.ConfigMap.Desired = "third", configOld+"# third", configOld+"# third"
+				},
+			},
+			want: Decision{Rollout: RolloutInProgress, Config: configNew, Template: TemplateLive},
+		},
+		"RefusedOtherChangeDowngrade": {
+			reason: "A change is judged by what is live.",
+			do: []func(*State){
+				ask(Pod{Template: "new", Config: configNew, Image: "marmos91c/dittofs:v0.28.0", Release: release(t, "0.28.0")}), refuse,
+				func(st *State) {
+					st.StatefulSet.Desired.Pod.Template, st.StatefulSet.Desired.Pod.Release = "third", release(t, "0.28.1")
+				},
+			},
+			want: Decision{Rollout: ApprovalRequired, Dangers: []string{"the version goes down from 0.29.0 to 0.28.1"}, Approval: "to old", Config: configNew, Template: TemplateAsked},
+		},
+		"LostAnswer": {
+			reason: "An upgrade whose answer was lost may have been applied: going back from it waits.",
+			do: []func(*State){
+				ask(Pod{Template: "new", Config: configNew, Image: "marmos91c/dittofs:v0.30.0", Release: release(t, "0.30.0")}),
+				func(st *State) { st.StatefulSet.NotSynced = true },
+			},
+			want: Decision{Rollout: ApprovalRequired, Dangers: []string{"the version goes down from 0.30.0 to 0.29.0"}, Approval: "to old", Config: configNew, Template: TemplateAsked},
+		},
+		"InFlightHighestVersion": {
+			reason: "While a downgrade is on its way, the newer release may still run.",
+			do: []func(*State){
+				ask(Pod{Template: "new", Config: configOld, Image: "marmos91c/dittofs:v0.28.0", Release: release(t, "0.28.0")}),
+				func(st *State) {
+					st.StatefulSet.Desired.Pod.Template, st.StatefulSet.Desired.Pod.Release, st.StatefulSet.Desired.Pod.Image = "third", release(t, "0.28.1"), "marmos91c/dittofs:v0.28.1"
+				},
+			},
+			want: Decision{Rollout: ApprovalRequired, Dangers: []string{"the version goes down from 0.29.0 to 0.28.1"}, Approval: "to old", Config: configOld, Template: TemplateAsked},
+		},
+		"InFlightEitherDatabase": {
+			reason: "While another database is on its way, either may be the one in use.",
+			do: []func(*State){
+				ask(Pod{Template: "new", Config: configOther, Image: "marmos91c/dittofs:v0.29.0", Release: release(t, "0.29.0")}),
+				func(st *State) {
+					st.StatefulSet.Desired.Pod.Template, st.StatefulSet.Desired.Pod.Config, st.ConfigMap.Desired = "third", configPostgres, configPostgres
+				},
+			},
+			want: Decision{
+				Rollout: ApprovalRequired, Approval: "to old", Config: configOther, Template: TemplateAsked,
+				Dangers: []string{
+					"the database changes from sqlite /data/metadata/other.db to postgres",
+					"the database changes from sqlite /data/controlplane/controlplane.db to postgres",
+				},
+			},
+		},
+		"InFlightApproved": {
+			reason: "What was approved and asked is not to be approved again while it is on its way.",
+			do: []func(*State){downgrade(t), func(st *State) {
+				ask(st.StatefulSet.Desired.Pod)(st)
+			}},
+			want: Decision{Rollout: RolledOut},
+		},
+
 		"Immutable": {
 			reason: "The fields that Kubernetes refuses to change stay, and the rest goes through.",
 			do: []func(*State){change, configMapFollows, func(st *State) {
@@ -312,6 +420,28 @@ func TestDecide(t *testing.T) {
 			reason: "A claim template stays, and the user is told how to expand the claim.",
 			do:     []func(*State){change, configMapFollows, grow},
 			want:   Decision{Rollout: RolledOut, Immutable: claims, Frozen: []string{grown}},
+		},
+		"WebhookChangedClaims": {
+			reason: "Asked again, the claims that were asked would be refused for ever: those that a webhook made of them stay.",
+			do:     []func(*State){webhookClaims},
+			want:   Decision{Rollout: RolledOut, LiveClaims: true},
+		},
+		"WebhookChangedClaimsGrow": {
+			reason: "What is live is what cannot change.",
+			do:     []func(*State){webhookClaims, grow},
+			want:   Decision{Rollout: RolledOut, LiveClaims: true, Frozen: []string{grown}},
+		},
+		"WebhookChangedClaimsStopped": {
+			reason: "A class that nobody asked for is no reason to create the StatefulSet anew.",
+			do:     []func(*State){webhookClaims, stop},
+			want:   Decision{Rollout: RolledOut, LiveClaims: true},
+		},
+		"WebhookChangedClaimsAsked": {
+			reason: "Claims that are desired as they are live need not be kept.",
+			do: []func(*State){webhookClaims, func(st *State) {
+				st.StatefulSet.Desired.Immutable["volumeClaimTemplates"] = st.StatefulSet.Live.ClaimTemplates
+			}},
+			want: Decision{Rollout: RolledOut},
 		},
 		"SameClaims": {
 			reason: "Another spelling of a size is the same size, and is not sent.",
@@ -491,7 +621,7 @@ func TestDecideServices(t *testing.T) {
 		"Webhook":      {"A class that nobody asked for stays without being asked for.", noClass, noClass, class("a"), nil, nil},
 		"NotBefore":    {"A Service that becomes a load balancer takes any class.", class("b"), other, other, nil, nil},
 		"NotAnyMore":   {"A Service that is no load balancer any more has none.", other, class("a"), class("a"), nil, nil},
-		"ClassRemoved": {"A class cannot be removed.", noClass, class("a"), class("a"), []string{`load balancer class of service-file is "a" instead of "" (give the Service the type ClusterIP until the condition Applied is True, and then LoadBalancer again)`}, map[manifest.Name]*string{"service-file": new("a")}},
+		"ClassRemoved": {"A class cannot be removed, and without one in the spec any will do.", noClass, class("a"), class("a"), nil, map[manifest.Name]*string{"service-file": new("a")}},
 		"ClassAdded":   {"A class cannot be added.", class("b"), noClass, noClass, []string{`load balancer class of service-file is "" instead of "b" (give the Service the type ClusterIP until the condition Applied is True, and then LoadBalancer again)`}, map[manifest.Name]*string{"service-file": nil}},
 	}
 

@@ -7,28 +7,45 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// freezeStatefulSet keeps what Kubernetes cannot change of the asked StatefulSet, and
-// reports whether something was kept that the spec asks to be otherwise. Then the
-// StatefulSet has to be created anew.
-func (d *Decision) freezeStatefulSet(desired, asked Spec) bool {
+// freezeStatefulSet keeps what Kubernetes cannot change of the StatefulSet, and reports
+// whether something was kept that the spec asks to be otherwise. Then the StatefulSet has
+// to be created anew.
+func (d *Decision) freezeStatefulSet(s StatefulSet) bool {
 	frozen := len(d.Frozen)
 
 	for _, f := range immutable {
-		if desired.Immutable[f] == asked.Immutable[f] {
-			continue
-		}
-
-		// Claims are kept also where they are equal but for their spelling: 1024Mi is 1Gi.
-		d.Immutable = append(d.Immutable, f)
-
+		want, got := s.Desired.Immutable[f], s.Asked.Immutable[f]
 		if f == volumeClaimTemplates {
-			d.Frozen = append(d.Frozen, claimChanges(asked.Name, desired.Claims, asked.Claims)...)
-		} else {
+			d.freezeClaims(s)
+		} else if want != got {
+			d.Immutable = append(d.Immutable, f)
 			d.Frozen = append(d.Frozen, fmt.Sprintf("StatefulSet field %s is kept (it changes as volume claims do)", f))
 		}
 	}
 
 	return len(d.Frozen) > frozen
+}
+
+// freezeClaims keeps the volume claim templates: those that are live, where a webhook made
+// others of the asked ones, which the API server would refuse from then on.
+func (d *Decision) freezeClaims(s StatefulSet) {
+	kept, claims := s.Asked.Immutable[volumeClaimTemplates], s.Asked.Claims
+	if s.Live != nil && s.Live.ClaimTemplates != kept {
+		kept, claims = s.Live.ClaimTemplates, s.Live.Claims
+		d.LiveClaims = true
+	}
+
+	if s.Desired.Immutable[volumeClaimTemplates] == kept {
+		d.LiveClaims = false
+		return
+	}
+
+	// Kept also where they are equal but for their spelling: 1024Mi is 1Gi.
+	if !d.LiveClaims {
+		d.Immutable = append(d.Immutable, volumeClaimTemplates)
+	}
+
+	d.Frozen = append(d.Frozen, claimChanges(s.Asked.Name, s.Desired.Claims, claims)...)
 }
 
 // claimChanges tells how the desired volume claims of a server differ from the asked ones.
@@ -52,7 +69,8 @@ func claimChanges(server string, desired, asked []Claim) []string {
 			changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (expand the PersistentVolumeClaim %s-%s-0 by hand)", want.Name, got.Size.String(), want.Size.String(), want.Name, server))
 		}
 
-		if !ptr.Equal(want.Class, got.Class) {
+		// A class that nobody asked for is the cluster's default or a webhook's.
+		if want.Class != nil && !ptr.Equal(want.Class, got.Class) {
 			changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (an existing PersistentVolumeClaim keeps its class)", want.Name, className(got.Class), className(want.Class)))
 		}
 	}
@@ -88,7 +106,13 @@ func (d *Decision) freezeServices(services []Service) {
 			continue
 		}
 
-		d.Frozen = append(d.Frozen, fmt.Sprintf("load balancer class of %s is %q instead of %q (give the Service the type ClusterIP until the condition Applied is True, and then LoadBalancer again)", svc.Name, ptr.Deref(got.Class, ""), ptr.Deref(svc.Desired.Class, "")))
 		d.Classes[svc.Name] = got.Class
+
+		// Without a class in the spec, any will do.
+		if svc.Desired.Class == nil {
+			continue
+		}
+
+		d.Frozen = append(d.Frozen, fmt.Sprintf("load balancer class of %s is %q instead of %q (give the Service the type ClusterIP until the condition Applied is True, and then LoadBalancer again)", svc.Name, ptr.Deref(got.Class, ""), *svc.Desired.Class))
 	}
 }

@@ -78,6 +78,10 @@ type StatefulSet struct {
 	// NotSynced reports whether what was asked is known not to be applied.
 	NotSynced bool
 
+	// Refused reports whether the API server itself refused what was asked, so that it never
+	// was live.
+	Refused bool
+
 	// Labelled reports whether a StatefulSet that is left out once is found again.
 	Labelled bool
 
@@ -134,14 +138,18 @@ type Pod struct {
 
 // A Live is what the guards ask of a live StatefulSet.
 type Live struct {
-	// Template is the digest that the live pod template carries of itself.
-	Template string
+	Pod Pod
 
 	// Generation of the live StatefulSet, and that of its status.
 	Generation, ObservedGeneration float64
 
 	// Replicas that the live StatefulSet asks for, and those that there are.
 	Replicas, CurrentReplicas float64
+
+	// ClaimTemplates are the volume claim templates without the API server's defaults, as
+	// JSON. A webhook may have changed them.
+	ClaimTemplates string
+	Claims         []Claim
 }
 
 // A Service is the state of the load balancer class of a Service.
@@ -173,7 +181,7 @@ func Read(s *composite.DittoServer, desired manifest.Manifests, o observed.Resou
 	st := State{
 		Secrets:      secrets,
 		Manual:       s.Spec.Rollout == v1alpha1.RolloutManual,
-		Approved:     s.Annotations[v1alpha1.AnnotationApprove],
+		Approved:     strings.TrimSpace(s.Annotations[v1alpha1.AnnotationApprove]),
 		Predecessors: p,
 		ConfigMap: ConfigMap{
 			Desired: manifest.Config(desired[manifest.ConfigMap]),
@@ -196,12 +204,12 @@ func Read(s *composite.DittoServer, desired manifest.Manifests, o observed.Resou
 	if sts := o[manifest.StatefulSet]; sts != nil {
 		asked := readSpec(sts.Asked)
 		st.StatefulSet.Asked = &asked
-		st.StatefulSet.Current, st.StatefulSet.NotSynced = sts.Current, sts.IsNotSynced()
+		st.StatefulSet.Current, st.StatefulSet.NotSynced, st.StatefulSet.Refused = sts.Current, sts.IsNotSynced(), sts.IsRefused()
 		st.StatefulSet.Labelled = observed.IsFoundAgain(s, sts)
 
 		// The rollout digest covers no image and no names of Secrets, and an approval of it
 		// may be old. This one is of this change, and of no other.
-		if asked.Pod != st.StatefulSet.Desired.Pod {
+		if pod := st.StatefulSet.Desired.Pod; pod != asked.Pod || st.StatefulSet.Live != nil && pod != st.StatefulSet.Live.Pod {
 			st.Change = manifest.ChangeHash(desired[manifest.StatefulSet], sts.Asked, sts.Live)
 		}
 	}
@@ -218,20 +226,11 @@ func Read(s *composite.DittoServer, desired manifest.Manifests, o observed.Resou
 
 func readSpec(statefulSet *structpb.Struct) Spec {
 	spec := Spec{
-		Pod: Pod{
-			Template:        manifest.TemplateHash(statefulSet),
-			Config:          manifest.TemplateConfig(statefulSet),
-			Image:           manifest.ContainerImage(statefulSet),
-			Release:         manifest.TemplateRelease(statefulSet),
-			DatabaseSecrets: databaseSecrets(statefulSet),
-		},
+		Pod:       readPod(statefulSet),
 		Name:      protostruct.Get(statefulSet, "metadata", "name").GetStringValue(),
 		Replicas:  protostruct.Get(statefulSet, "spec", "replicas").GetNumberValue(),
 		Immutable: make(map[string]string, len(immutable)),
-	}
-
-	for _, c := range manifest.Claims(statefulSet) {
-		spec.Claims = append(spec.Claims, Claim{Name: c.Name, Size: c.Spec.Resources.Requests[corev1.ResourceStorage], Class: c.Spec.StorageClassName})
+		Claims:    readClaims(statefulSet),
 	}
 
 	for _, f := range immutable {
@@ -243,12 +242,31 @@ func readSpec(statefulSet *structpb.Struct) Spec {
 	return spec
 }
 
+func readPod(statefulSet *structpb.Struct) Pod {
+	return Pod{
+		Template:        manifest.TemplateHash(statefulSet),
+		Config:          manifest.TemplateConfig(statefulSet),
+		Image:           manifest.ContainerImage(statefulSet),
+		Release:         manifest.TemplateRelease(statefulSet),
+		DatabaseSecrets: databaseSecrets(statefulSet),
+	}
+}
+
+func readClaims(statefulSet *structpb.Struct) []Claim {
+	var claims []Claim
+	for _, c := range manifest.Claims(statefulSet) {
+		claims = append(claims, Claim{Name: c.Name, Size: c.Spec.Resources.Requests[corev1.ResourceStorage], Class: c.Spec.StorageClassName})
+	}
+
+	return claims
+}
+
 // databaseSecrets are the Secrets and keys that tell a StatefulSet's server where its
 // database is.
 func databaseSecrets(statefulSet *structpb.Struct) string {
 	var secrets []string
 
-	for _, env := range []string{dittofs.EnvPostgresHost, dittofs.EnvPostgresDatabase} {
+	for _, env := range []string{dittofs.EnvPostgresHost, dittofs.EnvPostgresPort, dittofs.EnvPostgresDatabase} {
 		if secret := manifest.EnvSecret(statefulSet, env); secret != "" {
 			secrets = append(secrets, secret)
 		}
@@ -264,13 +282,19 @@ func readLive(statefulSet *structpb.Struct) *Live {
 
 	number := func(path ...string) float64 { return protostruct.Get(statefulSet, path...).GetNumberValue() }
 
-	return &Live{
-		Template:           manifest.TemplateHash(statefulSet),
+	live := &Live{
+		Pod:                readPod(statefulSet),
 		Generation:         number("metadata", "generation"),
 		ObservedGeneration: number("status", "observedGeneration"),
 		Replicas:           number("spec", "replicas"),
 		CurrentReplicas:    number("status", "replicas"),
+		Claims:             readClaims(statefulSet),
 	}
+	if v := observed.ClaimTemplates(statefulSet); v != nil {
+		live.ClaimTemplates = string(protostruct.JSON(v))
+	}
+
+	return live
 }
 
 func readLoadBalancer(service *structpb.Struct) LoadBalancer {

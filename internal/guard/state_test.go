@@ -81,7 +81,7 @@ func TestRead(t *testing.T) {
 				},
 				Claims: []Claim{{Name: "metadata", Size: resource.MustParse("10Gi"), Class: new("")}},
 			},
-			Live:      &Live{Template: "older", Generation: 3, ObservedGeneration: 2, Replicas: 1, CurrentReplicas: 1},
+			Live:      &Live{Pod: Pod{Template: "older"}, Generation: 3, ObservedGeneration: 2, Replicas: 1, CurrentReplicas: 1},
 			NotSynced: true,
 			Volumes:   s.Volumes(),
 			// The log below /tmp needs no volume.
@@ -103,7 +103,7 @@ func TestRead(t *testing.T) {
 	}
 
 	// Where nothing differs there is no change to approve.
-	o[manifest.StatefulSet].Asked = manifests[manifest.StatefulSet]
+	o[manifest.StatefulSet].Asked, o[manifest.StatefulSet].Live = manifests[manifest.StatefulSet], nil
 	if same := Read(s, manifests, o, observed.Predecessors{}, secret.Missing); same.Change != "" {
 		t.Errorf("Read(...): want no Change, got: %s", same.Change)
 	}

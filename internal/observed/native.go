@@ -50,7 +50,7 @@ func askedStatefulSet(live, owned *structpb.Struct) *structpb.Struct {
 		asked = protostruct.With(asked, protostruct.Get(live, "spec", f), "spec", f)
 	}
 
-	asked = protostruct.With(asked, withoutDefaults(protostruct.Get(live, "spec", "volumeClaimTemplates")), "spec", "volumeClaimTemplates")
+	asked = protostruct.With(asked, ClaimTemplates(live), "spec", "volumeClaimTemplates")
 
 	if manifest.IsSealed(asked) {
 		return asked
@@ -86,9 +86,10 @@ func withoutEnvDefaults(statefulSet *structpb.Struct) *structpb.Struct {
 	return bare
 }
 
-// withoutDefaults returns volume claim templates without what the API server adds. A
-// list that is owned as a whole is owned with its defaults.
-func withoutDefaults(claims *structpb.Value) *structpb.Value {
+// ClaimTemplates returns the volume claim templates of a live StatefulSet without what the
+// API server adds, or nil if it has none.
+func ClaimTemplates(live *structpb.Struct) *structpb.Value {
+	claims := protostruct.Get(live, "spec", "volumeClaimTemplates")
 	if claims.GetListValue() == nil {
 		return claims
 	}

@@ -4,6 +4,8 @@ package observed
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -40,6 +42,18 @@ type Resource struct {
 
 // IsNotSynced reports whether a composed resource is known not to be applied.
 func (r *Resource) IsNotSynced() bool { return r != nil && r.Synced.IsFalse() }
+
+// refusals are what the API server says of a request that it refused. It has not been
+// carried out then, whereas a time-out or a lost connection says nothing.
+//
+//nolint:gochecknoglobals // A table.
+var refusals = []string{" is forbidden: ", " is invalid: ", " denied the request", " denied request: "}
+
+// IsRefused reports whether the API server itself refused what was asked last, so that Live,
+// which the provider reads before it applies, is what there is.
+func (r *Resource) IsRefused() bool {
+	return r.IsNotSynced() && r.Current && slices.ContainsFunc(refusals, func(s string) bool { return strings.Contains(r.Synced.Message, s) })
+}
 
 // Resources are the observed composed resources by name.
 type Resources map[manifest.Name]*Resource

@@ -62,6 +62,11 @@ var notMessages = []string{
 	"A Crossplane composition function for DittoFS servers. Flags:",
 	// Crossplane's words, by which the function knows its own error.
 	"returned a fatal result",
+	// The API server's words for a refusal.
+	"is forbidden:",
+	"is invalid:",
+	"denied the request",
+	"denied request:",
 }
 
 // TestTroubleshooting shows that the page and the code agree: no reason and no text
