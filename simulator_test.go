@@ -440,7 +440,12 @@ func (w *world) digest(config string) string {
 
 	if name := protostruct.Get(spec, "database", "postgres", "secretRef", "name").GetStringValue(); name != "" {
 		for _, key := range []string{"database", "host", "password", "port", "sslmode", "user"} {
-			value("postgres", name, key, key == "port" || key == "sslmode")
+			named := key
+			if k := protostruct.Get(spec, "database", "postgres", "keys", key).GetStringValue(); k != "" {
+				named = k
+			}
+
+			value("postgres", name, named, key == "port" || key == "sslmode")
 		}
 	}
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"flag"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -12,8 +13,10 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/structpb"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/test/upgrade"
 )
 
@@ -112,11 +115,58 @@ var recorded = map[string]struct {
 	"without-labels": {only: []string{"namespaced", "claimed"}, then: func(w *world) {
 		protostruct.Set(w.objects["statefulset"], structpb.NewStructValue(&structpb.Struct{}), "metadata", "labels")
 	}},
+	"crashed": {then: func(w *world) {
+		protostruct.Set(w.live["statefulset"], structpb.NewNumberValue(0), "status", "readyReplicas")
+		w.provide("statefulset")
+	}},
+	"example-full": {spec: fullExample},
+	"metrics":      {spec: func(w *world) { w.patch("true", "metrics", "enabled") }},
+	"newest":       {only: recordedOnce, spec: ofVersion("")},
+	"image-digest": {only: recordedOnce, spec: func(w *world) {
+		w.patch("", "version")
+		w.patch("registry.example.org/dittofs@sha256:"+strings.Repeat("0a", 32), "image")
+	}},
+	"image-tag":          {only: recordedOnce, spec: func(w *world) { w.patch("", "version"); w.patch("registry.example.org/dittofs:v0.28.1", "image") }},
+	"approved":           {then: func(w *world) { w.patch("0.28.0", "version"); w.settle(); approve(w) }},
+	"never-started":      {only: recordedOnce, spec: func(w *world) { w.patch("0", "replicas") }},
+	"secret-unusable":    {then: func(w *world) { w.setSecret("jwt", secretValues["jwt"][3]); w.settle() }},
+	"secret-never-there": {spec: func(w *world) { delete(w.secrets, "jwt") }},
+	"held-manual-secret": {spec: func(w *world) { w.patch("Manual", "rollout") }, then: func(w *world) { w.setSecret("jwt", secretValues["jwt"][1]); w.settle() }},
+	"held-postgres":      {only: recordedOnce, then: func(w *world) { w.patch("{secretRef: {name: db}}", "database", "postgres"); w.settle() }},
+	"held-cache":         {then: func(w *world) { w.patch("0.8.0", "version"); w.settle(); approve(w) }},
+	"invalid":            {then: func(w *world) { w.patch("soon", "shutdownTimeout") }},
+	"edited":             {then: func(w *world) { w.patch("2050", "nfsPort") }},
+	"rotated-next":       {then: func(w *world) { w.setSecret("jwt", secretValues["jwt"][1]) }},
+	"recreated": {then: func(w *world) {
+		w.patch("0", "replicas")
+		w.settle()
+		w.patch("20Gi", "storage", "metadataSize")
+		w.reconcile(10)
+	}},
+	"without-labels-waits": {only: []string{"namespaced", "claimed"}, then: withoutLabelsWaits},
+	"without-any-labels": {only: []string{"namespaced", "claimed"}, then: func(w *world) {
+		for _, o := range w.objects {
+			protostruct.Set(o, nil, "metadata", "labels")
+		}
+	}},
+	"restarted-by-hand": {only: []string{"native", "claimed-native"}, then: func(w *world) {
+		w.updateStatefulSet(func(u *unstructured.Unstructured) {
+			w.set(u, "2026-01-01T00:00:00Z", "spec", "template", "metadata", "annotations", "kubectl.kubernetes.io/restartedAt")
+		})
+	}},
+	"upgraded-by-hand": {only: []string{"native"}, then: func(w *world) { w.setImage("marmos91c/dittofs:v0.30.0"); w.settle() }},
+	"image-of-webhook": {only: []string{"native"}, then: func(w *world) {
+		container := protostruct.Get(w.live["statefulset"], "spec", "template", "spec", "containers").GetListValue().GetValues()[0].GetStructValue()
+		protostruct.Set(container, structpb.NewStringValue("mirror.example.org/marmos91c/dittofs:v0.29.0"), "image")
+	}},
 	"refused": {then: func(w *world) { w.refused = true; w.patch("DEBUG", "logging", "level"); w.settle() }},
 }
 
+// recordedOnce are the flavours to record what is no matter of how a server is asked for.
+var recordedOnce = []string{"namespaced", "native"}
+
 // claimed are the states to record of claims, which are composed as others are.
-var claimed = []string{"running", "stopped", "full", "content-dropped", "secret-missing", "held-downgrade", "rolling-config", "recreating", "without-labels", "refused"}
+var claimed = []string{"created", "metrics", "approved", "edited", "recreated", "example-full", "without-any-labels", "restarted-by-hand", "running", "stopped", "full", "content-dropped", "secret-missing", "held-downgrade", "rolling-config", "recreating", "without-labels", "refused"}
 
 // ofVersion edits the spec to run a release.
 func ofVersion(v string) func(w *world) { return func(w *world) { w.patch(v, "version") } }
@@ -157,20 +207,58 @@ func everything(w *world) {
 	w.patch("{controlPlaneSize: 2Gi, metadataSize: 1.5Gi, contentSize: 1Ti, storageClassName: fast}", "storage")
 }
 
+// fullExample has every field there is.
+func fullExample(w *world) {
+	for _, file := range []string{"example/full.yaml", "example/secrets.yaml"} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+
+		for doc := range strings.SplitSeq(string(b), "\n---\n") {
+			o := protostructtest.FromYAML(w.t, doc)
+			if protostruct.Get(o, "kind").GetStringValue() == "Secret" {
+				w.secrets[protostruct.Get(o, "metadata", "name").GetStringValue()] = o
+				continue
+			}
+
+			w.edit(protostruct.Get(o, "spec").GetStructValue())
+		}
+	}
+}
+
+// approve what waits for it.
+func approve(w *world) {
+	w.annotate("dittofs.io/approve", approval(messageOf(w.xr, "ConfigRolledOut")))
+	w.settle()
+}
+
+// withoutLabelsWaits is a StatefulSet that is to be created anew, and could not be found again.
+func withoutLabelsWaits(w *world) {
+	w.patch("0", "replicas")
+	w.settle()
+	w.patch("20Gi", "storage", "metadataSize")
+	protostruct.Set(w.objects["statefulset"], nil, "metadata", "labels")
+}
+
 // TestRecord records what upgrades meet.
 func TestRecord(t *testing.T) {
 	if *record == "" {
 		t.Skip("run with -record=FOLDER")
 	}
 
+	// The others are stored as changes of the server that runs.
+	states := append([]string{"running"}, slices.Sorted(maps.Keys(recorded))...)
+
 	for _, f := range flavours {
-		for state, r := range recorded {
+		for _, state := range states {
+			r := recorded[state]
 			if r.only != nil && !slices.Contains(r.only, f.name) || strings.HasPrefix(f.name, "claimed") && !slices.Contains(claimed, state) {
 				continue
 			}
 
 			t.Run(f.name+"/"+state, func(t *testing.T) {
-				w := newServerOf(t, f)
+				w := newStored(t, f)
 				if r.spec != nil {
 					r.spec(w)
 				}
@@ -184,8 +272,9 @@ func TestRecord(t *testing.T) {
 					r.then(w)
 				}
 
-				req, rsp := w.stableRequest()
-				if err := upgrade.Record(*record, f.name, state, req, rsp); err != nil {
+				if err := upgrade.Record(*record, f.name, state, w.stableRequest(), func(req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
+					return w.fn.RunFunction(t.Context(), req)
+				}); err != nil {
 					t.Fatal(err)
 				}
 			})
@@ -193,8 +282,8 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// stableRequest returns the last request of a reconcile, and its answer.
-func (w *world) stableRequest() (*fnv1.RunFunctionRequest, *fnv1.RunFunctionResponse) {
+// stableRequest returns the last request of a reconcile.
+func (w *world) stableRequest() *fnv1.RunFunctionRequest {
 	var required map[string]*fnv1.ResourceSelector
 
 	for {
@@ -206,7 +295,7 @@ func (w *world) stableRequest() (*fnv1.RunFunctionRequest, *fnv1.RunFunctionResp
 		}
 
 		if cmp.Equal(required, rsp.GetRequirements().GetResources(), protocmp.Transform()) {
-			return req, rsp
+			return req
 		}
 
 		required = rsp.GetRequirements().GetResources()

@@ -131,13 +131,13 @@ func (c *controlPlane) request(required map[string]*fnv1.ResourceSelector) *fnv1
 		rs := &fnv1.Resources{}
 
 		for _, r := range c.side.Secrets {
-			if selects(sel, r) {
+			if Selects(sel, r) {
 				rs.Items = append(rs.Items, &fnv1.Resource{Resource: r})
 			}
 		}
 
 		for _, n := range slices.Sorted(maps.Keys(c.composed)) {
-			if r := c.composed[n]; selects(sel, r) {
+			if r := c.composed[n]; Selects(sel, r) {
 				rs.Items = append(rs.Items, &fnv1.Resource{Resource: r})
 			}
 		}
@@ -148,8 +148,8 @@ func (c *controlPlane) request(required map[string]*fnv1.ResourceSelector) *fnv1
 	return req
 }
 
-// selects says whether a resource is one that the function requires.
-func selects(sel *fnv1.ResourceSelector, r *structpb.Struct) bool {
+// Selects reports whether a resource is one that the function requires.
+func Selects(sel *fnv1.ResourceSelector, r *structpb.Struct) bool {
 	text := func(path ...string) string { return protostruct.Get(r, path...).GetStringValue() }
 
 	if text("apiVersion") != sel.GetApiVersion() || text("kind") != sel.GetKind() || sel.Namespace != nil && text("metadata", "namespace") != sel.GetNamespace() {

@@ -53,9 +53,9 @@ func text(v *structpb.Value) string {
 	return string(b)
 }
 
-// differences between two values, in the order of their paths. Of what only one of them
+// Differences between two values, in the order of their paths. Of what only one of them
 // has, the fields are told one by one; items of lists are told whole.
-func differences(path string, before, after *structpb.Value) []Difference {
+func Differences(path string, before, after *structpb.Value) []Difference {
 	if proto.Equal(before, after) {
 		return nil
 	}
@@ -74,7 +74,7 @@ func differences(path string, before, after *structpb.Value) []Difference {
 				b, a = orEmpty(b, a), orEmpty(a, b)
 			}
 
-			out = append(out, differences(path, b, a)...)
+			out = append(out, Differences(path, b, a)...)
 		}
 
 		if len(out) > 0 {

@@ -66,7 +66,7 @@ func configDifferences(before, after *structpb.Struct) []Difference {
 		return nil
 	}
 
-	if diffs := differences("", parsed(b), parsed(a)); len(diffs) > 0 {
+	if diffs := Differences("", parsed(b), parsed(a)); len(diffs) > 0 {
 		return diffs
 	}
 
@@ -95,7 +95,7 @@ func changedSecrets(before, after *controlPlane, statefulSet *structpb.Struct) [
 
 		find := func(c *controlPlane) *structpb.Struct {
 			for _, s := range c.side.Secrets {
-				if selects(sel, s) {
+				if Selects(sel, s) {
 					return s
 				}
 			}
@@ -156,7 +156,7 @@ func changedGeneration(before, after *controlPlane, isOnly bool) []string {
 	case from != to:
 		return []string{fmt.Sprintf("input (configHash.generation goes from %s to %s)", from, to)}
 	case to == v1beta1.GenerationSpec:
-		return []string{fmt.Sprintf("spec (%s)%s", paths(differences("", parsed(string(was)), parsed(string(is)))), hint)}
+		return []string{fmt.Sprintf("spec (%s)%s", paths(Differences("", parsed(string(was)), parsed(string(is)))), hint)}
 	default:
 		return []string{"metadata.generation" + hint}
 	}
@@ -177,7 +177,7 @@ func templateDifferences(before, after *structpb.Struct) []Difference {
 		return template(s)
 	}
 
-	return differences("", strip(before), strip(after))
+	return Differences("", strip(before), strip(after))
 }
 
 // resourceDifferences are those of two composed resources: of what is asked for, and of
@@ -209,9 +209,9 @@ func resourceDifferences(before, after *structpb.Struct) []Difference {
 		return s
 	}
 
-	diffs := differences("", structpb.NewStructValue(bare(b)), structpb.NewStructValue(bare(a)))
+	diffs := Differences("", structpb.NewStructValue(bare(b)), structpb.NewStructValue(bare(a)))
 	if len(diffs) == 0 {
-		diffs = differences("", structpb.NewStructValue(b), structpb.NewStructValue(a))
+		diffs = Differences("", structpb.NewStructValue(b), structpb.NewStructValue(a))
 	}
 
 	out = append(out, diffs...)
@@ -220,7 +220,7 @@ func resourceDifferences(before, after *structpb.Struct) []Difference {
 		around := func(o *structpb.Struct) *structpb.Value {
 			return structpb.NewStructValue(protostruct.With(o, nil, "spec", "forProvider", "manifest"))
 		}
-		out = append(out, differences("Object", around(before), around(after))...)
+		out = append(out, Differences("Object", around(before), around(after))...)
 	}
 
 	return out

@@ -1,0 +1,221 @@
+package upgrade
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/report"
+	"github.com/dittofs/function-dittoserver/test/change"
+	"github.com/dittofs/function-dittoserver/test/cluster"
+)
+
+// maxCalls of the function until its requirements are stable, as Crossplane has it.
+const maxCalls = 6
+
+// statefulSet is the name of the composed resource that must not go.
+const statefulSet = "statefulset"
+
+// take takes out of a composed resource, as it was and as it is, what moves on purpose, and
+// reports whether something does.
+type take func(resource string, was, is *structpb.Struct) bool
+
+// check what the function answers, and return a line for each thing that is not as it was
+// recorded.
+func (r *recording) check(fn Function, moves take) ([]string, error) {
+	var faults []string
+
+	faultf := func(format string, a ...any) { faults = append(faults, fmt.Sprintf(format, a...)) }
+
+	rsp, err := r.reconcile(fn, faultf)
+	if err != nil {
+		return nil, err
+	}
+
+	got := answerOf(rsp)
+
+	if r.answer.Fatal != got.Fatal {
+		faultf("a fatal result: was %t, is %t", r.answer.Fatal, got.Fatal)
+	}
+
+	for _, typ := range slices.Sorted(maps.Keys(r.answer.Conditions)) {
+		if want, is := r.answer.Conditions[typ], got.Conditions[typ]; want != is {
+			faultf("condition %s: was %q, is %q", typ, want, is)
+		}
+	}
+
+	isMoved := r.compare(got, moves, faultf)
+
+	if r.rest && !isMoved {
+		faults = append(faults, r.atRest(rsp)...)
+	}
+
+	return faults, nil
+}
+
+// compare what is composed, and report whether something moved on purpose.
+func (r *recording) compare(got answer, moves take, faultf func(string, ...any)) bool {
+	isMoved := false
+	was := map[string]resource{"status": {Resource: r.answer.Status}}
+	is := map[string]resource{"status": {Resource: got.Status}}
+
+	maps.Copy(was, r.answer.Resources)
+	maps.Copy(is, got.Resources)
+
+	for _, name := range slices.Sorted(maps.Keys(is)) {
+		if _, ok := was[name]; !ok {
+			faultf("%s: is composed, and was not", name)
+		}
+	}
+
+	for _, name := range slices.Sorted(maps.Keys(was)) {
+		w, i := was[name], is[name]
+		if i.Resource == nil && w.Resource != nil {
+			faultf("%s: was composed, and is not", name)
+			continue
+		}
+
+		if w.Ready != i.Ready {
+			faultf("%s: ready: was %t, is %t", name, w.Ready, i.Ready)
+		}
+
+		before, after := structOf(w.Resource), structOf(i.Resource)
+		isMoved = moves(name, before, after) || isMoved
+
+		for _, d := range change.Differences("", structpb.NewStructValue(before), structpb.NewStructValue(after)) {
+			faultf("%s: %s", name, d)
+		}
+	}
+
+	return isMoved
+}
+
+// structOf a decoded object.
+func structOf(o map[string]any) *structpb.Struct {
+	s, err := structpb.NewStruct(o)
+	if err != nil {
+		// It was decoded from a struct, or from YAML.
+		panic(err)
+	}
+
+	return s
+}
+
+// reconcile calls the function as Crossplane does: without required resources first, and
+// with those that it asks for then. A StatefulSet that is kept in the end is kept in each
+// call.
+func (r *recording) reconcile(fn Function, faultf func(string, ...any)) (*fnv1.RunFunctionResponse, error) {
+	_, kept := r.answer.Resources[statefulSet]
+	kept = kept && r.observed(statefulSet) != nil
+
+	var required map[string]*fnv1.ResourceSelector
+
+	for i := range maxCalls {
+		rsp, err := fn(r.requestWith(required))
+		if err != nil {
+			return nil, fmt.Errorf("cannot run the function: %w", err)
+		}
+
+		if _, ok := rsp.GetDesired().GetResources()[statefulSet]; kept && !ok {
+			faultf("statefulset: call %d of the reconcile leaves it out", i+1)
+		}
+
+		next := rsp.GetRequirements().GetResources()
+		if maps.EqualFunc(required, next, func(a, b *fnv1.ResourceSelector) bool { return proto.Equal(a, b) }) || report.IsFatal(rsp) {
+			return rsp, nil
+		}
+
+		required = next
+	}
+
+	return nil, errors.New("the function's requirements are never stable")
+}
+
+// requestWith returns the request with what the cluster has of the required resources.
+func (r *recording) requestWith(required map[string]*fnv1.ResourceSelector) *fnv1.RunFunctionRequest {
+	req := proto.CloneOf(r.request)
+	req.RequiredResources = nil
+
+	for name, sel := range required {
+		if req.RequiredResources == nil {
+			req.RequiredResources = map[string]*fnv1.Resources{}
+		}
+
+		rs := &fnv1.Resources{}
+
+		for _, there := range slices.Sorted(maps.Keys(r.request.GetRequiredResources())) {
+			for _, o := range r.request.GetRequiredResources()[there].GetItems() {
+				isTwice := slices.ContainsFunc(rs.GetItems(), func(has *fnv1.Resource) bool { return proto.Equal(has, o) })
+				if change.Selects(sel, o.GetResource()) && !isTwice {
+					rs.Items = append(rs.Items, o)
+				}
+			}
+		}
+
+		req.RequiredResources[name] = rs
+	}
+
+	return req
+}
+
+// atRest applies what is composed, and returns a line for each thing that this changes.
+func (r *recording) atRest(rsp *fnv1.RunFunctionResponse) []string {
+	var faults []string
+
+	if a, b := slices.Sorted(maps.Keys(r.request.GetObserved().GetResources())), slices.Sorted(maps.Keys(rsp.GetDesired().GetResources())); !slices.Equal(a, b) {
+		faults = append(faults, fmt.Sprintf("at rest: there are %v, and composed are %v", a, b))
+	}
+
+	for name, o := range rsp.GetDesired().GetResources() {
+		was := structpb.NewStructValue(r.observed(name))
+
+		is, err := applied(o.GetResource(), r.observed(name))
+		if err != nil {
+			return append(faults, fmt.Sprintf("at rest: %s: %v", name, err))
+		}
+
+		for _, d := range change.Differences("", was, structpb.NewStructValue(is)) {
+			faults = append(faults, fmt.Sprintf("at rest: applied, %s changes: %s", name, d))
+		}
+	}
+
+	slices.Sort(faults)
+
+	return faults
+}
+
+// applied returns what a composed resource becomes once Crossplane applies it. Of an Object
+// that is what was asked of it; the API server needs its schema to tell what else there is.
+func applied(desired, observed *structpb.Struct) (*structpb.Struct, error) {
+	if m := protostruct.Get(desired, manifest()...); m != nil {
+		return protostruct.With(observed, m, manifest()...), nil
+	}
+
+	desired = proto.CloneOf(desired)
+
+	// Crossplane's own.
+	for _, path := range [][]string{{"metadata", "labels", "crossplane.io/composite"}, {"metadata", "annotations", "crossplane.io/composition-resource-name"}, {"metadata", "ownerReferences"}} {
+		protostruct.Set(desired, protostruct.Get(observed, path...), path...)
+	}
+
+	manager := ""
+	for _, v := range protostruct.Get(observed, "metadata", "managedFields").GetListValue().GetValues() {
+		if name := protostruct.Get(v.GetStructValue(), "manager").GetStringValue(); strings.HasPrefix(name, "apiextensions.crossplane.io/composed") {
+			manager = name
+		}
+	}
+
+	is, err := cluster.Apply(manager, desired, observed)
+	if err != nil {
+		return nil, fmt.Errorf("cannot apply: %w", err)
+	}
+
+	return is, nil
+}
