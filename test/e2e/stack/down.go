@@ -99,6 +99,9 @@ func end(pid int) error {
 		}
 
 		for range 300 {
+			// The supervisor is a child of the up that started it, and stays until that one waits for it.
+			_, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+
 			// A process whose command line is gone may still be ending others.
 			if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 				return nil
