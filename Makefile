@@ -4,8 +4,9 @@
 # make test       runs every check
 # make up         brings up a Kubernetes with Crossplane and DittoServers
 #
-# Tools are Go modules of exact versions below test/tools. Their binaries are
-# built once per go.sum, into a cache outside this repository: CACHE.
+# Tools are Go modules of exact versions below test/tools. Go keeps those that only make
+# runs; the binaries of the others are built once per go.sum, into a cache outside this
+# repository: CACHE.
 
 SHELL := /bin/bash -o pipefail
 .DEFAULT_GOAL := help
@@ -28,61 +29,45 @@ COMMIT = $(shell git describe --tags --exact-match 2>/dev/null || TZ=UTC git log
 CHANGES = $(shell { git diff HEAD; git ls-files --others --exclude-standard -z | xargs -0 -r cat; } | sha256sum | cut -c1-12)
 VERSION ?= $(COMMIT)$(if $(shell git status --porcelain),-$(CHANGES))
 
-# tools of a module are rebuilt when its go.sum changes.
-tools = $(CACHE)/$(1)-$(firstword $(shell sha256sum test/tools/$(1)/go.sum))
-CROSSPLANE_TOOLS := $(call tools,crossplane)
-CODEGEN_TOOLS := $(call tools,codegen)
-LINT_TOOLS := $(call tools,lint)
-KUBERNETES_TOOLS := $(call tools,kubernetes)
-COREDNS_TOOLS := $(call tools,coredns)
-HELM_TOOLS := $(call tools,helm)
-OCI_TOOLS := $(call tools,oci)
-PROVIDER_TOOLS := $(call tools,provider-kubernetes)
-SBOM_TOOLS := $(call tools,sbom)
-VULN_TOOLS := $(call tools,vuln)
+CONTROLLER_GEN := go tool -modfile=test/tools/codegen/go.mod controller-gen
+GOLANGCI_LINT := go tool -modfile=test/tools/lint/go.mod golangci-lint
+CYCLONEDX := go tool -modfile=test/tools/sbom/go.mod cyclonedx-gomod
+GOVULNCHECK := go tool -modfile=test/tools/vuln/go.mod govulncheck
+
+# The other tools must be files: a program gets their paths, or the linker writes into them.
+# Those of a module are rebuilt when its go.sum changes.
+tools = $(CACHE)/$(notdir $(1))-$(firstword $(shell sha256sum test/$(1)/go.sum))
+CROSSPLANE_TOOLS := $(call tools,tools/crossplane)
+KUBERNETES_TOOLS := $(call tools,tools/kubernetes)
+PROVIDER_TOOLS := $(call tools,tools/provider-kubernetes)
+
+# Crossplane's version. There is a tools module for each but the one that renders.
+CROSSPLANE ?= v2.4.0
 
 CROSSPLANE_CLI := $(CROSSPLANE_TOOLS)/crossplane
 CORE := $(CROSSPLANE_TOOLS)/core
-CONTROLLER_GEN := $(CODEGEN_TOOLS)/controller-gen
-GOLANGCI_LINT := $(LINT_TOOLS)/golangci-lint
+STACK_CORE := $(call tools,tools/$(notdir $(or $(wildcard test/tools/crossplane-$(CROSSPLANE)),crossplane)))/core
 KUBERNETES := $(addprefix $(KUBERNETES_TOOLS)/,kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
-COREDNS := $(COREDNS_TOOLS)/coredns
-HELM := $(HELM_TOOLS)/helm
-CRANE := $(OCI_TOOLS)/crane
+COREDNS := $(call tools,tools/coredns)/coredns
+HELM := $(call tools,tools/helm)/helm
+CRANE := $(call tools,tools/oci)/crane
 PROVIDER := $(PROVIDER_TOOLS)/provider
-CYCLONEDX := $(SBOM_TOOLS)/cyclonedx-gomod
-GOVULNCHECK := $(VULN_TOOLS)/govulncheck
+DFS := $(call tools,contract)/dfs
+CORES := $(sort $(CORE) $(STACK_CORE))
 
+# The folder's name without its checksum, and the tool of the file's name.
+MODULE = $(patsubst %-$(lastword $(subst -, ,$(@D))),%,$(notdir $(@D)))
+PACKAGE = $$(go list tool | grep '/$(@F)$$')
 $(CROSSPLANE_CLI): PACKAGE := github.com/crossplane/cli/v2/cmd/crossplane
-$(CROSSPLANE_CLI): MODULE := crossplane
-$(CORE): PACKAGE := github.com/crossplane/crossplane/v2/cmd/crossplane
-$(CORE): MODULE := crossplane
-$(CORE): LDFLAGS = -X github.com/crossplane/crossplane-runtime/v2/pkg/version.version=$(call module_version,$(MODULE),github.com/crossplane/crossplane/v2)
-$(CONTROLLER_GEN): PACKAGE := sigs.k8s.io/controller-tools/cmd/controller-gen
-$(CONTROLLER_GEN): MODULE := codegen
-$(GOLANGCI_LINT): PACKAGE := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
-$(GOLANGCI_LINT): MODULE := lint
-$(KUBERNETES): PACKAGE = k8s.io/kubernetes/cmd/$(@F)
-$(KUBERNETES): MODULE := kubernetes
+$(CORES): PACKAGE := github.com/crossplane/crossplane/v2/cmd/crossplane
+$(CORES): LDFLAGS = -X github.com/crossplane/crossplane-runtime/v2/pkg/version.version=$(call module_version,$(MODULE),github.com/crossplane/crossplane/v2)
 $(KUBERNETES): LDFLAGS = -X k8s.io/component-base/version.gitVersion=$(call module_version,kubernetes,k8s.io/kubernetes)
-$(COREDNS): PACKAGE := github.com/coredns/coredns
-$(COREDNS): MODULE := coredns
-$(HELM): PACKAGE := helm.sh/helm/v3/cmd/helm
-$(HELM): MODULE := helm
-$(CRANE): PACKAGE := github.com/google/go-containerregistry/cmd/crane
-$(CRANE): MODULE := oci
-$(CYCLONEDX): PACKAGE := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
-$(CYCLONEDX): MODULE := sbom
-$(GOVULNCHECK): PACKAGE := golang.org/x/vuln/cmd/govulncheck
-$(GOVULNCHECK): MODULE := vuln
-$(PROVIDER): PACKAGE := github.com/crossplane-contrib/provider-kubernetes/cmd/provider
-$(PROVIDER): MODULE := provider-kubernetes
 # As a process it shares its port with others: it takes one that is free.
 $(PROVIDER): LDFLAGS = -X sigs.k8s.io/controller-runtime/pkg/metrics/server.DefaultBindAddress=127.0.0.1:0
 
-$(CROSSPLANE_CLI) $(CORE) $(CONTROLLER_GEN) $(GOLANGCI_LINT) $(KUBERNETES) $(COREDNS) $(HELM) $(CRANE) $(PROVIDER) $(CYCLONEDX) $(GOVULNCHECK):
+$(CROSSPLANE_CLI) $(CORES) $(KUBERNETES) $(COREDNS) $(HELM) $(CRANE) $(PROVIDER) $(DFS):
 	@echo "Building $(@F) (once)" >&2
-	@cd test/tools/$(MODULE) && $(GO_BUILD) -o $@ $(PACKAGE)
+	@cd $(firstword $(wildcard test/tools/$(MODULE) test/$(MODULE))) && $(GO_BUILD) -o $@ $(PACKAGE)
 
 # Version and folder of a module that a tools module requires.
 module_version = $(shell cd test/tools/$(1) && go list -m -f '{{.Version}}' $(2))
@@ -192,13 +177,6 @@ fuzz: ## Fuzz each decoder for FUZZTIME (1m)
 # The real server, and the packages that are tested against it. Both are built with
 # -trimpath, so that each package is built once. go test would not see changes of
 # golden files outside the module, hence -count=1.
-DFS := $(CACHE)/contract-$(firstword $(shell sha256sum test/contract/go.sum))/dfs
-$(DFS):
-	@echo "Building $(@F) (once)" >&2
-	@cd test/contract && $(GO_BUILD) -o $@ github.com/marmos91/dittofs/cmd/dfs
-
-DFS_VERSION = $(shell cd test/contract && go list -m -f '{{.Version}}' github.com/marmos91/dittofs)
-
 .PHONY: contract
 contract: $(DFS) ## Hold config.yaml, environment and checks against the real DittoFS server
 	cd test/contract && go vet -trimpath ./... && DFS=$(DFS) go test -trimpath -count=1 ./...
@@ -221,34 +199,34 @@ vet: ## Run go vet
 	cd test/tools/oci && go vet ./...
 
 .PHONY: lint
-lint: $(GOLANGCI_LINT) ## Run golangci-lint
+lint: ## Run golangci-lint
 	$(GOLANGCI_LINT) run
 
 ##@ Generated files
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) ## Generate deepcopy functions, the XRDs, the input's CRD and docs/api.md
+generate: ## Generate deepcopy functions, the XRDs, the input's CRD and docs/api.md
 	@$(MAKE) --no-print-directory generate-into DIR=.
 
 # DIR receives configuration/ and package/; Go files are generated in place.
 .PHONY: generate-into
-generate-into: $(CONTROLLER_GEN)
+generate-into:
 	@mkdir -p $(OUTPUT) $(DIR)/configuration/namespaced $(DIR)/configuration/claims $(DIR)/package/input $(DIR)/docs
 	@$(CONTROLLER_GEN) object paths=./apis/v1alpha1 output:object:dir=$(DIR)/apis/v1alpha1
 	@$(CONTROLLER_GEN) object paths=./input/v1beta1 output:object:dir=$(DIR)/input/v1beta1
 	@$(CONTROLLER_GEN) crd:crdVersions=v1 paths=./input/v1beta1 output:crd:dir=$(DIR)/package/input
+	@$(CONTROLLER_GEN) crd:crdVersions=v1,allowDangerousTypes=true paths=./apis/v1alpha1 output:crd:stdout > $(OUTPUT)/schema.yaml
 	@for flavour in $(FLAVOURS); do \
-		$(SCHEMA) | go run ./apis/generate $$flavour > $(OUTPUT)/generating && mv $(OUTPUT)/generating $(DIR)/configuration/$$flavour/definition.yaml || exit 1; done
-	@$(SCHEMA) | go run ./apis/generate reference > $(OUTPUT)/generating && mv $(OUTPUT)/generating $(DIR)/docs/api.md
+		go run ./apis/generate $$flavour < $(OUTPUT)/schema.yaml > $(OUTPUT)/generating && mv $(OUTPUT)/generating $(DIR)/configuration/$$flavour/definition.yaml || exit 1; done
+	@go run ./apis/generate reference < $(OUTPUT)/schema.yaml > $(OUTPUT)/generating && mv $(OUTPUT)/generating $(DIR)/docs/api.md
 
-SCHEMA = $(CONTROLLER_GEN) crd:crdVersions=v1,allowDangerousTypes=true paths=./apis/v1alpha1 output:crd:stdout
 FLAVOURS := namespaced claims
 GENERATED := $(FLAVOURS:%=configuration/%/definition.yaml) \
 	apis/v1alpha1/zz_generated.deepcopy.go input/v1beta1/zz_generated.deepcopy.go \
 	package/input/dittoserver.fn.crossplane.io_inputs.yaml docs/api.md
 
 .PHONY: generated
-generated: $(CONTROLLER_GEN) ## Check that generated files are up to date
+generated: ## Check that generated files are up to date
 	@rm -rf $(OUTPUT)/generated
 	@$(MAKE) --no-print-directory generate-into DIR=$(OUTPUT)/generated
 	@for f in $(GENERATED); do diff -u $$f $(OUTPUT)/generated/$$f || { echo "$$f is stale: run make generate" >&2; exit 1; }; done
@@ -312,31 +290,15 @@ digest: $(CRANE)
 
 # Of what the linker put into the binaries, not of what go.mod might bring.
 .PHONY: sbom
-sbom: $(FUNCTION_XPKGS) $(CYCLONEDX) ## Write a bill of materials (CycloneDX) of each architecture's binary beside the packages
+sbom: $(FUNCTION_XPKGS) ## Write a bill of materials (CycloneDX) of each architecture's binary beside the packages
 	@for arch in $(ARCHITECTURES); do \
 		$(CYCLONEDX) bin -json -std -noserial -version $(VERSION) -output $(XPKG)/function-dittoserver-$$arch.cdx.json $(XPKG)/$$arch/function || exit 1; done
 
 .PHONY: vulncheck
-vulncheck: $(GOVULNCHECK) ## Look for known vulnerabilities in what the function calls. Needs the vulnerability database, VULNDB (https://vuln.go.dev)
+vulncheck: ## Look for known vulnerabilities in what the function calls. Needs the vulnerability database, VULNDB (https://vuln.go.dev)
 	$(GOVULNCHECK) $(if $(VULNDB),-db $(VULNDB)) .
 
 ##@ The real thing
-
-# Crossplane's version. There is a tools module for each but the one that renders.
-CROSSPLANE ?= v2.4.0
-CROSSPLANE_MODULE := $(if $(wildcard test/tools/crossplane-$(CROSSPLANE)),crossplane-$(CROSSPLANE),crossplane)
-STACK_CORE := $(call tools,$(CROSSPLANE_MODULE))/core
-# Any other version than the module's would only be a name.
-check-crossplane = $(if $(filter $(CROSSPLANE),$(call module_version,$(CROSSPLANE_MODULE),github.com/crossplane/crossplane/v2)),,$(error no Crossplane $(CROSSPLANE): there is a folder test/tools/crossplane-<version> for each, beside the one that renders))
-
-ifneq ($(STACK_CORE),$(CORE))
-$(STACK_CORE): PACKAGE := github.com/crossplane/crossplane/v2/cmd/crossplane
-$(STACK_CORE): MODULE := $(CROSSPLANE_MODULE)
-$(STACK_CORE): LDFLAGS = -X github.com/crossplane/crossplane-runtime/v2/pkg/version.version=$(CROSSPLANE)
-$(STACK_CORE):
-	@echo "Building Crossplane $(CROSSPLANE) (once)" >&2
-	@cd test/tools/$(MODULE) && $(GO_BUILD) -o $@ $(PACKAGE)
-endif
 
 # provider-kubernetes as a package, from its own files.
 PROVIDER_XPKG := $(PROVIDER_TOOLS)/provider-kubernetes.xpkg
@@ -365,9 +327,11 @@ $(POSTGRES): $(DEBIAN) test/e2e/postgres.sh
 	@rm -rf $@ && mv $@.new $@ && touch $@
 
 DEBIAN_LIBRARIES := $(DEBIAN)/usr/lib/$(shell uname -m)-linux-gnu
-# What stack and the tests run, by name.
-STACK_ENV = PATH=$(CURDIR)/$(OUTPUT):$(KUBERNETES_TOOLS):$(COREDNS_TOOLS):$(HELM_TOOLS):$(OCI_TOOLS):$(CROSSPLANE_TOOLS):$(DEBIAN)/usr/bin:$(DEBIAN)/usr/sbin:$$PATH \
-	DEBIAN_LIBRARIES=$(DEBIAN_LIBRARIES):$(DEBIAN_LIBRARIES)/samba STACK=$(STACK) STACK_NODE=$(if $(filter none,$(NODE)),false,true) STACK_FLAVOUR=$(FLAVOUR)
+# What stack and the tests run, by name, and what they are to bring up.
+STACK_PATH = $(CURDIR)/$(OUTPUT):$(subst $(space),:,$(dir $(STACK_CORE) $(CROSSPLANE_CLI) $(firstword $(KUBERNETES)) $(COREDNS) $(HELM) $(CRANE) $(PROVIDER) $(DFS) $(DEBIAN)/usr/bin/ $(DEBIAN)/usr/sbin/)):$$PATH
+STACK_ENV = PATH=$(STACK_PATH) DEBIAN_LIBRARIES=$(DEBIAN_LIBRARIES):$(DEBIAN_LIBRARIES)/samba \
+	STACK=$(STACK) STACK_NODE=$(if $(filter none,$(NODE)),false,true) STACK_FLAVOUR=$(FLAVOUR) \
+	STACK_CROSSPLANE=$(CROSSPLANE) STACK_VERSION=$(VERSION) STACK_POSTGRES=$(POSTGRES)
 
 .PHONY: stack
 stack: image
@@ -385,17 +349,8 @@ FLAVOUR ?= namespaced
 CONTROL_PLANE := $(addprefix $(KUBERNETES_TOOLS)/,kube-apiserver kube-controller-manager kubectl)
 
 .PHONY: up
-up: check-crossplane $(XPKG)/function-dittoserver-$(GOARCH).xpkg $(CONFIGURATION_XPKGS) stack $(CONTROL_PLANE) $(if $(NODE),,$(KUBERNETES) $(COREDNS) $(POSTGRES)) $(HELM) $(CRANE) $(STACK_CORE) $(PROVIDER_XPKG) $(DFS) $(DEBIAN) ## Bring up a local Kubernetes with CROSSPLANE (v2.4.0), the function and DittoServers of a FLAVOUR (namespaced, claims). Needs root, or NODE=none
-	@$(STACK_ENV) stack up \
-		--crossplane-version=$(CROSSPLANE) --crossplane-core=$(STACK_CORE) \
-		--crossplane-module=$(call module_dir,$(CROSSPLANE_MODULE),github.com/crossplane/crossplane/v2) \
-		--provider=$(PROVIDER_XPKG) --provider-binary=$(PROVIDER) --provider-version=$(call module_version,provider-kubernetes,github.com/crossplane-contrib/provider-kubernetes) \
-		--dfs=$(DFS) --dfs-version=$(patsubst v%,%,$(DFS_VERSION)) --cni-plugins=$(DEBIAN)/usr/lib/cni \
-		--postgres=$(POSTGRES) --packages=$(XPKG) --packages-version=$(VERSION) --examples=example/install --flavour=$(FLAVOUR:native=namespaced)
-
-.PHONY: check-crossplane
-check-crossplane:
-	@$(call check-crossplane)
+up: $(XPKG)/function-dittoserver-$(GOARCH).xpkg $(CONFIGURATION_XPKGS) stack $(CONTROL_PLANE) $(if $(NODE),,$(KUBERNETES) $(COREDNS) $(POSTGRES)) $(HELM) $(CRANE) $(STACK_CORE) $(PROVIDER_XPKG) $(DFS) $(DEBIAN) ## Bring up a local Kubernetes with CROSSPLANE (v2.4.0), the function and DittoServers of a FLAVOUR (namespaced, claims). Needs root, or NODE=none
+	@$(STACK_ENV) stack up
 
 .PHONY: down
 down: stack ## Stop it, and remove what it left

@@ -26,14 +26,14 @@ func (i *installer) crossplane(ctx context.Context) error {
 		return err
 	}
 
-	if err := os.CopyFS(chart, os.DirFS(filepath.Join(i.CrossplaneModule, "cluster", "charts", "crossplane"))); err != nil {
+	if err := os.CopyFS(chart, os.DirFS(filepath.Join(i.from.crossplane.Dir, "cluster", "charts", "crossplane"))); err != nil {
 		return err
 	}
 
 	args := []string{
 		"upgrade", "--install", "crossplane", chart,
 		"--namespace=" + crossplaneNamespace, "--create-namespace",
-		"--set=image.repository=" + i.registry() + crossplaneRepository, "--set=image.tag=" + i.CrossplaneVersion,
+		"--set=image.repository=" + i.registry() + crossplaneRepository, "--set=image.tag=" + i.Crossplane,
 		"--set=args={" + circuitBreaker + "}",
 		"--set=resourcesCrossplane.limits.cpu=2", "--set=resourcesRBACManager.limits.cpu=1",
 		"--wait", "--timeout=3m",
@@ -54,7 +54,13 @@ func (i *installer) provider(ctx context.Context) error {
 		return err
 	}
 
-	if err := i.push(ctx, i.Provider, "crossplane-contrib/provider-kubernetes:"+i.ProviderVersion); err != nil {
+	// Built beside its binary.
+	binary, err := exec.LookPath("provider")
+	if err != nil {
+		return err
+	}
+
+	if err := i.push(ctx, filepath.Join(filepath.Dir(binary), "provider-kubernetes.xpkg"), "crossplane-contrib/provider-kubernetes:"+i.from.provider.Version); err != nil {
 		return err
 	}
 
@@ -75,7 +81,7 @@ func (i *installer) provider(ctx context.Context) error {
 
 // configurationPackage of the flavour.
 func (i *installer) configurationPackage() string {
-	if i.Flavour == "claims" {
+	if i.claims() {
 		return "configuration-dittoserver-claims"
 	}
 
@@ -87,7 +93,7 @@ func (i *installer) configuration(ctx context.Context) error {
 		"function-dittoserver-" + runtime.GOARCH: "function-dittoserver",
 		i.configurationPackage():                 i.configurationPackage(),
 	} {
-		if err := i.push(ctx, filepath.Join(i.Packages, file+".xpkg"), "dittofs/"+name+":"+i.PackagesVersion); err != nil {
+		if err := i.push(ctx, filepath.Join(packages, file+".xpkg"), "dittofs/"+name+":"+i.Version); err != nil {
 			return err
 		}
 	}
@@ -131,7 +137,7 @@ func (i *installer) configuration(ctx context.Context) error {
 func (i *installer) upgradeFunction(ctx context.Context) error {
 	const function = "function.pkg.crossplane.io/dittofs-function-dittoserver"
 
-	pushed := "xpkg.crossplane.io/dittofs/function-dittoserver:" + i.PackagesVersion
+	pushed := "xpkg.crossplane.io/dittofs/function-dittoserver:" + i.Version
 
 	if err := i.wait(ctx, time.Minute, "kubectl", "patch", function, "--type=merge", `--patch={"spec":{"package":"`+pushed+`"}}`); err != nil {
 		return err
@@ -146,7 +152,7 @@ func (i *installer) push(ctx context.Context, file, name string) error {
 
 // applyExample applies a manifest that users apply, with the versions at hand.
 func (i *installer) applyExample(ctx context.Context, name string) error {
-	content, err := os.ReadFile(filepath.Join(i.Examples, name))
+	content, err := os.ReadFile(filepath.Join(examples, name))
 	if err != nil {
 		return err
 	}
@@ -160,10 +166,10 @@ func (i *installer) applyExample(ctx context.Context, name string) error {
 
 		switch {
 		case strings.Contains(line, "/provider-kubernetes:"):
-			lines[n] = before + "package: xpkg.crossplane.io/crossplane-contrib/provider-kubernetes:" + i.ProviderVersion
+			lines[n] = before + "package: xpkg.crossplane.io/crossplane-contrib/provider-kubernetes:" + i.from.provider.Version
 		case strings.Contains(line, "/configuration-dittoserver"):
 			name, _, _ := strings.Cut(line[strings.LastIndex(line, "/")+1:], ":")
-			lines[n] = before + "package: xpkg.crossplane.io/dittofs/" + name + ":" + i.PackagesVersion
+			lines[n] = before + "package: xpkg.crossplane.io/dittofs/" + name + ":" + i.Version
 		}
 	}
 

@@ -25,6 +25,9 @@ import (
 // Without a node there are no pods: Crossplane, the provider and the function are
 // processes, and Crossplane leaves it to somebody else ("External") to run packages.
 
+// coreFile is Crossplane's binary, in the stack's folder.
+const coreFile = "crossplane-core"
+
 func (i *installer) startNodeless(ctx context.Context) error {
 	if err := errors.Join(down(ctx, i.stack), i.claim()); err != nil {
 		return err
@@ -34,11 +37,18 @@ func (i *installer) startNodeless(ctx context.Context) error {
 		return err
 	}
 
+	core, coreErr := exec.LookPath("core")
+	provider, providerErr := exec.LookPath("provider")
+
+	if err := errors.Join(coreErr, providerErr); err != nil {
+		return err
+	}
+
 	// What runs stays as it is while it is being built anew.
 	for from, to := range map[string]string{
-		i.CrossplaneCore: "crossplane-core",
-		i.ProviderBinary: "provider",
-		filepath.Join(i.Packages, runtime.GOARCH, "function"): "function",
+		core:     coreFile,
+		provider: "provider",
+		filepath.Join(packages, runtime.GOARCH, "function"): "function",
 	} {
 		if err := i.copyBinary(from, to); err != nil {
 			return err
@@ -71,10 +81,10 @@ func (i *installer) copyBinary(from, to string) error {
 // certificates that pods mount.
 func (i *installer) initCrossplane(ctx context.Context) error {
 	init := func() error {
-		cmd := exec.CommandContext(ctx, i.CrossplaneCore, "core", "init", "--enable-webhooks=false", "--activation=*")
+		cmd := exec.CommandContext(ctx, i.Path(coreFile), "core", "init", "--enable-webhooks=false", "--activation=*")
 		cmd.Env = append(os.Environ(),
 			"KUBECONFIG="+i.Kubeconfig(), "POD_NAMESPACE="+crossplaneNamespace, "POD_SERVICE_ACCOUNT=crossplane",
-			"CRDS_PATH="+filepath.Join(i.CrossplaneModule, "cluster", "crds"),
+			"CRDS_PATH="+filepath.Join(i.from.crossplane.Dir, "cluster", "crds"),
 			"TLS_CA_SECRET_NAME=crossplane-root-ca", "TLS_SERVER_SECRET_NAME=crossplane-tls-server", "TLS_CLIENT_SECRET_NAME=crossplane-tls-client")
 
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -167,7 +177,7 @@ metadata:
   name: crossplane-contrib-provider-kubernetes
 spec:
   package: xpkg.crossplane.io/crossplane-contrib/provider-kubernetes:%s
-`, i.ProviderVersion)); err != nil {
+`, i.from.provider.Version)); err != nil {
 		return err
 	}
 
@@ -229,7 +239,7 @@ spec:
 
 // connectFunction runs the function as it is now, and tells Crossplane where it listens.
 func (i *installer) connectFunction(ctx context.Context) error {
-	if err := i.copyBinary(filepath.Join(i.Packages, runtime.GOARCH, "function"), "function"); err != nil {
+	if err := i.copyBinary(filepath.Join(packages, runtime.GOARCH, "function"), "function"); err != nil {
 		return err
 	}
 

@@ -102,7 +102,7 @@ func controllerProcesses(s stack) []*process {
 			"TLS_CLIENT_SECRET_NAME=crossplane-tls-client", "TLS_CLIENT_CERTS_DIR="+s.Path("tls", "crossplane"),
 			"XPKG_CACHE_DIR="+s.Path("crossplane-cache"),
 			"METRICS_PORT="+strconv.Itoa(s.port(8080)), "HEALTH_PROBE_PORT="+strconv.Itoa(s.port(8081)),
-		), args: []string{s.Path("crossplane-core"), "core", "start", "--enable-webhooks=false", "--package-runtime=External", circuitBreaker}},
+		), args: []string{s.Path(coreFile), "core", "start", "--enable-webhooks=false", "--package-runtime=External", circuitBreaker}},
 		{name: "provider-kubernetes", env: append(kubeconfig, "WEBHOOK_TLS_CERT_DIR="+s.Path("tls", "function")), args: []string{
 			s.Path("provider"), "--enable-watches", "--health-probe-bind-addr=127.0.0.1:" + strconv.Itoa(s.port(8082)),
 		}},
@@ -132,8 +132,9 @@ func (s stack) pki(name string) string { return s.Path("pki", name) }
 // object is a configuration file of Kubernetes.
 type object = map[string]any
 
-// writeConfig writes the configuration files of the node's processes.
-func writeConfig(s stack, runc, cniPlugins string) error {
+// writeConfig writes the configuration files of the node's processes. Debian has runc in
+// usr/sbin, and the CNI plugins in usr/lib/cni.
+func writeConfig(s stack, runc string) error {
 	kubelet := object{
 		"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
 		"address":                  nodeAddress,
@@ -188,7 +189,7 @@ func writeConfig(s stack, runc, cniPlugins string) error {
 
 	text := strings.NewReplacer(
 		"$DIR", string(s.Dir), "$REGISTRY", s.registry(), "$ADDRESS", nodeAddress, "$DOMAIN", clusterDomain,
-		"$RUNC", runc, "$CNI_PLUGINS", cniPlugins, "$PAUSE", s.registry()+pauseImage)
+		"$RUNC", runc, "$CNI_PLUGINS", filepath.Join(filepath.Dir(runc), "..", "lib", "cni"), "$PAUSE", s.registry()+pauseImage)
 
 	for file, content := range map[string]string{
 		"containerd.toml": containerdConfig,

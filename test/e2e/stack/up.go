@@ -17,20 +17,10 @@ import (
 
 // upCommand brings the stack up. On a stack that is up it installs what changed.
 type upCommand struct {
-	CrossplaneVersion string `help:"Version of Crossplane." required:""`
-	CrossplaneCore    string `help:"Crossplane's binary." required:"" type:"existingfile"`
-	CrossplaneModule  string `help:"Folder of Crossplane's module, with its chart and CRDs." required:"" type:"existingdir"`
-	Provider          string `help:"Package of provider-kubernetes." required:"" type:"existingfile"`
-	ProviderBinary    string `help:"Binary of provider-kubernetes." required:"" type:"existingfile"`
-	ProviderVersion   string `help:"Version of provider-kubernetes." required:""`
-	Dfs               string `help:"The DittoFS server." required:"" type:"existingfile"`
-	DfsVersion        string `help:"Version of the DittoFS server." required:""`
-	Postgres          string `help:"Folder of a PostgreSQL installation, for its image." placeholder:"DIR"`
-	CNIPlugins        string `help:"Folder of the CNI plugins." required:"" type:"existingdir"`
-	Packages          string `help:"Folder of the packages to install." required:"" type:"existingdir"`
-	PackagesVersion   string `help:"Version of those packages." required:""`
-	Examples          string `help:"Folder of the manifests that install them." required:"" type:"existingdir"`
-	Flavour           string `help:"The DittoServer's flavour: namespaced or claims." default:"namespaced" enum:"namespaced,claims"`
+	Crossplane string `env:"STACK_CROSSPLANE" help:"Version of Crossplane: one that has a module in test/tools." required:""`
+	Version    string `env:"STACK_VERSION" help:"Version of the packages in _output/xpkg." required:""`
+	Postgres   string `env:"STACK_POSTGRES" help:"Root file system of a PostgreSQL server, for its image." placeholder:"DIR"`
+	Flavour    string `env:"STACK_FLAVOUR" help:"Flavour of the DittoServers: namespaced, native or claims. Native ones are installed as namespaced ones are." default:"namespaced" enum:"namespaced,native,claims"`
 }
 
 // A step of bringing the stack up.
@@ -45,7 +35,12 @@ func (c *upCommand) Run(s stack) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 
-	i := &installer{upCommand: c, stack: s}
+	from, err := findSources(ctx, c.Crossplane)
+	if err != nil {
+		return err
+	}
+
+	i := &installer{upCommand: c, stack: s, from: from}
 	running := supervisorPID(s) != 0 && s.exists(startedFile)
 
 	steps := i.installSteps()
@@ -77,7 +72,7 @@ func (c *upCommand) Run(s stack) error {
 	}
 
 	fmt.Fprintf(os.Stderr, "\nCrossplane is up, and knows DittoServers. Logs are in %s.\n\n", s.Path("log"))
-	_, err := fmt.Fprintf(os.Stdout, "export KUBECONFIG=%s\n", s.Kubeconfig())
+	_, err = fmt.Fprintf(os.Stdout, "export KUBECONFIG=%s\n", s.Kubeconfig())
 
 	return err
 }
@@ -104,6 +99,8 @@ type installer struct {
 	*upCommand
 
 	stack
+
+	from sources
 }
 
 // startedFile tells what cannot change, once the processes run.
@@ -113,10 +110,17 @@ func (i *installer) started(context.Context) error {
 	return i.Write([]byte(i.what()), startedFile)
 }
 
-// what the stack is from its start: a cluster has one flavour.
+// what the stack is from its start: a cluster has one Configuration.
 func (c *upCommand) what() string {
-	return fmt.Sprintf("Crossplane %s and %s DittoServers", c.CrossplaneVersion, c.Flavour)
+	if c.claims() {
+		return fmt.Sprintf("Crossplane %s and claims DittoServers", c.Crossplane)
+	}
+
+	return fmt.Sprintf("Crossplane %s and namespaced DittoServers", c.Crossplane)
 }
+
+// claims reports whether the Configuration is the one with claims.
+func (c *upCommand) claims() bool { return c.Flavour == "claims" }
 
 // startSteps start the processes.
 func (i *installer) startSteps() []step {
@@ -146,9 +150,9 @@ func (i *installer) installSteps() []step {
 	}
 
 	return []step{
-		{"Installing Crossplane " + i.CrossplaneVersion, i.crossplane, log},
-		{"Installing provider-kubernetes " + i.ProviderVersion, i.provider, log},
-		{"Installing the Configuration and the function " + i.PackagesVersion, i.configuration, log},
+		{"Installing Crossplane " + i.Crossplane, i.crossplane, log},
+		{"Installing provider-kubernetes " + i.from.provider.Version, i.provider, log},
+		{"Installing the Configuration and the function " + i.Version, i.configuration, log},
 	}
 }
 
@@ -168,6 +172,7 @@ func (i *installer) check(context.Context) error {
 	for _, command := range []string{
 		"ip", "etcd", "containerd", "containerd-shim-runc-v2", "runc", "nft", "crane", "image", "helm", "kubectl", "coredns",
 		"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy",
+		"core", "provider", "dfs",
 	} {
 		if _, err := exec.LookPath(command); err != nil {
 			errs = append(errs, err)
@@ -193,7 +198,7 @@ func (i *installer) start(ctx context.Context) error {
 		return err
 	}
 
-	if err := errors.Join(writePKI(i.stack), writeConfig(i.stack, runc, i.CNIPlugins), i.makeCgroup()); err != nil {
+	if err := errors.Join(writePKI(i.stack), writeConfig(i.stack, runc), i.makeCgroup()); err != nil {
 		return err
 	}
 
@@ -306,6 +311,18 @@ func (i *installer) images(ctx context.Context) error {
 		return err
 	}
 
+	core, err := exec.LookPath("core")
+	if err != nil {
+		return err
+	}
+
+	dfs, err := exec.LookPath("dfs")
+	if err != nil {
+		return err
+	}
+
+	server := i.registry() + dfsRepository + strings.TrimPrefix(i.from.dittofs.Version, "v")
+
 	if err := i.wait(ctx, time.Minute, "crane", "catalog", i.registry()); err != nil {
 		return err
 	}
@@ -313,17 +330,17 @@ func (i *installer) images(ctx context.Context) error {
 	images := [][]string{
 		{"--push=" + i.registry() + pauseImage, "--add=" + self + "=/stack", "--entrypoint=/stack", "--entrypoint=--dir=/", "--entrypoint=pause"},
 		{
-			"--push=" + i.registry() + crossplaneRepository + ":" + i.CrossplaneVersion,
-			"--add=" + i.CrossplaneCore + "=/crossplane",
-			"--add=" + filepath.Join(i.CrossplaneModule, "cluster", "crds") + "=/crds",
-			"--add=" + filepath.Join(i.CrossplaneModule, "cluster", "webhookconfigurations") + "=/webhookconfigurations",
+			"--push=" + i.registry() + crossplaneRepository + ":" + i.Crossplane,
+			"--add=" + core + "=/crossplane",
+			"--add=" + filepath.Join(i.from.crossplane.Dir, "cluster", "crds") + "=/crds",
+			"--add=" + filepath.Join(i.from.crossplane.Dir, "cluster", "webhookconfigurations") + "=/webhookconfigurations",
 			"--entrypoint=/crossplane", "--user=65532:65532",
 		},
 		// The layout, user and volumes of the server's own Dockerfile, without the Alpine
 		// Linux below.
 		{
-			"--push=" + i.registry() + dfsRepository + i.DfsVersion,
-			"--add=" + i.Dfs + "=/app/dfs",
+			"--push=" + server,
+			"--add=" + dfs + "=/app/dfs",
 			"--user=65532:65532", "--workdir=/app",
 			"--dir=/data", "--dir=/data/metadata", "--dir=/data/content", "--dir=/data/cache", "--dir=/config",
 			"--volume=/data/metadata", "--volume=/data/content", "--volume=/data/cache", "--volume=/config",
@@ -345,5 +362,5 @@ func (i *installer) images(ctx context.Context) error {
 	}
 
 	// The same server stands in for an earlier release, to be downgraded to.
-	return run(ctx, "crane", "tag", i.registry()+dfsRepository+i.DfsVersion, "v"+earlierRelease)
+	return run(ctx, "crane", "tag", server, "v"+earlierRelease)
 }
