@@ -21,6 +21,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/metrics"
 	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/policy"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/internal/secret"
 )
@@ -37,14 +38,17 @@ type Function struct {
 	ttl time.Duration
 }
 
-// RunFunction runs the Function.
+// RunFunction answers one call of Crossplane. It never returns an error: what goes wrong
+// is a fatal result, which Crossplane shows on the composite resource.
 func (f *Function) RunFunction(_ context.Context, req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
 	return f.protect(req, f.run), nil
 }
 
-// protect makes a fatal result of what cannot be worked on, and of a panic: nothing
-// changes in the cluster, and the process lives.
+// protect calls run, and turns its error or panic into a fatal result: nothing changes in
+// the cluster, and the process goes on. It counts and logs every call, however it ends.
 func (f *Function) protect(req *fnv1.RunFunctionRequest, run func(*fnv1.RunFunctionRequest, *fnv1.RunFunctionResponse) error) (rsp *fnv1.RunFunctionResponse) {
+	start := time.Now()
+
 	defer func() {
 		if p := recover(); p != nil {
 			f.log.Info("Recovered from a panic", "panic", p, "stack", string(debug.Stack()))
@@ -54,6 +58,7 @@ func (f *Function) protect(req *fnv1.RunFunctionRequest, run func(*fnv1.RunFunct
 		}
 
 		f.metrics.Observe(rsp)
+		f.logCall(req, rsp, time.Since(start))
 	}()
 
 	rsp = f.respond(req)
@@ -69,6 +74,21 @@ func (f *Function) protect(req *fnv1.RunFunctionRequest, run func(*fnv1.RunFunct
 	}
 
 	return rsp
+}
+
+// logCall writes one line for a call, with --debug. It names the composite resource and
+// the reasons of the conditions. Requests hold Secrets, and messages quote the spec, so
+// neither is logged. Time is for the log only: a response depends on its request alone.
+func (f *Function) logCall(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse, took time.Duration) {
+	xr := req.GetObserved().GetComposite().GetResource()
+	decision, reasons := report.Outcome(rsp)
+
+	f.log.Debug("Ran the function",
+		"tag", req.GetMeta().GetTag(),
+		"xr-kind", protostruct.Get(xr, "kind").GetStringValue(),
+		"xr-namespace", protostruct.Get(xr, "metadata", "namespace").GetStringValue(),
+		"xr-name", protostruct.Get(xr, "metadata", "name").GetStringValue(),
+		"decision", decision, "reasons", reasons, "duration", took.String())
 }
 
 // respond begins a response: with the desired state and the context of earlier functions.

@@ -2,12 +2,16 @@ package main
 
 import (
 	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/crossplane/crossplane-runtime/v2/pkg/logging"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
@@ -609,6 +613,138 @@ func TestPanic(t *testing.T) {
 	}
 
 	newWorld(t, 1, namespacedObjects).checkConditions(rsp)
+}
+
+// A recorder is a logger that keeps what it is given, as a JSON log would write it.
+type recorder struct {
+	t           *testing.T
+	info, debug []string
+}
+
+func (r *recorder) line(msg string, kv []any) string {
+	b, err := json.Marshal(append([]any{msg}, kv...))
+	if err != nil {
+		r.t.Fatalf("cannot write a line of the log: %v", err)
+	}
+
+	return string(b) + fmt.Sprintf(" %s %+v", msg, kv)
+}
+
+func (r *recorder) Info(msg string, kv ...any)  { r.info = append(r.info, r.line(msg, kv)) }
+func (r *recorder) Debug(msg string, kv ...any) { r.debug = append(r.debug, r.line(msg, kv)) }
+
+func (r *recorder) WithValues(...any) logging.Logger { return r }
+
+// With --debug each call writes one line, however it ends, and none that holds a Secret
+// or a value of the spec. Without it, only a panic is logged.
+func TestDebugLog(t *testing.T) {
+	const hidden = "/data/controlplane/value-of-the-spec"
+
+	cases := map[string]struct {
+		reason string
+
+		// change what is asked for of a server that runs.
+		change func(w *world)
+
+		// run stands in for what the function does, unless it is nil.
+		run func(*fnv1.RunFunctionRequest, *fnv1.RunFunctionResponse) error
+
+		// want is the decision and the reasons.
+		want string
+		info int
+	}{
+		"RolledOut": {
+			reason: "A call that changes nothing is logged too.",
+			change: func(*world) {},
+			want:   `"decision","RolledOut","reasons","SpecValid=Valid SecretsResolved=Resolved ConfigRolledOut=RolledOut StorageUpToDate=UpToDate Applied=Applied Warnings=None"`,
+		},
+		"Held": {
+			reason: "The message of a hold names the old and the new database, its reason does not.",
+			change: func(w *world) { w.patch("{path: "+hidden+"}", "database", "sqlite") },
+			want:   `"decision","ApprovalRequired","reasons","SpecValid=Valid SecretsResolved=Resolved ConfigRolledOut=ApprovalRequired StorageUpToDate=UpToDate Applied=Applied Warnings=None"`,
+		},
+		"BadSecret": {
+			reason: "A Secret that cannot be used is read, and not shown.",
+			change: func(w *world) { w.setSecret("admin", map[string]string{"password": "short-å\x00-" + hidden}) },
+			want:   `"decision","SecretsNotResolved","reasons","SpecValid=Valid SecretsResolved=Missing ConfigRolledOut=SecretsNotResolved StorageUpToDate=UpToDate Applied=Applied Warnings=None"`,
+		},
+		"Invalid": {
+			reason: "A fatal result is a decision; its message quotes the spec.",
+			change: func(w *world) { w.patch(hidden, "logging", "level") },
+			want:   `"decision","Invalid","reasons","SpecValid=Invalid SecretsResolved=NotChecked ConfigRolledOut=NotChecked StorageUpToDate=NotChecked Applied=NotChecked Warnings=NotChecked"`,
+		},
+		"Unreadable": {
+			reason: "So is a composed resource that cannot be read.",
+			change: func(w *world) {
+				protostruct.Set(w.objects["statefulset"], structpb.NewStringValue(hidden), "kind")
+			},
+			want: `"decision","FatalError","reasons","SpecValid=NotChecked SecretsResolved=NotChecked ConfigRolledOut=NotChecked StorageUpToDate=NotChecked Applied=NotChecked Warnings=NotChecked"`,
+		},
+		"Panic": {
+			reason: "A panic is logged with its stack for those without --debug, and counts as a call.",
+			change: func(*world) {},
+			run:    func(*fnv1.RunFunctionRequest, *fnv1.RunFunctionResponse) error { panic("boom") },
+			want:   `"decision","Panic","reasons","SpecValid=NotChecked SecretsResolved=NotChecked ConfigRolledOut=NotChecked StorageUpToDate=NotChecked Applied=NotChecked Warnings=NotChecked"`,
+			info:   1,
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newServer(t)
+			w.settle()
+			tc.change(w)
+
+			// Its Secrets, and one that nobody asked for.
+			req := w.request(map[string]*fnv1.ResourceSelector{})
+			req.RequiredResources = map[string]*fnv1.Resources{}
+
+			for secret, s := range w.secrets {
+				req.RequiredResources["secret/"+secret] = &fnv1.Resources{Items: []*fnv1.Resource{{Resource: s}}}
+			}
+
+			log := &recorder{t: t}
+			f := newFunction()
+			f.log = log
+
+			run := f.run
+			if tc.run != nil {
+				run = tc.run
+			}
+
+			f.protect(req, run)
+
+			if len(log.debug) != 1 || len(log.info) != tc.info {
+				t.Fatalf("%s\nf.protect(...): want 1 line at debug and %d at info, got:\n%s\n%s", tc.reason, tc.info, strings.Join(log.debug, "\n"), strings.Join(log.info, "\n"))
+			}
+
+			want := `["Ran the function","tag","tag","xr-kind","DittoServer","xr-namespace","storage","xr-name","files",` + tc.want + `,"duration","`
+			if !strings.HasPrefix(log.debug[0], want) {
+				t.Errorf("%s\nf.protect(...): the line begins: -want, +got:\n-%s\n+%s", tc.reason, want, log.debug[0])
+			}
+
+			secret := []string{"value-of-the-spec"}
+
+			for _, s := range w.secrets {
+				for _, v := range protostruct.Get(s, "data").GetStructValue().GetFields() {
+					value, err := base64.StdEncoding.DecodeString(v.GetStringValue())
+					if err != nil {
+						t.Fatal(err)
+					}
+
+					if len(value) >= 8 {
+						secret = append(secret, string(value), v.GetStringValue(), hex.EncodeToString(value))
+					}
+				}
+			}
+
+			for _, text := range secret {
+				if strings.Contains(log.debug[0], text) {
+					t.Errorf("%s\nf.protect(...): the line holds %q:\n%s", "No line holds a Secret or a value of the spec", text, log.debug[0])
+				}
+			}
+		})
+	}
 }
 
 // Earlier functions' desired state, status and context pass through.

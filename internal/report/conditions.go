@@ -127,6 +127,30 @@ func IsFatal(rsp *fnv1.RunFunctionResponse) bool {
 	return slices.ContainsFunc(rsp.GetResults(), func(r *fnv1.Result) bool { return r.GetSeverity() == fnv1.Severity_SEVERITY_FATAL })
 }
 
+// Outcome returns what a response decides, in words of this package and of package guard
+// only, such as a log may show: the reason of its fatal result, or else that of the
+// condition ConfigRolledOut; and each condition that the function sets with its reason.
+// Messages may quote the spec, reasons never do.
+func Outcome(rsp *fnv1.RunFunctionResponse) (decision, reasons string) {
+	words := make([]string, 0, len(rsp.GetConditions()))
+
+	for _, c := range rsp.GetConditions() {
+		words = append(words, c.GetType()+"="+c.GetReason())
+
+		if c.GetType() == ConfigRolledOut {
+			decision = c.GetReason()
+		}
+	}
+
+	for _, r := range rsp.GetResults() {
+		if r.GetSeverity() == fnv1.Severity_SEVERITY_FATAL {
+			decision = r.GetReason()
+		}
+	}
+
+	return decision, strings.Join(words, " ")
+}
+
 // Valid reports that the spec and the input are valid.
 func Valid(rsp *fnv1.RunFunctionResponse) {
 	set(rsp, SpecValid, isTrue, ReasonValid, "The spec is valid")
