@@ -19,7 +19,9 @@ import (
 
 // crossplaneFields are the fields of a composite resource's spec that are
 // Crossplane's, not the user's. Crossplane v2 keeps its own in one field; the
-// others are those of the composite resources that claims have.
+// others are those of the composite resources that claims have. Three that today's
+// Crossplane does not define any more are in stored ones: compositeDeletePolicy,
+// environmentConfigRefs and publishConnectionDetailsTo.
 // https://docs.crossplane.io/latest/composition/composite-resources/
 //
 //nolint:gochecknoglobals // A table.

@@ -1,6 +1,7 @@
 package object
 
 import (
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/condition"
@@ -31,7 +32,7 @@ func Live(o *structpb.Struct) *structpb.Struct {
 
 // Synced returns the condition that tells whether the provider could apply an Object's
 // manifest, or nil if it did not try yet.
-func Synced(o *structpb.Struct) *condition.Condition { return condition.Of(o, "Synced") }
+func Synced(o *structpb.Struct) *condition.Condition { return condition.Of(o, string(xpv2.TypeSynced)) }
 
 // IsCurrent reports whether the provider has seen the last generation of an Object, so
 // that the live object is of what was asked last. The provider notes the generation in

@@ -8,6 +8,11 @@ import (
 	"slices"
 	"strings"
 
+	// Crossplane's own constants. They cost nothing, measured on the function's binary. Of
+	// crossplane-runtime, errors (+9.6 MB), fieldpath (+9.6 MB), meta (+10.4 MB) and xcrd
+	// (+10.2 MB) also bring controller-runtime and client-go, and double the time that
+	// function --version takes (7 to 13 ms): they are for tests only.
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/crossplane/function-sdk-go/errors"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -45,7 +50,7 @@ const (
 	ReasonApplied     = "Applied"
 	ReasonNotObserved = "NotObserved"
 	ReasonNotSynced   = "NotSynced"
-	ReasonReconcile   = "ReconcileError"
+	ReasonReconcile   = string(xpv2.ReasonReconcileError)
 	ReasonNone        = "None"
 	ReasonHasWarnings = "HasWarnings"
 	ReasonNotChecked  = "NotChecked"
@@ -244,10 +249,10 @@ func Apply(rsp *fnv1.RunFunctionResponse, xr *structpb.Struct, manifests manifes
 		}
 	}
 
-	switch c := condition.Of(xr, "Synced"); {
+	switch c := condition.Of(xr, string(xpv2.TypeSynced)); {
 	case len(notSynced) > 0:
 		set(rsp, Applied, isFalse, ReasonNotSynced, message("Cannot apply "+strings.Join(notSynced, "; ")))
-	case c != nil && c.Status == "False" && c.Reason != "ReconcilePaused" && !strings.Contains(c.Message, "returned a fatal result"):
+	case c != nil && c.Status == "False" && c.Reason != string(xpv2.ReasonReconcilePaused) && !strings.Contains(c.Message, "returned a fatal result"):
 		// Whoever is called is not paused any more. A fatal result was this pipeline's own,
 		// and is over.
 		set(rsp, Applied, isFalse, ReasonReconcile, message("Crossplane reports: "+c.Message))

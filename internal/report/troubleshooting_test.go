@@ -60,6 +60,8 @@ var notMessages = []string{
 	"Calls in which a pod template had to wait, by the reason of the condition ConfigRolledOut.",
 	"Calls that ended with a fatal result, by its reason.",
 	"A Crossplane composition function for DittoFS servers. Flags:",
+	// A line of the log with --debug.
+	"Ran the function",
 	// Crossplane's words, by which the function knows its own error.
 	"returned a fatal result",
 	// The API server's words for a refusal.
@@ -91,6 +93,9 @@ func TestTroubleshooting(t *testing.T) {
 			texts[s] = true
 		}
 	}
+
+	// Crossplane's own word, from a package of Crossplane.
+	reasons[ReasonReconcile] = true
 
 	for _, typ := range []string{SpecValid, SecretsResolved, ConfigRolledOut, StorageUpToDate, Applied, Warnings} {
 		if !strings.Contains(string(b), "\n### "+typ+"\n") {

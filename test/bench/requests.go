@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -179,8 +180,8 @@ func foreign(n int) map[string]*fnv1.Resource {
 			"status": map[string]any{
 				"atProvider": map[string]any{"id": fmt.Sprintf("bucket-%04d", i), "region": "example-1", "domain": "bucket.example.org"},
 				"conditions": []any{
-					map[string]any{"type": "Ready", "status": "True", "reason": "Available", "lastTransitionTime": "2026-01-01T00:00:00Z"},
-					map[string]any{"type": "Synced", "status": "True", "reason": "ReconcileSuccess", "lastTransitionTime": "2026-01-01T00:00:00Z"},
+					map[string]any{"type": string(xpv2.TypeReady), "status": "True", "reason": string(xpv2.ReasonAvailable), "lastTransitionTime": "2026-01-01T00:00:00Z"},
+					map[string]any{"type": string(xpv2.TypeSynced), "status": "True", "reason": string(xpv2.ReasonReconcileSuccess), "lastTransitionTime": "2026-01-01T00:00:00Z"},
 				},
 			},
 		})

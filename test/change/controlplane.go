@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -318,7 +319,7 @@ func (c *controlPlane) apply(name string, desired *structpb.Struct) error {
 	c.observe(name, live(before), after)
 	protostruct.Set(o, structpb.NewStructValue(after), "status", "atProvider", "manifest")
 	protostruct.Set(o, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
-		"type": structpb.NewStringValue("Synced"), "status": structpb.NewStringValue("True"), "reason": structpb.NewStringValue("ReconcileSuccess"),
+		"type": structpb.NewStringValue(string(xpv2.TypeSynced)), "status": structpb.NewStringValue("True"), "reason": structpb.NewStringValue(string(xpv2.ReasonReconcileSuccess)),
 		"observedGeneration": protostruct.Get(o, "metadata", "generation"),
 	}})}}), "status", "conditions")
 	c.composed[name] = o
