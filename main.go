@@ -23,7 +23,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/wire"
 )
 
-// CLI of this Function.
+// CLI holds the command line flags.
 type CLI struct {
 	Version bool
 	Debug   bool
@@ -37,10 +37,11 @@ type CLI struct {
 	TTL                time.Duration
 }
 
-// parse the command line. Who asks for help gets it.
+// parse returns the flags of a command line. For --help it prints usage and returns
+// flag.ErrHelp.
 //
-// Libraries that call methods by their names have the linker keep every method of every
-// type: a quarter of the binary. Package flag is none.
+// It uses package flag since libraries that call methods by name, such as kong, make the
+// linker keep every exported method: a quarter of the binary.
 func parse(args []string, help io.Writer) (*CLI, error) {
 	c, f := &CLI{}, flag.NewFlagSet("function", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
@@ -74,7 +75,7 @@ func parse(args []string, help io.Writer) (*CLI, error) {
 	return c, nil
 }
 
-// Run this Function.
+// Run serves the Function until SIGTERM or an interrupt.
 func (c *CLI) Run() error {
 	log, err := function.NewLogger(c.Debug)
 	if err != nil {
@@ -96,17 +97,17 @@ func (c *CLI) Run() error {
 		function.WithMetricsRegistry(registry))
 }
 
-// codec of what the function reads.
+// codec decodes of a request only what the function reads.
 func codec() wire.Codec {
 	return wire.Codec{Reads: observed.Reads, ReadsManagers: observed.ReadsManagers}
 }
 
-// version of this build. The linker sets it.
+// version of this build, set by the linker.
 var version = "unknown"
 
-// gcPercent has the garbage of some twenty calls come together before it is collected,
-// where Go's default for a heap this small is that of four, and a quarter of the CPU. It
-// costs some 15 MiB of memory. GOGC and GOMEMLIMIT have the last word.
+// gcPercent makes Go collect garbage less often: after some twenty calls instead of four,
+// which saves a quarter of the CPU for about 15 MiB of memory. GOGC, if set, takes its
+// place; GOMEMLIMIT still applies.
 const gcPercent = 400
 
 func main() {

@@ -61,8 +61,8 @@ func sum(config []byte, secrets []secret.Value, generation []byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// frame writes a field with its length in front, so that no two lists of fields
-// are written alike.
+// frame writes a field after its length, so that different lists of fields never give
+// the same bytes.
 func frame(h hash.Hash, b []byte) {
 	// A hash never returns an error.
 	_, _ = h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(b))))

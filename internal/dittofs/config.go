@@ -25,7 +25,7 @@ type Settings struct {
 	// SQLitePath of the database file. Ignored with Postgres.
 	SQLitePath string
 
-	// Postgres says whether the control-plane database is PostgreSQL.
+	// Postgres reports whether the control-plane database is PostgreSQL.
 	Postgres bool
 
 	// MetricsPort is where metrics are served; 0 serves none.

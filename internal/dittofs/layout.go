@@ -87,12 +87,12 @@ func SystemDirs() []string {
 	return []string{"/app", "/bin", "/dev", "/etc", "/lib", "/proc", "/sbin", "/sys", "/usr"}
 }
 
-// IsBelow says whether a clean, absolute path is a file or directory below dir.
+// IsBelow reports whether a clean, absolute path is a file or directory below dir.
 func IsBelow(p, dir string) bool {
 	return strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }
 
-// IsOn says whether a file lies on one of the volumes.
+// IsOn reports whether a file lies on one of the volumes.
 func IsOn(file string, volumes []Volume) bool {
 	return slices.ContainsFunc(volumes, func(v Volume) bool {
 		return slices.ContainsFunc(v.Paths, func(dir string) bool { return IsBelow(file, dir) })

@@ -41,7 +41,7 @@ type band struct {
 
 	keys Keys
 
-	// passwordHash says whether DITTOFS_ADMIN_PASSWORD_HASH is used. Releases that
+	// passwordHash reports whether DITTOFS_ADMIN_PASSWORD_HASH is used. Releases that
 	// do not use it invent a password instead, and log it.
 	passwordHash bool
 }
@@ -94,12 +94,12 @@ func ParseRelease(version string) (Release, error) {
 	return Release{}, ErrTooOld
 }
 
-// IsKnown says whether there is a release at all.
+// IsKnown reports whether there is a release at all.
 func (r Release) IsKnown() bool {
 	return r.version != ""
 }
 
-// IsNewerThanKnown says whether the release is newer than NewestVersion. It then
+// IsNewerThanKnown reports whether the release is newer than NewestVersion. It then
 // has the keys of NewestVersion.
 func (r Release) IsNewerThanKnown() bool {
 	return r.IsKnown() && semver.Compare(r.version, NewestVersion) > 0
@@ -136,7 +136,7 @@ func (r Release) Keys() Keys {
 	return r.band.keys
 }
 
-// UsesPasswordHash says whether the release uses a bcrypt hash for the first
+// UsesPasswordHash reports whether the release uses a bcrypt hash for the first
 // administrator. A release that is not known is taken for one that does.
 func (r Release) UsesPasswordHash() bool {
 	return !r.IsKnown() || r.band.passwordHash

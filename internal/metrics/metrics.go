@@ -1,4 +1,4 @@
-// Package metrics counts what platform teams want to be told of.
+// Package metrics counts what platform teams alert on: holds and fatal results.
 package metrics
 
 import (
@@ -17,7 +17,7 @@ type Metrics struct {
 	fatal *prometheus.CounterVec
 }
 
-// New returns the Metrics, registered.
+// New returns Metrics that are registered with r.
 func New(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		holds: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -33,7 +33,7 @@ func New(r prometheus.Registerer) *Metrics {
 	}
 	r.MustRegister(m.holds, m.fatal)
 
-	// Of a counter that begins with 1 Prometheus sees no increase.
+	// Begin at 0: Prometheus sees no increase in a counter that begins at 1.
 	for _, reason := range []string{report.ReasonInvalid, report.ReasonFatal, report.ReasonPanic} {
 		m.fatal.WithLabelValues(reason)
 	}
@@ -44,7 +44,8 @@ func New(r prometheus.Registerer) *Metrics {
 // Observe counts a response.
 func (m *Metrics) Observe(rsp *fnv1.RunFunctionResponse) {
 	for _, c := range rsp.GetConditions() {
-		// Every reconcile of a healthy server begins without its Secrets.
+		// Every reconcile of a healthy server begins before its Secrets are fetched, which
+		// is no hold.
 		waits := c.GetType() == report.ConfigRolledOut && c.GetStatus() == fnv1.Status_STATUS_CONDITION_FALSE
 		if waits && c.GetReason() != string(guard.SecretsNotFetched) {
 			m.holds.WithLabelValues(c.GetReason()).Inc()

@@ -157,8 +157,7 @@ func decodeJSON(path *field.Path, v *structpb.Value, into reflect.Value) field.E
 		return invalid(path, v, "must be a JSON value")
 	}
 
-	// Whoever writes 1e-999999999 would keep this process busy for minutes: a Quantity
-	// works out all of its digits.
+	// Parsing a Quantity such as 1e-999999999 takes minutes, since it computes every digit.
 	if into.Type() == reflect.TypeFor[resource.Quantity]() && hugeExponent.Match(b) {
 		return invalid(path, v, "must have an exponent of at most two digits")
 	}

@@ -109,7 +109,7 @@ func encodeStruct(from reflect.Value, fields []structField) (*structpb.Struct, e
 	return s, nil
 }
 
-// isEmpty says whether v is an object or a list without members.
+// isEmpty reports whether v is an object or a list without members.
 func isEmpty(v *structpb.Value) bool {
 	switch k := v.GetKind().(type) {
 	case *structpb.Value_StructValue:

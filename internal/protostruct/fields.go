@@ -25,10 +25,10 @@ type structField struct {
 	index []int
 }
 
-// A goType is what this package asks of a Go type. Reflection would look for it again for
-// every value.
+// A goType holds what this package needs to know of a Go type. It is cached: reflection
+// would look it up again for every value.
 type goType struct {
-	// marshals and unmarshals say whether the type, or a pointer to it, knows its own
+	// marshals and unmarshals report whether the type, or a pointer to it, knows its own
 	// JSON.
 	marshals, unmarshals bool
 

@@ -58,8 +58,7 @@ const (
 	ReasonPanic       = "Panic"
 )
 
-// Bounds in bytes: the API server bounds the size of an object, and whoever wrote
-// a huge value knows it.
+// Bounds of messages in bytes: the API server limits the size of an object.
 const (
 	maxMessageLength = 16 * 1024
 
@@ -127,7 +126,7 @@ func set(rsp *fnv1.RunFunctionResponse, typ string, status fnv1.Status, reason, 
 	})
 }
 
-// IsFatal says whether a response has a fatal result.
+// IsFatal reports whether a response has a fatal result.
 func IsFatal(rsp *fnv1.RunFunctionResponse) bool {
 	return slices.ContainsFunc(rsp.GetResults(), func(r *fnv1.Result) bool { return r.GetSeverity() == fnv1.Severity_SEVERITY_FATAL })
 }
@@ -253,8 +252,8 @@ func Apply(rsp *fnv1.RunFunctionResponse, xr *structpb.Struct, manifests manifes
 	case len(notSynced) > 0:
 		set(rsp, Applied, isFalse, ReasonNotSynced, message("Cannot apply "+strings.Join(notSynced, "; ")))
 	case c != nil && c.Status == "False" && c.Reason != string(xpv2.ReasonReconcilePaused) && !strings.Contains(c.Message, "returned a fatal result"):
-		// Whoever is called is not paused any more. A fatal result was this pipeline's own,
-		// and is over.
+		// Crossplane calls no paused resource, so that reason is out of date. So is a fatal
+		// result of this pipeline, which did not recur.
 		set(rsp, Applied, isFalse, ReasonReconcile, message("Crossplane reports: "+c.Message))
 	case notObserved:
 		// Without names: they would change with each resource that is observed, and each
