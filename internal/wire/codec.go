@@ -11,7 +11,11 @@
 //   - metadata.managedFields, often half of a resource, is left out where nobody reads it;
 //   - values are allocated many at a time, and strings share the memory of the request.
 //
-// The benchmarks of this package and docs/performance.md tell what that buys.
+// The benchmarks of this package and docs/performance.md tell what that buys, and what
+// vtprotobuf's structpb costs in place of the decoder here: 41 % more instructions per call
+// with managedFields, 80 % with the checks that it lacks. It checks no UTF-8, does not merge
+// values as protobuf does, and a message of some 12 MB that is nested deeply enough ends the
+// process by a stack overflow.
 package wire
 
 import (
@@ -24,10 +28,10 @@ import (
 // A Codec of a gRPC server that serves a composition function. Messages other than its
 // requests and responses go through gRPC's own codec.
 type Codec struct {
-	// Reads says whether the function reads observed composed resources of this name.
+	// Reads reports whether the function reads observed composed resources of this name.
 	Reads func(name string) bool
 
-	// ReadsManagers says whether the function reads the managedFields of resources of
+	// ReadsManagers reports whether the function reads the managedFields of resources of
 	// this kind.
 	ReadsManagers func(kind string) bool
 }

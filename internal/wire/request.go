@@ -1,14 +1,12 @@
 package wire
 
 import (
-	"slices"
-
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 )
 
-// Field numbers of the messages that are taken apart here.
+// Numbers of the fields that this package decodes or encodes.
 // https://github.com/crossplane/crossplane/blob/main/proto/fn/v1/run_function.proto
 const (
 	requestObserved          = 2
@@ -30,7 +28,7 @@ const (
 	entryValue = 2
 )
 
-// decodeRequest decodes a request, which keeps b: it must not change any more.
+// decodeRequest decodes a request. The request aliases b; do not modify b afterwards.
 func (c Codec) decodeRequest(b []byte, req *fnv1.RunFunctionRequest) error {
 	d := &decoder{}
 
@@ -63,8 +61,8 @@ func (c Codec) decodeRequest(b []byte, req *fnv1.RunFunctionRequest) error {
 	})
 }
 
-// decodeState decodes the composite resource of a state, and has resource decode each
-// entry of its composed resources.
+// decodeState decodes a state. It calls resource with each entry of its map of composed
+// resources.
 func (c Codec) decodeState(d *decoder, b []byte, s *fnv1.State, resource func(entry []byte, s *fnv1.State) error) error {
 	return message(b, s, func(num protowire.Number, v []byte) (bool, error) {
 		switch num { //nolint:exhaustive // As above.
@@ -78,16 +76,16 @@ func (c Codec) decodeState(d *decoder, b []byte, s *fnv1.State, resource func(en
 	})
 }
 
-// decodeObserved decodes an observed composed resource that is read.
+// decodeObserved decodes an observed composed resource, if the function reads it.
 func (c Codec) decodeObserved(d *decoder, b []byte, s *fnv1.State) error {
-	if name, _, err := keyAndValue(b); err == nil && !c.Reads(name) {
+	if name, _, _, err := keyAndValue(b); err == nil && !c.Reads(name) {
 		return nil
 	}
 
 	return entry(b, &s.Resources, func(v []byte, r *fnv1.Resource) error { return c.decodeResource(d, v, r) })
 }
 
-// carryDesired passes a desired composed resource of an earlier function on.
+// carryDesired carries a desired composed resource of an earlier function.
 func carryDesired(b []byte, s *fnv1.State) error {
 	return entry(b, &s.Resources, func(v []byte, r *fnv1.Resource) error { return carry(v, r) })
 }
@@ -98,20 +96,28 @@ func (c Codec) decodeResource(d *decoder, b []byte, r *fnv1.Resource) error {
 			return false, nil
 		}
 
-		return true, d.decodeStruct(v, orNew(&r.Resource), !c.ReadsManagers(kindOf(v)))
+		return true, d.decodeStruct(v, orNew(&r.Resource), !c.ReadsManagers(d.kindOf(v)))
 	})
 }
 
-// carry the bytes of a message in fields that nobody knows, which are encoded again as
-// they came.
+// carry stores b as m's unknown fields, so that it is encoded again verbatim. If m carries
+// something already, b is appended: that is how protobuf merges messages. So b must end
+// where a field ends, or the next one would continue it.
 func carry(b []byte, m proto.Message) error {
+	for rest := b; len(rest) > 0; {
+		_, _, n := consume(rest)
+		if n < 0 {
+			return protowire.ParseError(n)
+		}
+
+		rest = rest[n:]
+	}
+
 	r := m.ProtoReflect()
 
+	// The first append copies, because consume leaves no capacity.
 	if before := r.GetUnknown(); len(before) > 0 {
-		var err error
-		if b, err = merge(before, b); err != nil {
-			return err
-		}
+		b = append(before, b...)
 	}
 
 	r.SetUnknown(b)
@@ -119,44 +125,21 @@ func carry(b []byte, m proto.Message) error {
 	return nil
 }
 
-// merge the bytes of a message that comes twice. Each must end where a field does.
-func merge(a, b []byte) ([]byte, error) {
-	for _, m := range [][]byte{a, b} {
-		for len(m) > 0 {
-			_, _, n := consume(m)
-			if n < 0 {
-				return nil, protowire.ParseError(n)
-			}
-
-			m = m[n:]
-		}
-	}
-
-	return slices.Concat(a, b), nil
-}
-
-// message decodes the fields of a message that take takes, each from the bytes of its
-// value, and the others as protobuf does. A field that comes twice is taken twice: that
-// is how protobuf merges messages.
+// message merges the fields of an encoded message into m. It calls take with the number
+// and bytes of each field that has bytes, each time that it occurs. Protobuf decodes those
+// that take reports not to have taken, and all other fields.
 func message(b []byte, m proto.Message, take func(num protowire.Number, v []byte) (bool, error)) error {
 	var rest []byte
 
 	for len(b) > 0 {
-		num, typ, tag := protowire.ConsumeTag(b)
-		if tag < 0 {
-			return protowire.ParseError(tag)
-		}
-
-		n := protowire.ConsumeFieldValue(num, typ, b[tag:])
+		num, v, n := consume(b)
 		if n < 0 {
 			return protowire.ParseError(n)
 		}
 
 		taken := false
 
-		if typ == protowire.BytesType {
-			v, _ := protowire.ConsumeBytes(b[tag:])
-
+		if v != nil {
 			var err error
 			if taken, err = take(num, v); err != nil {
 				return err
@@ -164,10 +147,10 @@ func message(b []byte, m proto.Message, take func(num protowire.Number, v []byte
 		}
 
 		if !taken {
-			rest = append(rest, b[:tag+n]...)
+			rest = append(rest, b[:n]...)
 		}
 
-		b = b[tag+n:]
+		b = b[n:]
 	}
 
 	if len(rest) == 0 {
@@ -177,9 +160,10 @@ func message(b []byte, m proto.Message, take func(num protowire.Number, v []byte
 	return proto.UnmarshalOptions{Merge: true}.Unmarshal(rest, m)
 }
 
-// entry decodes an entry of a map of messages.
+// entry decodes an entry of a map of messages into m. It calls decode with each value that
+// the entry has, to merge them: there should be one, but protobuf takes any number.
 func entry[M any](b []byte, m *map[string]*M, decode func(v []byte, into *M) error) error {
-	key, value, err := keyAndValue(b)
+	key, value, more, err := keyAndValue(b)
 	if err != nil {
 		return err
 	}
@@ -191,10 +175,20 @@ func entry[M any](b []byte, m *map[string]*M, decode func(v []byte, into *M) err
 	into := new(M)
 	(*m)[key] = into
 
-	return decode(value, into)
+	if err := decode(value, into); err != nil {
+		return err
+	}
+
+	for value := range valuesOf(more) {
+		if err := decode(value, into); err != nil {
+			return err
+		}
+	}
+
+	return nil
 }
 
-// orNew returns what p points to, which it makes if there is nothing.
+// orNew returns *p, and sets it to a new M first if it is nil.
 func orNew[M any](p **M) *M {
 	if *p == nil {
 		*p = new(M)

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"unicode/utf8"
@@ -12,25 +13,28 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// encodeResponse encodes a response. Protobuf's own encoder computes how long a struct
-// is once for each level above it.
+// encodeResponse encodes a response. Equal responses have equal bytes: Crossplane calls
+// the function again until its requirements stay the same, and a Crossplane that does not
+// know a kind of requirement compares its bytes.
 func encodeResponse(rsp *fnv1.RunFunctionResponse) ([]byte, error) {
-	desired := rsp.GetDesired()
+	e := newEncoder(sizeHint(rsp.GetDesired()))
 
-	b, err := appendWithout(make([]byte, 0, sizeHint(desired)), rsp, &rsp.Desired)
-	if err != nil || desired == nil {
-		return b, err
+	if desired := rsp.GetDesired(); desired != nil {
+		if err := e.state(desired); err != nil {
+			return nil, err
+		}
+
+		e.header(responseDesired, 0)
 	}
 
-	b, start := begin(b, responseDesired)
-	if b, err = appendState(b, desired); err != nil {
+	if err := without(e, rsp, &rsp.Desired); err != nil {
 		return nil, err
 	}
 
-	return end(b, start), nil
+	return e.written(), nil
 }
 
-// sizeHint is about how long a response is: some 16 KiB, and what is passed on as bytes.
+// sizeHint returns about how long a response is: some 16 KiB, and what is passed on.
 func sizeHint(desired *fnv1.State) int {
 	size := 16 << 10
 
@@ -41,166 +45,187 @@ func sizeHint(desired *fnv1.State) int {
 	return size
 }
 
-func appendState(b []byte, s *fnv1.State) ([]byte, error) {
-	composite, resources := s.GetComposite(), s.GetResources()
+// An encoder writes a message from its end to its beginning. A message follows its length,
+// which is so known when it is to be written. Protobuf's own encoder computes the length of
+// a struct once for each level above it.
+type encoder struct {
+	buf   []byte
+	start int // buf[start:] is written.
 
-	s.Resources = nil
-	b, err := appendWithout(b, s, &s.Composite)
-	s.Resources = resources
-
-	if err != nil {
-		return nil, err
-	}
-
-	if composite != nil {
-		var start int
-
-		b, start = begin(b, stateComposite)
-
-		if b, err = appendResource(b, composite); err != nil {
-			return nil, fmt.Errorf("cannot encode the composite resource: %w", err)
-		}
-
-		b = end(b, start)
-	}
-
-	for name, r := range resources {
-		var entry, value int
-
-		b, entry = begin(b, stateResources)
-
-		if b, err = appendString(b, entryKey, name); err != nil {
-			return nil, err
-		}
-
-		b, value = begin(b, entryValue)
-
-		if b, err = appendResource(b, r); err != nil {
-			return nil, fmt.Errorf("cannot encode composed resource %s: %w", name, err)
-		}
-
-		b = end(end(b, value), entry)
-	}
-
-	return b, nil
+	// keys of the structs that are being written.
+	keys []string
 }
 
-func appendResource(b []byte, r *fnv1.Resource) ([]byte, error) {
-	s := r.GetResource()
+func newEncoder(size int) *encoder { return &encoder{buf: make([]byte, size), start: size} }
 
-	b, err := appendWithout(b, r, &r.Resource)
-	if err != nil || s == nil {
-		return b, err
+func (e *encoder) written() []byte { return e.buf[e.start:] }
+
+func (e *encoder) len() int { return len(e.buf) - e.start }
+
+// take returns the n bytes in front of what is written, for the caller to write.
+func (e *encoder) take(n int) []byte {
+	if n > e.start {
+		buf := make([]byte, 2*len(e.buf)+n)
+		start := len(buf) - e.len()
+		copy(buf[start:], e.written())
+		e.buf, e.start = buf, start
 	}
 
-	b, start := begin(b, resourceResource)
-	if b, err = appendStruct(b, s); err != nil {
-		return nil, err
-	}
+	e.start -= n
 
-	return end(b, start), nil
+	return e.buf[e.start : e.start+n]
 }
 
-// appendWithout appends a message but for one of its fields.
-func appendWithout[M any](b []byte, m proto.Message, field **M) ([]byte, error) {
+func (e *encoder) varint(v uint64) {
+	protowire.AppendVarint(e.take(protowire.SizeVarint(v))[:0], v)
+}
+
+func (e *encoder) tag(num protowire.Number, typ protowire.Type) {
+	e.varint(protowire.EncodeTag(num, typ))
+}
+
+// header makes all but the last bytes of what is written the value of a field.
+func (e *encoder) header(num protowire.Number, last int) {
+	e.varint(uint64(e.len() - last)) //nolint:gosec // Never negative.
+	e.tag(num, protowire.BytesType)
+}
+
+func (e *encoder) string(num protowire.Number, s string) error {
+	if !utf8.ValidString(s) {
+		return errUTF8
+	}
+
+	copy(e.take(len(s)), s)
+	e.header(num, e.len()-len(s))
+
+	return nil
+}
+
+// without writes a message but for one of its fields, as protobuf does.
+func without[M any](e *encoder, m proto.Message, field **M) error {
 	hidden := *field
 	*field = nil
 
 	defer func() { *field = hidden }()
 
-	return proto.MarshalOptions{}.MarshalAppend(b, m)
+	size := proto.Size(m)
+	_, err := proto.MarshalOptions{Deterministic: true, UseCachedSize: true}.MarshalAppend(e.take(size)[:0], m)
+
+	return err
 }
 
-// appendStruct appends a struct, which has nothing but what its type knows.
-func appendStruct(b []byte, s *structpb.Struct) ([]byte, error) {
-	var err error
+func (e *encoder) state(s *fnv1.State) error {
+	composite, resources := s.GetComposite(), s.GetResources()
 
-	for name, v := range s.GetFields() {
-		var entry, value int
+	for _, name := range slices.Backward(slices.Sorted(maps.Keys(resources))) {
+		last := e.len()
 
-		b, entry = begin(b, structFields)
-
-		if b, err = appendString(b, entryKey, name); err != nil {
-			return nil, err
+		if err := e.resource(resources[name]); err != nil {
+			return fmt.Errorf("cannot encode composed resource %s: %w", name, err)
 		}
 
-		b, value = begin(b, entryValue)
+		e.header(entryValue, last)
 
-		if b, err = appendValue(b, v); err != nil {
-			return nil, err
+		if err := e.string(entryKey, name); err != nil {
+			return err
 		}
 
-		b = end(end(b, value), entry)
+		e.header(stateResources, last)
 	}
 
-	return b, nil
+	if composite != nil {
+		last := e.len()
+
+		if err := e.resource(composite); err != nil {
+			return fmt.Errorf("cannot encode the composite resource: %w", err)
+		}
+
+		e.header(stateComposite, last)
+	}
+
+	s.Resources = nil
+	defer func() { s.Resources = resources }()
+
+	return without(e, s, &s.Composite)
 }
 
-func appendValue(b []byte, v *structpb.Value) ([]byte, error) {
-	var (
-		start int
-		err   error
-	)
+func (e *encoder) resource(r *fnv1.Resource) error {
+	if s := r.GetResource(); s != nil {
+		last := e.len()
+
+		if err := e.fields(s); err != nil {
+			return err
+		}
+
+		e.header(resourceResource, last)
+	}
+
+	return without(e, r, &r.Resource)
+}
+
+// fields writes the fields of a struct, sorted by name.
+func (e *encoder) fields(s *structpb.Struct) error {
+	outer := len(e.keys)
+	e.keys = slices.AppendSeq(e.keys, maps.Keys(s.GetFields()))
+	keys := e.keys[outer:]
+
+	slices.Sort(keys)
+
+	for _, key := range slices.Backward(keys) {
+		last := e.len()
+
+		if err := e.value(s.GetFields()[key]); err != nil {
+			return err
+		}
+
+		e.header(entryValue, last)
+
+		if err := e.string(entryKey, key); err != nil {
+			return err
+		}
+
+		e.header(structFields, last)
+	}
+
+	e.keys = e.keys[:outer]
+
+	return nil
+}
+
+func (e *encoder) value(v *structpb.Value) error {
+	last := e.len()
 
 	switch k := v.GetKind().(type) {
 	case *structpb.Value_StringValue:
-		return appendString(b, valueString, k.StringValue)
+		return e.string(valueString, k.StringValue)
 	case *structpb.Value_StructValue:
-		b, start = begin(b, valueStruct)
-		if b, err = appendStruct(b, k.StructValue); err != nil {
-			return nil, err
+		if err := e.fields(k.StructValue); err != nil {
+			return err
 		}
 
-		return end(b, start), nil
+		e.header(valueStruct, last)
 	case *structpb.Value_ListValue:
-		b, start = begin(b, valueList)
+		for _, item := range slices.Backward(k.ListValue.GetValues()) {
+			next := e.len()
 
-		for _, item := range k.ListValue.GetValues() {
-			var each int
-
-			b, each = begin(b, listValues)
-			if b, err = appendValue(b, item); err != nil {
-				return nil, err
+			if err := e.value(item); err != nil {
+				return err
 			}
 
-			b = end(b, each)
+			e.header(listValues, next)
 		}
 
-		return end(b, start), nil
+		e.header(valueList, last)
 	case *structpb.Value_NumberValue:
-		return protowire.AppendFixed64(protowire.AppendTag(b, valueNumber, protowire.Fixed64Type), math.Float64bits(k.NumberValue)), nil
+		protowire.AppendFixed64(e.take(8)[:0], math.Float64bits(k.NumberValue))
+		e.tag(valueNumber, protowire.Fixed64Type)
 	case *structpb.Value_BoolValue:
-		return protowire.AppendVarint(protowire.AppendTag(b, valueBool, protowire.VarintType), protowire.EncodeBool(k.BoolValue)), nil
+		e.varint(protowire.EncodeBool(k.BoolValue))
+		e.tag(valueBool, protowire.VarintType)
 	case *structpb.Value_NullValue:
-		return protowire.AppendVarint(protowire.AppendTag(b, valueNull, protowire.VarintType), 0), nil
-	default:
-		return b, nil
-	}
-}
-
-func appendString(b []byte, num protowire.Number, s string) ([]byte, error) {
-	if !utf8.ValidString(s) {
-		return nil, errUTF8
+		e.varint(0)
+		e.tag(valueNull, protowire.VarintType)
 	}
 
-	return protowire.AppendString(protowire.AppendTag(b, num, protowire.BytesType), s), nil
-}
-
-// begin a message in a field, whose bytes follow, until end.
-func begin(b []byte, num protowire.Number) ([]byte, int) {
-	b = protowire.AppendTag(b, num, protowire.BytesType)
-
-	return b, len(b)
-}
-
-// end puts how long the message is in front of it.
-func end(b []byte, start int) []byte {
-	size := uint64(len(b) - start) //nolint:gosec // Never negative.
-	n := protowire.SizeVarint(size)
-
-	b = slices.Grow(b, n)[:len(b)+n]
-	copy(b[start+n:], b[start:])
-	protowire.AppendVarint(b[:start], size)
-
-	return b
+	return nil
 }

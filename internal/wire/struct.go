@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"iter"
 	"math"
 	"slices"
 	"unicode/utf8"
@@ -26,7 +27,7 @@ const (
 	listValues = 1
 )
 
-// errFieldNumber is what protowire.ParseError knows for a number that no field has.
+// errFieldNumber is protowire's code, for ParseError, of a number that no field may have.
 const errFieldNumber = -2
 
 var (
@@ -34,18 +35,18 @@ var (
 	errDepth = errors.New("values are nested too deeply")
 )
 
-// A decoder of structs. It allocates values many at a time.
+// A decoder of structs. It allocates slab values of a kind at a time.
 type decoder struct {
 	strings []stringValue
 	numbers []numberValue
 	structs []structValue
 	lists   []listValue
 
-	// bare says whether to leave out metadata.managedFields.
+	// bare reports whether to leave out metadata.managedFields.
 	bare bool
 }
 
-// Values of each kind, with what they consist of.
+// A value of each kind, together with what it points to.
 type (
 	stringValue struct {
 		value structpb.Value
@@ -67,9 +68,12 @@ type (
 	}
 )
 
-// slab is how many values of a kind are allocated at a time.
 const slab = 32
 
+// maxHint bounds the size of a new map: entries of two bytes each may all have one key.
+const maxHint = 1 << 10
+
+// next returns an unused value.
 func next[T any](free *[]T) *T {
 	if len(*free) == 0 {
 		*free = make([]T, slab)
@@ -81,21 +85,21 @@ func next[T any](free *[]T) *T {
 	return v
 }
 
-// decodeStruct decodes a struct. Its strings share the memory of b.
+// decodeStruct merges an encoded struct into s. Its strings alias b.
 func (d *decoder) decodeStruct(b []byte, s *structpb.Struct, bare bool) error {
 	d.bare = bare
 
 	return d.fields(b, s, "", protowire.DefaultRecursionLimit)
 }
 
-// fields decodes the fields of a struct of this name.
+// fields merges the encoded fields of a struct, the value of a field of this name, into s.
 func (d *decoder) fields(b []byte, s *structpb.Struct, name string, depth int) error {
 	if depth == 0 {
 		return errDepth
 	}
 
 	if s.Fields == nil {
-		s.Fields = make(map[string]*structpb.Value, count(b, structFields))
+		s.Fields = make(map[string]*structpb.Value, min(count(b, structFields), maxHint))
 	}
 
 	for len(b) > 0 {
@@ -110,7 +114,7 @@ func (d *decoder) fields(b []byte, s *structpb.Struct, name string, depth int) e
 			continue
 		}
 
-		key, value, err := keyAndValue(v)
+		key, value, more, err := keyAndValue(v)
 		if err != nil {
 			return err
 		}
@@ -119,7 +123,7 @@ func (d *decoder) fields(b []byte, s *structpb.Struct, name string, depth int) e
 			continue
 		}
 
-		if s.Fields[key], err = d.value(value, key, depth-1); err != nil {
+		if s.Fields[key], err = d.values(value, more, key, depth-1); err != nil {
 			return err
 		}
 	}
@@ -127,11 +131,25 @@ func (d *decoder) fields(b []byte, s *structpb.Struct, name string, depth int) e
 	return nil
 }
 
-// value decodes the value of a field of this name.
-func (d *decoder) value(b []byte, name string, depth int) (*structpb.Value, error) {
-	// The last of several kinds counts.
-	var v *structpb.Value
+// values decodes the values of an entry with this key (see keyAndValue) into one.
+func (d *decoder) values(first, more []byte, key string, depth int) (*structpb.Value, error) {
+	v, err := d.value(first, nil, key, depth)
+	if err != nil {
+		return nil, err
+	}
 
+	for value := range valuesOf(more) {
+		if v, err = d.value(value, v, key, depth); err != nil {
+			return nil, err
+		}
+	}
+
+	return v, nil
+}
+
+// value merges the encoded value of a field of this name into v, which may be nil: structs
+// and lists are merged, and otherwise the last value wins.
+func (d *decoder) value(b []byte, v *structpb.Value, name string, depth int) (*structpb.Value, error) {
 	for len(b) > 0 {
 		num, typ, n := consumeTag(b)
 		if n < 0 {
@@ -180,11 +198,7 @@ func (d *decoder) value(b []byte, name string, depth int) (*structpb.Value, erro
 		b = b[n:]
 	}
 
-	if v == nil {
-		v = &structpb.Value{}
-	}
-
-	return v, nil
+	return orNew(&v), nil
 }
 
 func (d *decoder) stringValue(b []byte) (*structpb.Value, int, error) {
@@ -202,7 +216,7 @@ func (d *decoder) stringValue(b []byte) (*structpb.Value, int, error) {
 	return &s.value, n, err
 }
 
-// structValue decodes a struct into one that came before it, if there is any.
+// structValue merges an encoded struct into the one in before, if there is one.
 func (d *decoder) structValue(b []byte, before *structpb.Value, name string, depth int) (*structpb.Value, int, error) {
 	raw, n := protowire.ConsumeBytes(b)
 	if n < 0 {
@@ -219,7 +233,7 @@ func (d *decoder) structValue(b []byte, before *structpb.Value, name string, dep
 	return &s.value, n, d.fields(raw, &s.of, name, depth)
 }
 
-// listValue decodes a list after one that came before it, if there is any.
+// listValue appends an encoded list to the one in before, if there is one.
 func (d *decoder) listValue(b []byte, before *structpb.Value, depth int) (*structpb.Value, int, error) {
 	raw, n := protowire.ConsumeBytes(b)
 	if n < 0 {
@@ -236,6 +250,7 @@ func (d *decoder) listValue(b []byte, before *structpb.Value, depth int) (*struc
 	return &l.value, n, d.items(raw, &l.of, depth)
 }
 
+// items appends the encoded items of a list to l.
 func (d *decoder) items(b []byte, l *structpb.ListValue, depth int) error {
 	if depth == 0 {
 		return errDepth
@@ -255,7 +270,7 @@ func (d *decoder) items(b []byte, l *structpb.ListValue, depth int) error {
 			continue
 		}
 
-		item, err := d.value(v, "", depth-1)
+		item, err := d.value(v, nil, "", depth-1)
 		if err != nil {
 			return err
 		}
@@ -266,8 +281,8 @@ func (d *decoder) items(b []byte, l *structpb.ListValue, depth int) error {
 	return nil
 }
 
-// consumeTag is protowire's, which takes larger numbers for those that a MessageSet has.
-// Nothing else may have them.
+// consumeTag is protowire.ConsumeTag, but refuses numbers above MaxValidNumber, which only
+// a MessageSet may have.
 func consumeTag(b []byte) (protowire.Number, protowire.Type, int) {
 	num, typ, n := protowire.ConsumeTag(b)
 	if num > protowire.MaxValidNumber {
@@ -277,8 +292,9 @@ func consumeTag(b []byte) (protowire.Number, protowire.Type, int) {
 	return num, typ, n
 }
 
-// consume the field that b begins with: its number, its bytes if it has any, and how
-// long it is, or what is wrong with it (protowire.ParseError).
+// consume parses the field that b begins with. It returns its number, its bytes, nil if it
+// is of another type, and its length, or a negative code for protowire.ParseError. Nothing
+// can be appended to the bytes in place.
 func consume(b []byte) (protowire.Number, []byte, int) {
 	num, typ, tag := consumeTag(b)
 	if tag < 0 {
@@ -303,7 +319,7 @@ func consume(b []byte) (protowire.Number, []byte, int) {
 	return num, v[:len(v):len(v)], tag + n
 }
 
-// count the fields of a number, up to what cannot be read.
+// count returns how often a field occurs, up to the first error.
 func count(b []byte, field protowire.Number) int {
 	fields := 0
 
@@ -323,18 +339,15 @@ func count(b []byte, field protowire.Number) int {
 	return fields
 }
 
-// keyAndValue of an entry of a map with string keys. A value that comes twice is one,
-// as its bytes say it.
-func keyAndValue(b []byte) (string, []byte, error) {
-	var (
-		key   string
-		value []byte
-	)
+// keyAndValue returns the key of an entry of a map with string keys, the last one, and the
+// bytes of its first value. If the entry has more values, they are in more, for valuesOf.
+func keyAndValue(b []byte) (key string, value, more []byte, err error) {
+	var after []byte
 
 	for len(b) > 0 {
 		num, v, n := consume(b)
 		if n < 0 {
-			return "", nil, protowire.ParseError(n)
+			return "", nil, nil, protowire.ParseError(n)
 		}
 
 		b = b[n:]
@@ -342,26 +355,36 @@ func keyAndValue(b []byte) (string, []byte, error) {
 		switch {
 		case v == nil:
 		case num == entryKey:
-			// The last one counts, and each must be text.
-			var err error
 			if key, err = stringOf(v); err != nil {
-				return "", nil, err
+				return "", nil, nil, err
 			}
-		case num == entryValue && len(value) == 0:
-			value = v
+		case num == entryValue && value == nil:
+			value, after = v, b
 		case num == entryValue:
-			var err error
-			if value, err = merge(value, v); err != nil {
-				return "", nil, err
-			}
+			more = after
 		}
 	}
 
-	return key, value, nil
+	return key, value, more, nil
 }
 
-// kindOf a Kubernetes object, of the bytes of its struct. The last one counts.
-func kindOf(b []byte) string {
+// valuesOf returns the values among the fields of an entry, which keyAndValue has checked.
+// Protobuf merges the values of an entry one after the other.
+func valuesOf(b []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for len(b) > 0 {
+			num, v, n := consume(b)
+			if num == entryValue && v != nil && !yield(v) {
+				return
+			}
+
+			b = b[n:]
+		}
+	}
+}
+
+// kindOf returns the kind of a Kubernetes object, an encoded struct. The last one counts.
+func (d *decoder) kindOf(b []byte) string {
 	kind := ""
 
 	for len(b) > 0 {
@@ -376,19 +399,20 @@ func kindOf(b []byte) string {
 			continue
 		}
 
-		if key, value, err := keyAndValue(v); err == nil && key == "kind" {
-			kind = ""
-
-			if v, err := (&decoder{}).value(value, key, 1); err == nil {
-				kind = v.GetStringValue()
-			}
+		key, value, more, err := keyAndValue(v)
+		if err != nil || key != "kind" {
+			continue
 		}
+
+		// An error leaves it empty, and decoding the object returns the error.
+		decoded, _ := d.values(value, more, key, 1)
+		kind = decoded.GetStringValue()
 	}
 
 	return kind
 }
 
-// stringOf bytes that never change.
+// stringOf returns b, which must never change, as a string.
 func stringOf(b []byte) (string, error) {
 	if !utf8.Valid(b) {
 		return "", errUTF8

@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"maps"
+	"runtime"
 	"slices"
 	"strconv"
 	"testing"
@@ -162,8 +164,10 @@ func TestDecode(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, b := range requests(f) {
-		f.Add(b)
+	for _, seeds := range []map[string][]byte{requests(f), repeated(3)} {
+		for _, b := range seeds {
+			f.Add(b)
+		}
 	}
 
 	f.Fuzz(func(t *testing.T, b []byte) { compareDecoded(t, b) })
@@ -421,6 +425,89 @@ func BenchmarkCodec(b *testing.B) {
 					rsp.Free()
 				}
 			})
+		}
+	}
+}
+
+// Shapes that repeat what should come once: what decoding them allocates must grow as
+// their length does.
+func repeated(n int) map[string][]byte {
+	text := field(valueString, 'a')
+	object := field(valueStruct, property("x", text...)...)
+	list := field(valueList, field(listValues, text...)...)
+	resource := field(resourceResource, property("a", text...)...)
+	values := func(key string, value []byte) []byte {
+		return join(field(entryKey, []byte(key)...), bytes.Repeat(field(entryValue, value...), n))
+	}
+
+	return map[string][]byte{
+		"ObjectsOfAnEntry":     input(field(structFields, values("a", object)...)),
+		"ListsOfAnEntry":       input(field(structFields, values("a", list)...)),
+		"TextsOfAnEntry":       input(field(structFields, values("a", text)...)),
+		"EmptyValuesOfAnEntry": input(field(structFields, values("a", nil)...)),
+		"ObjectsOfAValue":      input(property("a", bytes.Repeat(object, n)...)),
+		"EntriesOfAKey":        input(bytes.Repeat(property("a", text...), n)),
+		"Inputs":               bytes.Repeat(input(property("a", text...)), n),
+		"Contexts":             bytes.Repeat(field(requestContext, property("a", text...)...), n),
+		"Observed":             bytes.Repeat(field(requestObserved, field(stateComposite, resource...)...), n),
+		"ObservedResource":     field(requestObserved, field(stateResources, values("own", resource)...)...),
+		"Desired":              bytes.Repeat(field(requestDesired, field(stateComposite, resource...)...), n),
+		"DesiredResource":      field(requestDesired, field(stateResources, values("x", resource)...)...),
+		"RequiredItems":        field(requestRequiredResources, values("x", field(resourcesItems, resource...))...),
+		"Kinds":                field(requestObserved, field(stateComposite, field(resourceResource, field(structFields, values("kind", text)...)...)...)...),
+	}
+}
+
+func TestDecodeIsLinear(t *testing.T) {
+	const n = 1000
+
+	allocated := func(b []byte) uint64 {
+		var before, after runtime.MemStats
+
+		runtime.ReadMemStats(&before)
+
+		if err := codec.decodeRequest(b, &fnv1.RunFunctionRequest{}); err != nil {
+			t.Fatal(err)
+		}
+
+		runtime.ReadMemStats(&after)
+
+		return after.TotalAlloc - before.TotalAlloc
+	}
+
+	more := repeated(10 * n)
+
+	for name, b := range repeated(n) {
+		t.Run(name, func(t *testing.T) {
+			// What little is allocated once is less than 16 KiB.
+			if few, many := allocated(b), allocated(more[name]); many > 20*few+16<<10 {
+				t.Errorf("decodeRequest(...) allocates %d bytes for %d repetitions, and %d for ten times as many", few, n, many)
+			}
+		})
+	}
+}
+
+// An old Crossplane keeps what it does not know of the requirements as bytes, and compares
+// them from call to call.
+func TestEncodeIsDeterministic(t *testing.T) {
+	rsp := &fnv1.RunFunctionResponse{Desired: request(t).GetObserved(), Requirements: &fnv1.Requirements{Resources: map[string]*fnv1.ResourceSelector{}}}
+	for i := range 10 {
+		rsp.Requirements.Resources[strconv.Itoa(i)] = &fnv1.ResourceSelector{Kind: "Secret", Match: &fnv1.ResourceSelector_MatchLabels{MatchLabels: &fnv1.MatchLabels{Labels: map[string]string{"a": "b", "c": "d", "e": "f"}}}}
+	}
+
+	want, err := codec.Marshal(rsp)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for range 50 {
+		got, err := codec.Marshal(rsp)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if !bytes.Equal(want.Materialize(), got.Materialize()) {
+			t.Fatal("Marshal(...): want equal bytes of equal responses")
 		}
 	}
 }
