@@ -6,12 +6,14 @@ import (
 	"maps"
 	"math"
 	"reflect"
-	"regexp"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/types/known/structpb"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/dittofs/function-dittoserver/internal/quantity"
 )
 
 // Decode sets into, a pointer to a Go value with json tags, from a protobuf
@@ -147,9 +149,6 @@ func decodeSlice(path *field.Path, v *structpb.Value, into reflect.Value) field.
 	return errs
 }
 
-// hugeExponent is one of three digits or more.
-var hugeExponent = regexp.MustCompile(`[eE][-+]?[0-9]{3}`)
-
 // decodeJSON decodes a type that knows its own JSON, such as a Quantity.
 func decodeJSON(path *field.Path, v *structpb.Value, into reflect.Value) field.ErrorList {
 	b, err := v.MarshalJSON()
@@ -157,9 +156,15 @@ func decodeJSON(path *field.Path, v *structpb.Value, into reflect.Value) field.E
 		return invalid(path, v, "must be a JSON value")
 	}
 
-	// Parsing a Quantity such as 1e-999999999 takes minutes, since it computes every digit.
-	if into.Type() == reflect.TypeFor[resource.Quantity]() && hugeExponent.Match(b) {
-		return invalid(path, v, "must have an exponent of at most two digits")
+	if q, ok := into.Addr().Interface().(*resource.Quantity); ok {
+		parsed, err := quantity.Parse(strings.Trim(string(b), `"`))
+		if err != nil {
+			return invalid(path, v, err.Error())
+		}
+
+		*q = parsed
+
+		return nil
 	}
 
 	if err := json.Unmarshal(b, into.Addr().Interface()); err != nil {
