@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
@@ -142,7 +143,7 @@ func (w *world) meddle() {
 func (w *world) setImage(image string) {
 	w.updateStatefulSet(func(u *unstructured.Unstructured) {
 		containers, _, err := unstructured.NestedSlice(u.Object, "spec", "template", "spec", "containers")
-		if err != nil || len(containers) != 1 || containers[0].(map[string]any)["name"] != manifest.Container {
+		if err != nil || len(containers) != 1 || containers[0].(map[string]any)["name"] != v1alpha1.Container {
 			w.failf("the pod has other containers: %v: %v", containers, err)
 		}
 

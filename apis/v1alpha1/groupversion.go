@@ -62,6 +62,10 @@ const (
 	PortMetrics = "metrics"
 )
 
+// Container is the name of the server's container. It is API too: annotations of the pod
+// can name it.
+const Container = "dittofs"
+
 // MaxNameLength of a DittoServer. A StatefulSet's pods carry the label
 // controller-revision-hash, <name>-<hash of 10 characters>, of at most 63.
 const MaxNameLength = validation.LabelValueMaxLength - len("-") - 10

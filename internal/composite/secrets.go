@@ -11,6 +11,8 @@ import (
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/fielderr"
+	"github.com/dittofs/function-dittoserver/internal/podrules"
 )
 
 // A Role is what a key of a Secret is for. The rollout digest covers it, and the volume
@@ -134,21 +136,13 @@ func validateSecrets(keys []SecretKey) field.ErrorList {
 
 	for _, k := range keys {
 		if !reported.Has(k.Ref.NamePath) {
-			errs = append(errs, validateSecretName(field.NewPath(k.Ref.NamePath), k.Ref.Name)...)
+			errs = append(errs, podrules.SecretName(field.NewPath(k.Ref.NamePath), k.Ref.Name)...)
 		}
 
 		reported.Insert(k.Ref.NamePath)
 
-		errs = append(errs, messages(field.NewPath(k.Ref.KeyPath), k.Ref.Key, validation.IsConfigMapKey(k.Ref.Key))...)
+		errs = append(errs, fielderr.Messages(field.NewPath(k.Ref.KeyPath), k.Ref.Key, validation.IsConfigMapKey(k.Ref.Key))...)
 	}
 
 	return errs
-}
-
-func validateSecretName(p *field.Path, name string) field.ErrorList {
-	if name == "" {
-		return field.ErrorList{field.Required(p, "name a Secret in the server's namespace")}
-	}
-
-	return messages(p, name, validation.IsDNS1123Subdomain(name))
 }

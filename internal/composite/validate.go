@@ -13,8 +13,6 @@ import (
 	"unicode"
 
 	"github.com/distribution/reference"
-	"google.golang.org/protobuf/types/known/structpb"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -22,7 +20,8 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
-	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/fielderr"
+	"github.com/dittofs/function-dittoserver/internal/quantity"
 )
 
 // maxUsernameLength of an administrator, in bytes.
@@ -42,7 +41,7 @@ func (s *DittoServer) validate() field.ErrorList {
 	errs := s.validateInput(field.NewPath("input"))
 	errs = append(errs, s.validateIdentity()...)
 	errs = append(errs, s.validateImage(root)...)
-	errs = append(errs, oneOf(root.Child("rollout"), s.Spec.Rollout, v1alpha1.RolloutAutomatic, v1alpha1.RolloutManual)...)
+	errs = append(errs, fielderr.OneOf(root.Child("rollout"), s.Spec.Rollout, v1alpha1.RolloutAutomatic, v1alpha1.RolloutManual)...)
 	errs = append(errs, validateReplicas(root.Child("replicas"), *s.Spec.Replicas)...)
 	errs = append(errs, s.validatePorts(root)...)
 	errs = append(errs, validateService(root.Child("service"), &s.Spec)...)
@@ -64,16 +63,16 @@ func (s *DittoServer) validateInput(p *field.Path) field.ErrorList {
 
 	in := &s.Input
 	if in.APIVersion != "" {
-		errs = append(errs, oneOf(p.Child("apiVersion"), in.APIVersion, v1beta1.APIVersion)...)
+		errs = append(errs, fielderr.OneOf(p.Child("apiVersion"), in.APIVersion, v1beta1.APIVersion)...)
 	}
 
 	if in.Kind != "" {
-		errs = append(errs, oneOf(p.Child("kind"), in.Kind, v1beta1.Kind)...)
+		errs = append(errs, fielderr.OneOf(p.Child("kind"), in.Kind, v1beta1.Kind)...)
 	}
 
-	errs = append(errs, oneOf(p.Child("compose"), in.Compose, v1beta1.ComposeObject, v1beta1.ComposeNative)...)
-	errs = append(errs, oneOf(p.Child("configHash", "generation"), in.ConfigHash.Generation, v1beta1.GenerationSpec, v1beta1.GenerationMetadata, v1beta1.GenerationNone)...)
-	errs = append(errs, oneOf(p.Child("policy", "podSecurity"), in.Policy.PodSecurity, v1beta1.PodSecurityRestricted, v1beta1.PodSecurityBaseline, v1beta1.PodSecurityPrivileged)...)
+	errs = append(errs, fielderr.OneOf(p.Child("compose"), in.Compose, v1beta1.ComposeObject, v1beta1.ComposeNative)...)
+	errs = append(errs, fielderr.OneOf(p.Child("configHash", "generation"), in.ConfigHash.Generation, v1beta1.GenerationSpec, v1beta1.GenerationMetadata, v1beta1.GenerationNone)...)
+	errs = append(errs, fielderr.OneOf(p.Child("policy", "podSecurity"), in.Policy.PodSecurity, v1beta1.PodSecurityRestricted, v1beta1.PodSecurityBaseline, v1beta1.PodSecurityPrivileged)...)
 
 	errs = append(errs, s.validateProviderConfigRef(p.Child("providerConfigRef"))...)
 
@@ -105,7 +104,7 @@ func (s *DittoServer) validateProviderConfigRef(p *field.Path) field.ErrorList {
 		return nil
 	}
 
-	errs := messages(p.Child("name"), ref.Name, validation.IsDNS1123Subdomain(ref.Name))
+	errs := fielderr.Messages(p.Child("name"), ref.Name, validation.IsDNS1123Subdomain(ref.Name))
 
 	switch {
 	case s.ClusterScoped && ref.Kind != "":
@@ -113,7 +112,7 @@ func (s *DittoServer) validateProviderConfigRef(p *field.Path) field.ErrorList {
 	case !s.ClusterScoped && ref.Kind == "":
 		ref.Kind = kindClusterProviderConfig
 	case !s.ClusterScoped:
-		errs = append(errs, oneOf(p.Child("kind"), ref.Kind, kindClusterProviderConfig, kindProviderConfig)...)
+		errs = append(errs, fielderr.OneOf(p.Child("kind"), ref.Kind, kindClusterProviderConfig, kindProviderConfig)...)
 	}
 
 	return errs
@@ -129,14 +128,14 @@ func (s *DittoServer) validateIdentity() field.ErrorList {
 	case len(s.Name) > v1alpha1.MaxNameLength:
 		errs = append(errs, field.TooLong(s.namePath, s.Name, v1alpha1.MaxNameLength))
 	default:
-		errs = append(errs, messages(s.namePath, s.Name, validation.IsDNS1035Label(s.Name))...)
+		errs = append(errs, fielderr.Messages(s.namePath, s.Name, validation.IsDNS1035Label(s.Name))...)
 	}
 
 	if s.Namespace == "" {
 		return append(errs, field.Required(s.namespacePath, "set metadata.namespace; a cluster-scoped composite resource without a claim needs the namespace of its server here"))
 	}
 
-	return append(errs, messages(s.namespacePath, s.Namespace, validation.IsDNS1123Label(s.Namespace))...)
+	return append(errs, fielderr.Messages(s.namespacePath, s.Namespace, validation.IsDNS1123Label(s.Namespace))...)
 }
 
 func (s *DittoServer) validateImage(p *field.Path) field.ErrorList {
@@ -192,7 +191,7 @@ func (s *DittoServer) validatePorts(p *field.Path) field.ErrorList {
 	var errs field.ErrorList
 
 	for _, p := range []port{nfs, smb, api, metrics, adapterNFS, adapterSMB} {
-		errs = append(errs, messages(p.path, p.number, validation.IsValidPortNum(int(p.number)))...)
+		errs = append(errs, fielderr.Messages(p.path, p.number, validation.IsValidPortNum(int(p.number)))...)
 	}
 
 	services := []port{nfs, api}
@@ -238,7 +237,7 @@ func validateUnique(ports []port, why string, reported sets.Set[[2]string]) fiel
 
 func (s *DittoServer) validateDatabase(p *field.Path) field.ErrorList {
 	db := &s.Spec.Database
-	errs := oneOf(p.Child("type"), db.Type, v1alpha1.DatabaseSQLite, v1alpha1.DatabasePostgres)
+	errs := fielderr.OneOf(p.Child("type"), db.Type, v1alpha1.DatabaseSQLite, v1alpha1.DatabasePostgres)
 
 	if db.Postgres == nil {
 		if db.Type == v1alpha1.DatabasePostgres {
@@ -311,8 +310,8 @@ func (s *DittoServer) validateCache(p *field.Path) field.ErrorList {
 
 func (s *DittoServer) validateLogging(p *field.Path) field.ErrorList {
 	l := &s.Spec.Logging
-	errs := oneOf(p.Child("level"), l.Level, "DEBUG", "INFO", "WARN", "ERROR")
-	errs = append(errs, oneOf(p.Child("format"), l.Format, "text", "json")...)
+	errs := fielderr.OneOf(p.Child("level"), l.Level, "DEBUG", "INFO", "WARN", "ERROR")
+	errs = append(errs, fielderr.OneOf(p.Child("format"), l.Format, "text", "json")...)
 
 	if !s.Spec.UsesPostgres() && l.Output == s.Spec.Database.SQLite.Path {
 		errs = append(errs, field.Invalid(p.Child("output"), l.Output, "must not be the database"))
@@ -355,7 +354,7 @@ func validateHostPort(p *field.Path, hostPort string) field.ErrorList {
 		return field.ErrorList{field.Invalid(p, hostPort, "must be host:port with a port number")}
 	}
 
-	return messages(p, hostPort, validation.IsValidPortNum(int(n)))
+	return fielderr.Messages(p, hostPort, validation.IsValidPortNum(int(n)))
 }
 
 // isHost says whether h is an IP address or a DNS name. DNS knows no upper case,
@@ -389,25 +388,17 @@ func validateStorage(p *field.Path, s *v1alpha1.Storage) field.ErrorList {
 			continue
 		}
 
-		if q, ok := parseQuantity(size.value); !ok || q.Sign() <= 0 {
+		if q, err := quantity.Parse(size.value); err != nil || q.Sign() <= 0 {
 			errs = append(errs, field.Invalid(p.Child(size.name), size.value, "must be a Kubernetes quantity above zero, such as 10Gi"))
 		}
 	}
 
 	// An empty class is a value: no dynamic provisioning.
 	if c := s.StorageClassName; c != nil && *c != "" {
-		errs = append(errs, messages(p.Child("storageClassName"), *c, validation.IsDNS1123Subdomain(*c))...)
+		errs = append(errs, fielderr.Messages(p.Child("storageClassName"), *c, validation.IsDNS1123Subdomain(*c))...)
 	}
 
 	return errs
-}
-
-// parseQuantity as those are decoded that have the type already.
-func parseQuantity(s string) (resource.Quantity, bool) {
-	q := resource.Quantity{}
-	errs := protostruct.Decode(nil, structpb.NewStringValue(s), &q)
-
-	return q, len(errs) == 0
 }
 
 // volumePaths returns where the server's persistent volumes are mounted.
@@ -424,30 +415,4 @@ func (s *DittoServer) volumePaths() []string {
 // volume, and nothing in it is invisible.
 func isFilePath(p string) bool {
 	return path.IsAbs(p) && path.Clean(p) == p && p != "/" && !strings.ContainsFunc(p, unicode.IsControl)
-}
-
-// oneOf reports a value that is not among the supported ones.
-func oneOf[T ~string](p *field.Path, value T, supported ...T) field.ErrorList {
-	if slices.Contains(supported, value) {
-		return nil
-	}
-
-	return field.ErrorList{field.NotSupported(p, value, supported)}
-}
-
-// messages turns the messages of k8s.io/apimachinery's validation into errors.
-func messages(p *field.Path, value any, msgs []string) field.ErrorList {
-	var errs field.ErrorList
-	for _, m := range msgs {
-		errs = append(errs, field.Invalid(p, value, m))
-	}
-
-	return errs
-}
-
-// sorted orders the errors of what k8s.io/apimachinery validates in the random
-// order of a map: the same spec has to have the same message at each call.
-func sorted(errs field.ErrorList) field.ErrorList {
-	slices.SortFunc(errs, func(a, b *field.Error) int { return strings.Compare(a.Error(), b.Error()) })
-	return errs
 }

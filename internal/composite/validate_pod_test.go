@@ -139,6 +139,21 @@ func TestValidatePodMetadata(t *testing.T) {
 			reason: "Keys and values of 128 KiB should be accepted",
 			xr:     "spec: {podAnnotations: {a: " + strings.Repeat("a", 64<<10) + ", b: " + strings.Repeat("b", 64<<10-2) + "}}",
 		},
+		"AppArmorOfNoContainer": {
+			reason: "The annotation names the pod's only container",
+			xr:     "spec: {podAnnotations: {container.apparmor.security.beta.kubernetes.io/dittofs: unconfined, container.apparmor.security.beta.kubernetes.io/other: unconfined}}",
+			want:   []string{`spec.podAnnotations[container.apparmor.security.beta.kubernetes.io/other]: Invalid value: "other": must be the name of the pod's container, dittofs`},
+		},
+		"AppArmorOfThePod": {
+			reason: "The annotation and the pod's field say the same",
+			xr:     "spec: {podAnnotations: {container.apparmor.security.beta.kubernetes.io/dittofs: unconfined}, podSecurityContext: {appArmorProfile: {type: RuntimeDefault}}}",
+			want:   []string{`spec.podAnnotations[container.apparmor.security.beta.kubernetes.io/dittofs]: Invalid value: "unconfined": must not differ from appArmorProfile: remove it`},
+		},
+		"AppArmorOfTheContainer": {
+			reason: "The container's field counts before the pod's",
+			xr: "spec: {podAnnotations: {container.apparmor.security.beta.kubernetes.io/dittofs: unconfined}, " +
+				"podSecurityContext: {appArmorProfile: {type: RuntimeDefault}}, securityContext: {appArmorProfile: {type: Unconfined}}}",
+		},
 		"OwnAnnotations": {
 			reason: "Who could set the digest could hide a change",
 			xr:     "spec: {podAnnotations: {dittofs.io/other: a, dittofs.io/config-hash: b}}",
@@ -158,15 +173,6 @@ func TestValidatePodMetadata(t *testing.T) {
 	} {
 		tests["LegacyAnnotation/"+key] = testCase{
 			reason: "The API server judges the annotation, and may refuse the pod",
-			xr:     fmt.Sprintf("spec: {podAnnotations: {%s: a}}", key),
-			want:   []string{fmt.Sprintf("spec.podAnnotations[%s]: Forbidden: Kubernetes gives it a meaning of its own: use the field of the spec", key)},
-		}
-	}
-
-	for _, prefix := range legacyAnnotations {
-		key := prefix + "a"
-		tests["LegacyPrefix/"+prefix] = testCase{
-			reason: "Each prefix counts, whatever follows it",
 			xr:     fmt.Sprintf("spec: {podAnnotations: {%s: a}}", key),
 			want:   []string{fmt.Sprintf("spec.podAnnotations[%s]: Forbidden: Kubernetes gives it a meaning of its own: use the field of the spec", key)},
 		}
@@ -201,6 +207,15 @@ func TestValidateEnv(t *testing.T) {
 				`spec.extraEnv[0].name: Invalid value: "1A": ` + notEnvName,
 				`spec.extraEnv[1].name: Invalid value: "A=B": ` + notEnvName,
 				`spec.extraEnv[2].name: Invalid value: "..": must not be '..'`,
+			},
+		},
+		"OwnTwice": {
+			reason: "A repetition is named, whosever the variable is",
+			xr:     "spec: {extraEnv: [{name: DITTOFS_LOGGING_LEVEL}, {name: DITTOFS_LOGGING_LEVEL}]}",
+			want: []string{
+				`spec.extraEnv[1].name: Duplicate value: "DITTOFS_LOGGING_LEVEL"`,
+				"spec.extraEnv[0].name: Forbidden: DITTOFS_LOGGING_LEVEL is the function's to set: use the field of the spec",
+				"spec.extraEnv[1].name: Forbidden: DITTOFS_LOGGING_LEVEL is the function's to set: use the field of the spec",
 			},
 		},
 		"Duplicates": {
@@ -499,6 +514,11 @@ func TestValidateResources(t *testing.T) {
 				`spec.resources.limits[hugepages-1e-999999999]: Invalid value: "hugepages-1e-999999999": must end with the size of a page, such as 2Mi`,
 				`spec.resources.requests[hugepages-1e-999999999]: Invalid value: "hugepages-1e-999999999": must end with the size of a page, such as 2Mi`,
 			},
+		},
+		"PartsOfBytes": {
+			reason: "A page has whole bytes",
+			xr:     "spec: {resources: {limits: {memory: 1Gi, hugepages-1500m: 2Mi}}}",
+			want:   []string{`spec.resources.limits[hugepages-1500m]: Invalid value: "hugepages-1500m": must end with the size of a page, such as 2Mi`},
 		},
 		"HugePagesAlone": {
 			reason: "Kubernetes gives huge pages to those who ask for CPUs or memory",

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/fielderr"
 )
 
 // validateService reports combinations that the API server refuses. Refused
@@ -19,7 +20,7 @@ import (
 func validateService(p *field.Path, spec *v1alpha1.DittoServerSpec) field.ErrorList {
 	svc := &spec.Service
 	errs := validateServiceType(p.Child("type"), svc.Type)
-	errs = append(errs, sorted(apivalidation.ValidateAnnotations(svc.Annotations, p.Child("annotations")))...)
+	errs = append(errs, fielderr.Sorted(apivalidation.ValidateAnnotations(svc.Annotations, p.Child("annotations")))...)
 
 	for _, a := range []struct {
 		path        *field.Path
@@ -65,7 +66,7 @@ func validateService(p *field.Path, spec *v1alpha1.DittoServerSpec) field.ErrorL
 }
 
 func validateOverride(p *field.Path, o *v1alpha1.ServiceOverride, ports []string) field.ErrorList {
-	errs := sorted(apivalidation.ValidateAnnotations(o.Annotations, p.Child("annotations")))
+	errs := fielderr.Sorted(apivalidation.ValidateAnnotations(o.Annotations, p.Child("annotations")))
 
 	if class := o.LoadBalancerClass; class != nil {
 		if o.Type != corev1.ServiceTypeLoadBalancer {
@@ -88,7 +89,7 @@ func validateOverride(p *field.Path, o *v1alpha1.ServiceOverride, ports []string
 			errs = append(errs, field.Forbidden(p.Child("externalTrafficPolicy"), "a Service of type ClusterIP has none"))
 		}
 
-		errs = append(errs, oneOf(p.Child("externalTrafficPolicy"), policy, corev1.ServiceExternalTrafficPolicyCluster, corev1.ServiceExternalTrafficPolicyLocal)...)
+		errs = append(errs, fielderr.OneOf(p.Child("externalTrafficPolicy"), policy, corev1.ServiceExternalTrafficPolicyCluster, corev1.ServiceExternalTrafficPolicyLocal)...)
 	}
 
 	if len(o.NodePorts) > 0 && o.Type == corev1.ServiceTypeClusterIP {
@@ -97,13 +98,13 @@ func validateOverride(p *field.Path, o *v1alpha1.ServiceOverride, ports []string
 
 	for _, name := range slices.Sorted(maps.Keys(o.NodePorts)) {
 		np := p.Child("nodePorts").Key(name)
-		errs = append(errs, oneOf(np, name, ports...)...)
-		errs = append(errs, messages(np, o.NodePorts[name], validation.IsValidPortNum(int(o.NodePorts[name])))...)
+		errs = append(errs, fielderr.OneOf(np, name, ports...)...)
+		errs = append(errs, fielderr.Messages(np, o.NodePorts[name], validation.IsValidPortNum(int(o.NodePorts[name])))...)
 	}
 
 	return errs
 }
 
 func validateServiceType(p *field.Path, t corev1.ServiceType) field.ErrorList {
-	return oneOf(p, t, corev1.ServiceTypeClusterIP, corev1.ServiceTypeNodePort, corev1.ServiceTypeLoadBalancer)
+	return fielderr.OneOf(p, t, corev1.ServiceTypeClusterIP, corev1.ServiceTypeNodePort, corev1.ServiceTypeLoadBalancer)
 }

@@ -19,10 +19,8 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/podrules"
 )
-
-// Container is the name of the server's container.
-const Container = "dittofs"
 
 // Volumes of the pod that are no claims.
 const (
@@ -116,7 +114,7 @@ func Pod(s *composite.DittoServer, in PodInputs) (*corev1.PodTemplateSpec, error
 			TopologySpreadConstraints:     s.Spec.TopologySpreadConstraints,
 			PriorityClassName:             s.Spec.PriorityClassName,
 			Containers: []corev1.Container{{
-				Name:            Container,
+				Name:            v1alpha1.Container,
 				Image:           in.Image,
 				ImagePullPolicy: s.Spec.ImagePullPolicy,
 				Args:            dittofs.Args(),
@@ -350,7 +348,7 @@ func securityContext(s *composite.DittoServer) (*corev1.SecurityContext, error) 
 		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 		ReadOnlyRootFilesystem:   new(true),
 	}
-	if composite.Escalates(s.Spec.SecurityContext) {
+	if podrules.Escalates(s.Spec.SecurityContext) {
 		sc.AllowPrivilegeEscalation = nil
 	}
 

@@ -130,7 +130,7 @@ func ContainerImage(statefulSet *structpb.Struct) string {
 // container returns the server's container in a StatefulSet's manifest, or nil.
 func container(statefulSet *structpb.Struct) *structpb.Struct {
 	for _, c := range protostruct.Get(statefulSet, "spec", "template", "spec", "containers").GetListValue().GetValues() {
-		if protostruct.Get(c.GetStructValue(), "name").GetStringValue() == Container {
+		if protostruct.Get(c.GetStructValue(), "name").GetStringValue() == v1alpha1.Container {
 			return c.GetStructValue()
 		}
 	}

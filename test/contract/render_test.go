@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
@@ -111,7 +112,7 @@ func (r *rendering) container(t *testing.T) corev1.Container {
 	t.Helper()
 
 	for _, c := range r.pod.Spec.Containers {
-		if c.Name == manifest.Container {
+		if c.Name == v1alpha1.Container {
 			return c
 		}
 	}

@@ -1,8 +1,7 @@
-package composite
+package podrules
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,20 +10,23 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/dittofs/function-dittoserver/internal/fielderr"
 )
 
-func validateTolerations(p *field.Path, tolerations []corev1.Toleration) field.ErrorList {
+// Tolerations reports what cannot be tolerations of a pod.
+func Tolerations(p *field.Path, tolerations []corev1.Toleration) field.ErrorList {
 	var errs field.ErrorList
 
 	for i, t := range tolerations {
 		tp := p.Index(i)
 
 		if t.Operator != "" {
-			errs = append(errs, oneOf(tp.Child("operator"), t.Operator, corev1.TolerationOpEqual, corev1.TolerationOpExists)...)
+			errs = append(errs, fielderr.OneOf(tp.Child("operator"), t.Operator, corev1.TolerationOpEqual, corev1.TolerationOpExists)...)
 		}
 
 		if t.Effect != "" {
-			errs = append(errs, oneOf(tp.Child("effect"), t.Effect, corev1.TaintEffectNoSchedule, corev1.TaintEffectPreferNoSchedule, corev1.TaintEffectNoExecute)...)
+			errs = append(errs, fielderr.OneOf(tp.Child("effect"), t.Effect, corev1.TaintEffectNoSchedule, corev1.TaintEffectPreferNoSchedule, corev1.TaintEffectNoExecute)...)
 		}
 
 		if t.Key != "" {
@@ -38,7 +40,7 @@ func validateTolerations(p *field.Path, tolerations []corev1.Toleration) field.E
 		}
 
 		if t.Operator != corev1.TolerationOpExists {
-			errs = append(errs, messages(tp.Child("value"), t.Value, validation.IsValidLabelValue(t.Value))...)
+			errs = append(errs, fielderr.Messages(tp.Child("value"), t.Value, validation.IsValidLabelValue(t.Value))...)
 		}
 
 		if t.TolerationSeconds != nil && t.Effect != corev1.TaintEffectNoExecute {
@@ -49,7 +51,8 @@ func validateTolerations(p *field.Path, tolerations []corev1.Toleration) field.E
 	return errs
 }
 
-func validateAffinity(p *field.Path, a *corev1.Affinity) field.ErrorList {
+// Affinity reports what cannot be the affinity of a pod, or keeps it from being scheduled.
+func Affinity(p *field.Path, a *corev1.Affinity) field.ErrorList {
 	if a == nil {
 		return nil
 	}
@@ -146,20 +149,20 @@ func validateNodeValue(p *field.Path, op corev1.NodeSelectorOperator, value stri
 		}
 	}
 
-	return messages(p, value, validation.IsValidLabelValue(value))
+	return fielderr.Messages(p, value, validation.IsValidLabelValue(value))
 }
 
 // validateNodeField checks a requirement on a field of nodes, of which Kubernetes
 // knows one.
 func validateNodeField(p *field.Path, r *corev1.NodeSelectorRequirement) field.ErrorList {
-	errs := oneOf(p.Child("operator"), r.Operator, corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn)
-	errs = append(errs, oneOf(p.Child("key"), r.Key, metav1.ObjectNameField)...)
+	errs := fielderr.OneOf(p.Child("operator"), r.Operator, corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn)
+	errs = append(errs, fielderr.OneOf(p.Child("key"), r.Key, metav1.ObjectNameField)...)
 
 	if len(r.Values) != 1 {
 		return append(errs, field.Required(p.Child("values"), "must have exactly one value"))
 	}
 
-	return append(errs, messages(p.Child("values").Index(0), r.Values[0], validation.IsDNS1123Subdomain(r.Values[0]))...)
+	return append(errs, fielderr.Messages(p.Child("values").Index(0), r.Values[0], validation.IsDNS1123Subdomain(r.Values[0]))...)
 }
 
 func validatePodTerms(p *field.Path, required []corev1.PodAffinityTerm, preferred []corev1.WeightedPodAffinityTerm) field.ErrorList {
@@ -183,14 +186,16 @@ func validatePodTerm(p *field.Path, t *corev1.PodAffinityTerm) field.ErrorList {
 	errs = append(errs, validateSelector(p.Child("namespaceSelector"), t.NamespaceSelector)...)
 
 	for i, ns := range t.Namespaces {
-		errs = append(errs, messages(p.Child("namespaces").Index(i), ns, validation.IsDNS1123Label(ns))...)
+		errs = append(errs, fielderr.Messages(p.Child("namespaces").Index(i), ns, validation.IsDNS1123Label(ns))...)
 	}
 
 	errs = append(errs, validateMatchKeys(p.Child("matchLabelKeys"), t.MatchLabelKeys, t.LabelSelector)...)
 	errs = append(errs, validateLabelKeys(p.Child("mismatchLabelKeys"), t.MismatchLabelKeys, t.LabelSelector)...)
 
+	mismatch := sets.New(t.MismatchLabelKeys...)
+
 	for i, key := range t.MatchLabelKeys {
-		if slices.Contains(t.MismatchLabelKeys, key) {
+		if mismatch.Has(key) {
 			errs = append(errs, field.Invalid(p.Child("matchLabelKeys").Index(i), key, "must not be in mismatchLabelKeys as well"))
 		}
 	}
@@ -198,7 +203,8 @@ func validatePodTerm(p *field.Path, t *corev1.PodAffinityTerm) field.ErrorList {
 	return append(errs, validateTopologyKey(p.Child("topologyKey"), t.TopologyKey)...)
 }
 
-func validateSpread(p *field.Path, constraints []corev1.TopologySpreadConstraint) field.ErrorList {
+// Spread reports what cannot be topologySpreadConstraints of a pod.
+func Spread(p *field.Path, constraints []corev1.TopologySpreadConstraint) field.ErrorList {
 	var errs field.ErrorList
 
 	// Kubernetes takes one constraint of each kind.
@@ -235,17 +241,17 @@ func validateConstraint(p *field.Path, c *corev1.TopologySpreadConstraint) field
 		errs = append(errs, field.Invalid(p.Child("minDomains"), *c.MinDomains, "needs whenUnsatisfiable DoNotSchedule"))
 	}
 
-	errs = append(errs, oneOf(p.Child("whenUnsatisfiable"), c.WhenUnsatisfiable, corev1.DoNotSchedule, corev1.ScheduleAnyway)...)
+	errs = append(errs, fielderr.OneOf(p.Child("whenUnsatisfiable"), c.WhenUnsatisfiable, corev1.DoNotSchedule, corev1.ScheduleAnyway)...)
 	errs = append(errs, validateTopologyKey(p.Child("topologyKey"), c.TopologyKey)...)
 	errs = append(errs, validateSelector(p.Child("labelSelector"), c.LabelSelector)...)
 	errs = append(errs, validateMatchKeys(p.Child("matchLabelKeys"), c.MatchLabelKeys, c.LabelSelector)...)
-	errs = append(errs, validateEnum(p.Child("nodeAffinityPolicy"), c.NodeAffinityPolicy, corev1.NodeInclusionPolicyHonor, corev1.NodeInclusionPolicyIgnore)...)
+	errs = append(errs, fielderr.OneOfIfSet(p.Child("nodeAffinityPolicy"), c.NodeAffinityPolicy, corev1.NodeInclusionPolicyHonor, corev1.NodeInclusionPolicyIgnore)...)
 
-	return append(errs, validateEnum(p.Child("nodeTaintsPolicy"), c.NodeTaintsPolicy, corev1.NodeInclusionPolicyHonor, corev1.NodeInclusionPolicyIgnore)...)
+	return append(errs, fielderr.OneOfIfSet(p.Child("nodeTaintsPolicy"), c.NodeTaintsPolicy, corev1.NodeInclusionPolicyHonor, corev1.NodeInclusionPolicyIgnore)...)
 }
 
 func validateSelector(p *field.Path, s *metav1.LabelSelector) field.ErrorList {
-	return sorted(metav1validation.ValidateLabelSelector(s, metav1validation.LabelSelectorValidationOptions{}, p))
+	return fielderr.Sorted(metav1validation.ValidateLabelSelector(s, metav1validation.LabelSelectorValidationOptions{}, p))
 }
 
 // validateMatchKeys checks labels that Kubernetes adds to a selector with the
@@ -256,9 +262,13 @@ func validateMatchKeys(p *field.Path, keys []string, s *metav1.LabelSelector) fi
 		return errs
 	}
 
+	selected := sets.KeySet(s.MatchLabels)
+	for _, r := range s.MatchExpressions {
+		selected.Insert(r.Key)
+	}
+
 	for i, key := range keys {
-		_, labelled := s.MatchLabels[key]
-		if labelled || slices.ContainsFunc(s.MatchExpressions, func(r metav1.LabelSelectorRequirement) bool { return r.Key == key }) {
+		if selected.Has(key) {
 			errs = append(errs, field.Invalid(p.Index(i), key, "must not be in labelSelector as well"))
 		}
 	}
@@ -288,5 +298,5 @@ func validateTopologyKey(p *field.Path, key string) field.ErrorList {
 }
 
 func validateWeight(p *field.Path, w int32) field.ErrorList {
-	return messages(p.Child("weight"), w, validation.IsInRange(int(w), 1, 100))
+	return fielderr.Messages(p.Child("weight"), w, validation.IsInRange(int(w), 1, 100))
 }
