@@ -126,7 +126,7 @@ build: ## Build the function, and what renders and compares with it
 ##@ Checks
 
 .PHONY: test
-test: generated vet lint unit gitops alerts ## Run every check
+test: generated vet lint unit podrules gitops alerts ## Run every check
 
 # What the golden renders run, and the schemas of the other kinds in the examples: only
 # files of modules, which are not built.
@@ -145,7 +145,12 @@ unit: build $(CROSSPLANE_CLI) $(CORE) ## Run the tests with the race detector, t
 	go test -run '^(TestHistories|TestDiffAgreesWithWorld|TestRestarts)$$' .
 	CGO_ENABLED=1 HISTORIES=1 $(RENDERERS) go test -race -skip '^(TestDiffAgreesWithWorld|TestRestarts)$$' -timeout 30m ./...
 
-# A module of its own, for the interpreters of Argo CD and Flux. Golden files outside of it
+# A module of its own, for Kubernetes. Rules outside of it change, hence -count=1.
+.PHONY: podrules
+podrules: ## Hold the rules of pods against those of Kubernetes' API server
+	cd test/podrules && go vet -trimpath ./... && go test -trimpath -count=1 ./...
+
+# Another one, for the interpreters of Argo CD and Flux. Golden files outside of it
 # change, hence -count=1.
 .PHONY: gitops
 gitops: ## Judge DittoServers in every state with what the examples tell Argo CD and Flux of their health
