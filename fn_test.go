@@ -4,7 +4,9 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"flag"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,83 +16,106 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/logging"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/dittofs/function-dittoserver/internal/compose"
+	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/digest"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/guard"
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/metrics"
+	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/policy"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
+	"github.com/dittofs/function-dittoserver/internal/report"
+	"github.com/dittofs/function-dittoserver/internal/secret"
+	"github.com/dittofs/function-dittoserver/test/fields"
+	"github.com/dittofs/function-dittoserver/test/simulator"
+	"github.com/dittofs/function-dittoserver/test/states"
+	"github.com/dittofs/function-dittoserver/test/upgrade"
 )
 
-// minimal DittoServer, with a Secret that secretValues has.
-const minimal = `
-apiVersion: dittofs.io/v1alpha1
-kind: DittoServer
-metadata: {name: files, namespace: storage, generation: 3}
-spec: {version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}, admin: {passwordSecretRef: {name: admin}}}}`
+func newFunction() *Function {
+	return &Function{log: logging.NewNopLogger(), metrics: metrics.New(prometheus.NewRegistry()), ttl: 60e9}
+}
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// record adds recordings of states that are not recorded yet, with what this build of the
+// function answers. Record with a released one: what it leaves is what upgrades meet.
+var record = flag.String("record", "", "a folder: add recordings of DittoServers in every state to it")
+
+// served is the function with the codec that it is served with.
+func served() simulator.Function {
+	return simulator.Function{FunctionRunnerServiceServer: newFunction(), Codec: codec()}
+}
+
+// The simulated control planes, the recordings and the tables below test/ call the function.
+
+func TestHistories(t *testing.T) {
+	t.Parallel()
+	simulator.Histories(t, served())
+}
+
+func TestNativeExamples(t *testing.T) {
+	simulator.NativeExamples(t, served(), "example")
+}
+
+func TestDiffAgreesWithWorld(t *testing.T) {
+	t.Parallel()
+	simulator.AgreesWithDiff(t, served())
+}
+
+func TestEveryFieldCounts(t *testing.T) {
+	fields.Count(t, served(), "example")
+}
+
+func TestRestarts(t *testing.T) {
+	t.Parallel()
+	fields.Restarts(t, served())
+}
+
+func TestGoldenStates(t *testing.T) {
+	states.Golden(t, served(), "test/gitops/testdata", *update)
+}
+
+func TestUpgrade(t *testing.T) {
+	changelog, err := os.ReadFile("CHANGELOG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	upgrade.Check(t, "test/upgrade/testdata", string(changelog), func(req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
+		return newFunction().RunFunction(t.Context(), req)
+	})
+}
+
+func TestRecord(t *testing.T) {
+	if *record == "" {
+		t.Skip("run with -record=FOLDER")
+	}
+
+	upgrade.RecordStates(t, served(), *record)
+}
 
 // newServer returns a world with a DittoServer and its Secrets.
-func newServer(t *testing.T) *world {
+func newServer(t *testing.T) *simulator.World {
 	t.Helper()
 
-	return newServerOf(t, namespacedObjects)
-}
-
-// newServerOf a flavour.
-func newServerOf(tb testing.TB, f flavour) *world {
-	tb.Helper()
-
-	w := newWorld(tb, 1, f)
-	w.setSecret("jwt", secretValues["jwt"][0])
-	w.setSecret("other", secretValues["other"][0])
-	w.setSecret("admin", secretValues["admin"][0])
-	w.setSecret("db", secretValues["db"][0])
-	w.create(minimal)
-
-	return w
-}
-
-// patch the user's spec: set the value of a YAML text at a path.
-func (w *world) patch(value string, path ...string) {
-	v := protostructtest.FromYAML(w.t, "value: "+value).GetFields()["value"]
-	if value == "" {
-		v = nil
-	}
-
-	protostruct.Set(w.xr, v, append([]string{"spec"}, path...)...)
-	w.bump()
-	w.changes++
-}
-
-// running is the pod template that the StatefulSet was last asked for.
-func (w *world) running() *structpb.Struct {
-	return protostruct.Get(w.objects["statefulset"], "spec", "forProvider", "manifest", "spec", "template").GetStructValue()
-}
-
-func (w *world) hash() string {
-	return protostruct.Get(w.running(), "metadata", "annotations", "dittofs.io/config-hash").GetStringValue()
-}
-
-func (w *world) config() string {
-	return configOf(w.objects["configmap"], "spec", "forProvider", "manifest")
-}
-
-// condition returns "Status/Reason: message" of a response's condition.
-func condition(rsp *fnv1.RunFunctionResponse, typ string) string {
-	for _, c := range rsp.GetConditions() {
-		if c.GetType() == typ {
-			return strings.TrimPrefix(c.GetStatus().String(), "STATUS_CONDITION_") + "/" + c.GetReason() + ": " + c.GetMessage()
-		}
-	}
-
-	return ""
+	return simulator.NewServer(t, served(), simulator.Namespaced)
 }
 
 func conditions(rsp *fnv1.RunFunctionResponse) map[string]string {
 	m := map[string]string{}
 	for _, c := range rsp.GetConditions() {
-		m[c.GetType()] = condition(rsp, c.GetType())
+		m[c.GetType()] = simulator.Condition(rsp, c.GetType())
 	}
 
 	return m
@@ -105,15 +130,6 @@ func names(rsp *fnv1.RunFunctionResponse) []string {
 	slices.Sort(n)
 
 	return n
-}
-
-func ready(rsp *fnv1.RunFunctionResponse) map[string]bool {
-	m := map[string]bool{}
-	for name, r := range rsp.GetDesired().GetResources() {
-		m[name] = r.GetReady() == fnv1.Ready_READY_TRUE
-	}
-
-	return m
 }
 
 func phase(rsp *fnv1.RunFunctionResponse) string {
@@ -134,12 +150,12 @@ func TestStateTable(t *testing.T) {
 	all := []string{"configmap", "service-api", "service-file", "service-headless", "statefulset"}
 	without := all[:4]
 
-	keep := func(*world) {}
+	keep := func(*simulator.World) {}
 
 	cases := map[string]struct {
 		reason  string
 		running bool
-		secrets func(w *world)
+		secrets func(w *simulator.World)
 		fetched bool
 
 		wantNames   []string
@@ -164,7 +180,7 @@ func TestStateTable(t *testing.T) {
 		},
 		"Missing/New": {
 			reason:      "A Secret that is not there may come.",
-			secrets:     func(w *world) { delete(w.secrets, "jwt") },
+			secrets:     func(w *simulator.World) { delete(w.Secrets, "jwt") },
 			fetched:     true,
 			wantNames:   without,
 			wantSecrets: "FALSE/Missing: Secret storage/jwt does not exist: create it with the key jwt-secret",
@@ -173,7 +189,7 @@ func TestStateTable(t *testing.T) {
 		"Missing/Running": {
 			reason:      "A running server keeps its environment: it needs the Secret only to start.",
 			running:     true,
-			secrets:     func(w *world) { delete(w.secrets, "jwt") },
+			secrets:     func(w *simulator.World) { delete(w.Secrets, "jwt") },
 			fetched:     true,
 			wantNames:   all,
 			wantSecrets: "FALSE/Missing: Secret storage/jwt does not exist: create it with the key jwt-secret",
@@ -182,7 +198,7 @@ func TestStateTable(t *testing.T) {
 		"Unusable/Running": {
 			reason:      "A Secret that the server cannot use is as good as none.",
 			running:     true,
-			secrets:     func(w *world) { w.setSecret("jwt", map[string]string{"jwt-secret": "short"}) },
+			secrets:     func(w *simulator.World) { w.SetSecret("jwt", map[string]string{"jwt-secret": "short"}) },
 			fetched:     true,
 			wantNames:   all,
 			wantSecrets: "FALSE/Missing: Secret storage/jwt, key jwt-secret: must have at least 32 bytes, or the server does not start (openssl rand -base64 48 makes a good one)",
@@ -200,7 +216,7 @@ func TestStateTable(t *testing.T) {
 		"There/Running": {
 			reason:      "A rotated Secret leaves config.yaml as it is, and rolls at once.",
 			running:     true,
-			secrets:     func(w *world) { w.setSecret("jwt", secretValues["jwt"][1]) },
+			secrets:     func(w *simulator.World) { w.SetSecret("jwt", simulator.SecretValues["jwt"][1]) },
 			fetched:     true,
 			wantNames:   all,
 			wantMoved:   true,
@@ -213,17 +229,17 @@ func TestStateTable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newServer(t)
 			if tc.running {
-				w.settle()
+				w.Settle()
 			}
 
-			was := w.running()
+			was := w.Template()
 			tc.secrets(w)
 
 			var rsp *fnv1.RunFunctionResponse
 			if tc.fetched {
-				rsp = w.call()
+				rsp = w.Call()
 			} else {
-				rsp, _ = w.fn.RunFunction(t.Context(), w.request(nil))
+				rsp, _ = w.Function.RunFunction(t.Context(), w.Request(nil))
 			}
 
 			if diff := cmp.Diff(tc.wantNames, names(rsp)); diff != "" {
@@ -235,11 +251,11 @@ func TestStateTable(t *testing.T) {
 				t.Errorf("%s\nf.RunFunction(...): want template moved: %t, got: %t", tc.reason, tc.wantMoved, moved)
 			}
 
-			if diff := cmp.Diff(tc.wantSecrets, condition(rsp, "SecretsResolved")); diff != "" {
+			if diff := cmp.Diff(tc.wantSecrets, simulator.Condition(rsp, "SecretsResolved")); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
 			}
 
-			if diff := cmp.Diff(tc.wantRollout, condition(rsp, "ConfigRolledOut")); diff != "" {
+			if diff := cmp.Diff(tc.wantRollout, simulator.Condition(rsp, "ConfigRolledOut")); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
 			}
 
@@ -281,12 +297,12 @@ func TestLife(t *testing.T) {
 	check := func(reason string, want state) {
 		t.Helper()
 
-		rsp := w.call()
+		rsp := w.Call()
 
 		got := state{
 			Phase:   phase(rsp),
-			Ready:   ready(rsp),
-			Applied: condition(rsp, "Applied"),
+			Ready:   simulator.Ready(rsp),
+			Applied: simulator.Condition(rsp, "Applied"),
 			NFS:     protostruct.Get(rsp.GetDesired().GetComposite().GetResource(), "status", "endpoints", "nfs").GetStringValue(),
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -296,8 +312,8 @@ func TestLife(t *testing.T) {
 
 	provide := func(names ...string) {
 		for _, n := range names {
-			w.provide(n)
-			w.provide(n)
+			w.Provide(n)
+			w.Provide(n)
 		}
 	}
 
@@ -308,7 +324,7 @@ func TestLife(t *testing.T) {
 		NFS:     "files-file.storage.svc:2049",
 	})
 
-	w.reconcile(10)
+	w.Reconcile(10)
 	provide("configmap", "service-headless", "service-file", "service-api")
 	check("What has no state of its own is ready once it is there.", state{
 		Phase:   "Pending",
@@ -325,7 +341,7 @@ func TestLife(t *testing.T) {
 		NFS:     "files-file.storage.svc:2049",
 	})
 
-	w.control()
+	w.Control()
 	provide("statefulset", "service-file", "service-api")
 	check("Load balancers have addresses, and the pod is ready.", state{
 		Phase:   "Running",
@@ -334,7 +350,7 @@ func TestLife(t *testing.T) {
 		NFS:     "192.0.2.1:2049",
 	})
 
-	w.setSecret("jwt", secretValues["jwt"][1])
+	w.SetSecret("jwt", simulator.SecretValues["jwt"][1])
 	check("A Ready that is of the old digest is not ready.", state{
 		Phase:   "Progressing",
 		Ready:   map[string]bool{"configmap": true, "service-api": true, "service-file": true, "service-headless": true, "statefulset": false},
@@ -342,8 +358,8 @@ func TestLife(t *testing.T) {
 		NFS:     "192.0.2.1:2049",
 	})
 
-	w.settle()
-	w.patch("DEBUG", "logging", "level")
+	w.Settle()
+	w.Patch("DEBUG", "logging", "level")
 	check("What waits to move is not ready, however ready its pod is.", state{
 		Phase:   "Progressing",
 		Ready:   map[string]bool{"configmap": false, "service-api": true, "service-file": true, "service-headless": true, "statefulset": false},
@@ -351,9 +367,9 @@ func TestLife(t *testing.T) {
 		NFS:     "192.0.2.1:2049",
 	})
 
-	w.settle()
-	w.patch("0", "replicas")
-	w.reconcile(10)
+	w.Settle()
+	w.Patch("0", "replicas")
+	w.Reconcile(10)
 	check("The pod still runs.", state{
 		Phase:   "Progressing",
 		Ready:   map[string]bool{"configmap": true, "service-api": true, "service-file": true, "service-headless": true, "statefulset": false},
@@ -361,7 +377,7 @@ func TestLife(t *testing.T) {
 		NFS:     "192.0.2.1:2049",
 	})
 
-	w.settle()
+	w.Settle()
 	check("No replica is asked for, and none runs.", state{
 		Phase:   "Stopped",
 		Ready:   map[string]bool{"configmap": true, "service-api": true, "service-file": true, "service-headless": true, "statefulset": true},
@@ -369,9 +385,9 @@ func TestLife(t *testing.T) {
 		NFS:     "192.0.2.1:2049",
 	})
 
-	w.refused = true
-	w.patch("1", "replicas")
-	w.reconcile(10)
+	w.Refused = true
+	w.Patch("1", "replicas")
+	w.Reconcile(10)
 	provide("statefulset")
 	check("What the provider cannot apply is a failure, told to the user.", state{
 		Phase:   "Failed",
@@ -411,12 +427,12 @@ func TestReconcileErrorOfCrossplane(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newServer(t)
-			w.settle()
+			w.Settle()
 
-			list := protostruct.Get(w.xr, "status", "conditions").GetListValue()
-			list.Values = append(list.Values, structpb.NewStructValue(mustStruct(t, map[string]any{"type": "Synced", "status": "False", "reason": tc.synced, "message": tc.message})))
+			list := protostruct.Get(w.XR, "status", "conditions").GetListValue()
+			list.Values = append(list.Values, structpb.NewStructValue(protostructtest.FromMap(t, map[string]any{"type": "Synced", "status": "False", "reason": tc.synced, "message": tc.message})))
 
-			if diff := cmp.Diff(tc.want, condition(w.call(), "Applied")); diff != "" {
+			if diff := cmp.Diff(tc.want, simulator.Condition(w.Call(), "Applied")); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
@@ -447,7 +463,7 @@ func TestFatal(t *testing.T) {
 				protostruct.Set(req.Observed.Composite.Resource, structpb.NewNumberValue(0), "spec", "nfsPort")
 				protostruct.Set(req.Observed.Composite.Resource, structpb.NewStringValue("big"), "spec", "storage", "metadataSize")
 				protostruct.Set(req.Observed.Composite.Resource, structpb.NewBoolValue(true), "spec", "securityContext", "privileged")
-				req.Input = mustStruct(t, map[string]any{"compose": "Terraform"})
+				req.Input = protostructtest.FromMap(t, map[string]any{"compose": "Terraform"})
 			},
 			want: `invalid DittoServer: input.compose: Unsupported value: "Terraform": supported values: "Object", "Native"; ` +
 				"spec.nfsPort: Invalid value: 0: must be between 1 and 65535, inclusive; " +
@@ -479,14 +495,14 @@ func TestFatal(t *testing.T) {
 		"Unreadable": {
 			reason: "What runs cannot be guessed.",
 			change: func(req *fnv1.RunFunctionRequest) {
-				req.Observed.Resources["statefulset"] = &fnv1.Resource{Resource: mustStruct(t, map[string]any{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": map[string]any{"name": "files"}})}
+				req.Observed.Resources["statefulset"] = &fnv1.Resource{Resource: protostructtest.FromMap(t, map[string]any{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": map[string]any{"name": "files"}})}
 			},
 			want: "cannot read the composed resource statefulset: StatefulSet files lacks what this function writes, such as the pod template: restore it, or delete the StatefulSet, which is then composed anew",
 		},
 		"UnreadableKind": {
 			reason: "Neither an Object nor what it would apply.",
 			change: func(req *fnv1.RunFunctionRequest) {
-				req.Observed.Resources["statefulset"] = &fnv1.Resource{Resource: mustStruct(t, map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": "files"}})}
+				req.Observed.Resources["statefulset"] = &fnv1.Resource{Resource: protostructtest.FromMap(t, map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": "files"}})}
 			},
 			want: "cannot read the composed resource statefulset: it is apps/v1 Deployment files, neither apps/v1 StatefulSet nor an Object of provider-kubernetes: once it is deleted, the function composes its own",
 		},
@@ -526,14 +542,14 @@ func TestFatal(t *testing.T) {
 		"OtherCluster": {
 			reason: "Another ProviderConfig is another cluster, with an empty server.",
 			change: func(req *fnv1.RunFunctionRequest) {
-				req.Input = mustStruct(t, map[string]any{"providerConfigRef": map[string]any{"name": "other"}})
+				req.Input = protostructtest.FromMap(t, map[string]any{"providerConfigRef": map[string]any{"name": "other"}})
 			},
 			want: `composed resource configmap has the spec.providerConfigRef.name "default" and would get "other": change it back; to migrate, delete the DittoServer, which keeps its volume claims, and create it anew`,
 		},
 		"OtherProviderConfigKind": {
 			reason: "Another kind of ProviderConfig is another cluster.",
 			change: func(req *fnv1.RunFunctionRequest) {
-				req.Input = mustStruct(t, map[string]any{"providerConfigRef": map[string]any{"kind": "ProviderConfig"}})
+				req.Input = protostructtest.FromMap(t, map[string]any{"providerConfigRef": map[string]any{"kind": "ProviderConfig"}})
 			},
 			want: `composed resource configmap has the spec.providerConfigRef.kind "ClusterProviderConfig" and would get "ProviderConfig": change it back; to migrate, delete the DittoServer, which keeps its volume claims, and create it anew`,
 		},
@@ -542,16 +558,16 @@ func TestFatal(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newServer(t)
-			w.settle()
+			w.Settle()
 
-			req := w.request(map[string]*fnv1.ResourceSelector{
+			req := w.Request(map[string]*fnv1.ResourceSelector{
 				"secret/jwt":   {Match: &fnv1.ResourceSelector_MatchName{MatchName: "jwt"}, Namespace: new("storage")},
 				"secret/admin": {Match: &fnv1.ResourceSelector_MatchName{MatchName: "admin"}, Namespace: new("storage")},
 			})
 			tc.change(req)
 			before := proto.CloneOf(req)
 
-			rsp, err := w.fn.RunFunction(t.Context(), req)
+			rsp, err := w.Function.RunFunction(t.Context(), req)
 			if err != nil {
 				t.Fatalf("%s\nf.RunFunction(...): %v", tc.reason, err)
 			}
@@ -573,7 +589,9 @@ func TestFatal(t *testing.T) {
 				t.Errorf("%s\nf.RunFunction(...): desired: -want, +got:\n%s", tc.reason, diff)
 			}
 
-			w.checkConditions(rsp)
+			if err := simulator.CheckConditions(rsp); err != nil {
+				t.Errorf("%s\nf.RunFunction(...): %v", tc.reason, err)
+			}
 
 			if strings.HasPrefix(tc.want, "invalid") {
 				if got := rsp.GetRequirements(); got != nil {
@@ -612,7 +630,9 @@ func TestPanic(t *testing.T) {
 		t.Errorf("f.protect(...): -want, +got:\n%s", diff)
 	}
 
-	newWorld(t, 1, namespacedObjects).checkConditions(rsp)
+	if err := simulator.CheckConditions(rsp); err != nil {
+		t.Errorf("f.protect(...): %v", err)
+	}
 }
 
 // A recorder is a logger that keeps what it is given, as a JSON log would write it.
@@ -644,7 +664,7 @@ func TestDebugLog(t *testing.T) {
 		reason string
 
 		// change what is asked for of a server that runs.
-		change func(w *world)
+		change func(w *simulator.World)
 
 		// run stands in for what the function does, unless it is nil.
 		run func(*fnv1.RunFunctionRequest, *fnv1.RunFunctionResponse) error
@@ -655,34 +675,36 @@ func TestDebugLog(t *testing.T) {
 	}{
 		"RolledOut": {
 			reason: "A call that changes nothing is logged too.",
-			change: func(*world) {},
+			change: func(*simulator.World) {},
 			want:   `"decision","RolledOut","reasons","SpecValid=Valid SecretsResolved=Resolved ConfigRolledOut=RolledOut StorageUpToDate=UpToDate Applied=Applied Warnings=None"`,
 		},
 		"Held": {
 			reason: "The message of a hold names the old and the new database, its reason does not.",
-			change: func(w *world) { w.patch("{path: "+hidden+"}", "database", "sqlite") },
+			change: func(w *simulator.World) { w.Patch("{path: "+hidden+"}", "database", "sqlite") },
 			want:   `"decision","ApprovalRequired","reasons","SpecValid=Valid SecretsResolved=Resolved ConfigRolledOut=ApprovalRequired StorageUpToDate=UpToDate Applied=Applied Warnings=None"`,
 		},
 		"BadSecret": {
 			reason: "A Secret that cannot be used is read, and not shown.",
-			change: func(w *world) { w.setSecret("admin", map[string]string{"password": "short-å\x00-" + hidden}) },
-			want:   `"decision","SecretsNotResolved","reasons","SpecValid=Valid SecretsResolved=Missing ConfigRolledOut=SecretsNotResolved StorageUpToDate=UpToDate Applied=Applied Warnings=None"`,
+			change: func(w *simulator.World) {
+				w.SetSecret("admin", map[string]string{"password": "short-å\x00-" + hidden})
+			},
+			want: `"decision","SecretsNotResolved","reasons","SpecValid=Valid SecretsResolved=Missing ConfigRolledOut=SecretsNotResolved StorageUpToDate=UpToDate Applied=Applied Warnings=None"`,
 		},
 		"Invalid": {
 			reason: "A fatal result is a decision; its message quotes the spec.",
-			change: func(w *world) { w.patch(hidden, "logging", "level") },
+			change: func(w *simulator.World) { w.Patch(hidden, "logging", "level") },
 			want:   `"decision","Invalid","reasons","SpecValid=Invalid SecretsResolved=NotChecked ConfigRolledOut=NotChecked StorageUpToDate=NotChecked Applied=NotChecked Warnings=NotChecked"`,
 		},
 		"Unreadable": {
 			reason: "So is a composed resource that cannot be read.",
-			change: func(w *world) {
-				protostruct.Set(w.objects["statefulset"], structpb.NewStringValue(hidden), "kind")
+			change: func(w *simulator.World) {
+				protostruct.Set(w.Composed["statefulset"], structpb.NewStringValue(hidden), "kind")
 			},
 			want: `"decision","FatalError","reasons","SpecValid=NotChecked SecretsResolved=NotChecked ConfigRolledOut=NotChecked StorageUpToDate=NotChecked Applied=NotChecked Warnings=NotChecked"`,
 		},
 		"Panic": {
 			reason: "A panic is logged with its stack for those without --debug, and counts as a call.",
-			change: func(*world) {},
+			change: func(*simulator.World) {},
 			run:    func(*fnv1.RunFunctionRequest, *fnv1.RunFunctionResponse) error { panic("boom") },
 			want:   `"decision","Panic","reasons","SpecValid=NotChecked SecretsResolved=NotChecked ConfigRolledOut=NotChecked StorageUpToDate=NotChecked Applied=NotChecked Warnings=NotChecked"`,
 			info:   1,
@@ -692,14 +714,14 @@ func TestDebugLog(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newServer(t)
-			w.settle()
+			w.Settle()
 			tc.change(w)
 
 			// Its Secrets, and one that nobody asked for.
-			req := w.request(map[string]*fnv1.ResourceSelector{})
+			req := w.Request(map[string]*fnv1.ResourceSelector{})
 			req.RequiredResources = map[string]*fnv1.Resources{}
 
-			for secret, s := range w.secrets {
+			for secret, s := range w.Secrets {
 				req.RequiredResources["secret/"+secret] = &fnv1.Resources{Items: []*fnv1.Resource{{Resource: s}}}
 			}
 
@@ -725,7 +747,7 @@ func TestDebugLog(t *testing.T) {
 
 			secret := []string{"value-of-the-spec"}
 
-			for _, s := range w.secrets {
+			for _, s := range w.Secrets {
 				for _, v := range protostruct.Get(s, "data").GetStructValue().GetFields() {
 					value, err := base64.StdEncoding.DecodeString(v.GetStringValue())
 					if err != nil {
@@ -751,20 +773,20 @@ func TestDebugLog(t *testing.T) {
 func TestPassThrough(t *testing.T) {
 	w := newServer(t)
 
-	req := w.request(nil)
-	req.Context = mustStruct(t, map[string]any{"key": "value"})
+	req := w.Request(nil)
+	req.Context = protostructtest.FromMap(t, map[string]any{"key": "value"})
 	req.Desired = &fnv1.State{
 		Composite: &fnv1.Resource{
-			Resource:          mustStruct(t, map[string]any{"status": map[string]any{"other": "value", "phase": "Other"}}),
+			Resource:          protostructtest.FromMap(t, map[string]any{"status": map[string]any{"other": "value", "phase": "Other"}}),
 			ConnectionDetails: map[string][]byte{"key": []byte("value")},
 		},
 		Resources: map[string]*fnv1.Resource{
-			"bucket": {Resource: mustStruct(t, map[string]any{"kind": "Bucket"}), Ready: fnv1.Ready_READY_TRUE, ConnectionDetails: map[string][]byte{"a": []byte("b")}},
+			"bucket": {Resource: protostructtest.FromMap(t, map[string]any{"kind": "Bucket"}), Ready: fnv1.Ready_READY_TRUE, ConnectionDetails: map[string][]byte{"a": []byte("b")}},
 		},
 	}
 	before := proto.CloneOf(req)
 
-	rsp, err := w.fn.RunFunction(t.Context(), req)
+	rsp, err := w.Function.RunFunction(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -798,14 +820,14 @@ func TestPassThrough(t *testing.T) {
 func TestTTL(t *testing.T) {
 	w := newServer(t)
 
-	rsp, _ := w.fn.RunFunction(t.Context(), w.request(nil))
+	rsp, _ := w.Function.RunFunction(t.Context(), w.Request(nil))
 	if diff := cmp.Diff(durationpb.New(time.Minute), rsp.GetMeta().GetTtl(), protocmp.Transform()); diff != "" {
 		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
 	}
 
-	w.input = mustStruct(t, map[string]any{"ttl": "5s"})
+	w.Input = protostructtest.FromMap(t, map[string]any{"ttl": "5s"})
 
-	rsp, _ = w.fn.RunFunction(t.Context(), w.request(nil))
+	rsp, _ = w.Function.RunFunction(t.Context(), w.Request(nil))
 	if diff := cmp.Diff(durationpb.New(5*time.Second), rsp.GetMeta().GetTtl(), protocmp.Transform()); diff != "" {
 		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
 	}
@@ -836,13 +858,13 @@ func TestClusterScoped(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newServer(t)
-			w.create(tc.xr)
+			w.Create(tc.xr)
 
 			if tc.input != "" {
-				w.input = protostructtest.FromYAML(t, tc.input)
+				w.Input = protostructtest.FromYAML(t, tc.input)
 			}
 
-			rsp := w.call()
+			rsp := w.Call()
 			o := rsp.GetDesired().GetResources()["configmap"].GetResource()
 			got := protostruct.Get(o, "apiVersion").GetStringValue() + " " + strings.ReplaceAll(strings.TrimSpace(mapText(protostruct.Get(o, "spec", "providerConfigRef"))), "  ", " ") + " " +
 				protostruct.Get(o, "spec", "forProvider", "manifest", "metadata", "namespace").GetStringValue() + "/" + protostruct.Get(o, "spec", "forProvider", "manifest", "metadata", "name").GetStringValue()
@@ -851,7 +873,7 @@ func TestClusterScoped(t *testing.T) {
 				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
 			}
 
-			if got := condition(rsp, "SecretsResolved"); !strings.HasPrefix(got, "TRUE") {
+			if got := simulator.Condition(rsp, "SecretsResolved"); !strings.HasPrefix(got, "TRUE") {
 				t.Errorf("%s\nf.RunFunction(...): %s", tc.reason, got)
 			}
 		})
@@ -881,7 +903,7 @@ func TestTransitions(t *testing.T) {
 	}
 
 	w := newServer(t)
-	w.settle()
+	w.Settle()
 
 	steps := []struct {
 		reason string
@@ -889,21 +911,21 @@ func TestTransitions(t *testing.T) {
 		want   []string
 	}{
 		{"Nothing is new.", func() {}, nil},
-		{"A Secret went.", func() { delete(w.secrets, "jwt") }, []string{"SEVERITY_WARNING Missing TARGET_COMPOSITE_AND_CLAIM"}},
+		{"A Secret went.", func() { delete(w.Secrets, "jwt") }, []string{"SEVERITY_WARNING Missing TARGET_COMPOSITE_AND_CLAIM"}},
 		{"It is known that a Secret went.", func() {}, nil},
-		{"It came back.", func() { w.setSecret("jwt", secretValues["jwt"][0]) }, nil},
-		{"A newly set field gets a warning.", func() { w.patch("{jwt: {secretRef: {name: jwt}}}", "identity") }, []string{"SEVERITY_WARNING HasWarnings TARGET_COMPOSITE_AND_CLAIM"}},
+		{"It came back.", func() { w.SetSecret("jwt", simulator.SecretValues["jwt"][0]) }, nil},
+		{"A newly set field gets a warning.", func() { w.Patch("{jwt: {secretRef: {name: jwt}}}", "identity") }, []string{"SEVERITY_WARNING HasWarnings TARGET_COMPOSITE_AND_CLAIM"}},
 		{"It is known.", func() {}, nil},
-		{"A dangerous change waits.", func() { w.patch("0.28.0", "version") }, []string{"SEVERITY_WARNING ApprovalRequired TARGET_COMPOSITE_AND_CLAIM"}},
+		{"A dangerous change waits.", func() { w.Patch("0.28.0", "version") }, []string{"SEVERITY_WARNING ApprovalRequired TARGET_COMPOSITE_AND_CLAIM"}},
 		{"It is known.", func() {}, nil},
-		{"A claim cannot grow.", func() { w.patch("1Ti", "storage", "metadataSize") }, []string{"SEVERITY_WARNING ApprovalRequired TARGET_COMPOSITE_AND_CLAIM", "SEVERITY_WARNING Frozen TARGET_COMPOSITE_AND_CLAIM"}},
+		{"A claim cannot grow.", func() { w.Patch("1Ti", "storage", "metadataSize") }, []string{"SEVERITY_WARNING ApprovalRequired TARGET_COMPOSITE_AND_CLAIM", "SEVERITY_WARNING Frozen TARGET_COMPOSITE_AND_CLAIM"}},
 		{"It is known.", func() {}, nil},
 	}
 
 	for _, s := range steps {
 		s.change()
 
-		rsp := w.reconcile(10)
+		rsp := w.Reconcile(10)
 		if diff := cmp.Diff(s.want, warnings(rsp)); diff != "" {
 			t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", s.reason, diff)
 		}
@@ -913,9 +935,9 @@ func TestTransitions(t *testing.T) {
 // A Secret may be as large as the API server allows.
 func TestLargeSecret(t *testing.T) {
 	w := newServer(t)
-	w.setSecret("jwt", map[string]string{"jwt-secret": strings.Repeat("example.", 1<<20/8)})
+	w.SetSecret("jwt", map[string]string{"jwt-secret": strings.Repeat("example.", 1<<20/8)})
 
-	if got := condition(w.call(), "SecretsResolved"); !strings.HasPrefix(got, "TRUE/") {
+	if got := simulator.Condition(w.Call(), "SecretsResolved"); !strings.HasPrefix(got, "TRUE/") {
 		t.Errorf("f.RunFunction(...): want SecretsResolved True, got: %s", got)
 	}
 }
@@ -923,19 +945,19 @@ func TestLargeSecret(t *testing.T) {
 // What a user wrote is bounded in messages, and leaves room for the other errors.
 func TestLargeField(t *testing.T) {
 	w := newServer(t)
-	w.patch(strings.Repeat("x", 1<<20), "version")
-	w.patch("blue", "colour")
+	w.Patch(strings.Repeat("x", 1<<20), "version")
+	w.Patch("blue", "colour")
 
-	got := condition(w.call(), "SpecValid")
+	got := simulator.Condition(w.Call(), "SpecValid")
 	if len(got) > 2*1024 || !strings.HasPrefix(got, "FALSE/Invalid: spec.colour: Forbidden: unknown field; spec.version: Invalid value") || !strings.HasSuffix(got, " … (cut)") {
 		t.Errorf("f.RunFunction(...): want a bounded message, got %d bytes: %.100s", len(got), got)
 	}
 
 	for i := range 100 {
-		w.patch("blue", strings.Repeat("x", 500)+strconv.Itoa(i))
+		w.Patch("blue", strings.Repeat("x", 500)+strconv.Itoa(i))
 	}
 
-	if got := condition(w.call(), "SpecValid"); len(got) > 17*1024 {
+	if got := simulator.Condition(w.Call(), "SpecValid"); len(got) > 17*1024 {
 		t.Errorf("f.RunFunction(...): want a bounded message, got %d bytes: %.100s", len(got), got)
 	}
 }
@@ -944,38 +966,44 @@ func TestLargeField(t *testing.T) {
 func TestNoRestart(t *testing.T) {
 	cases := map[string]struct {
 		reason string
-		change func(w *world)
+		change func(w *simulator.World)
 		want   bool
 	}{
-		"CrossplaneSpec": {"Crossplane writes into spec.", func(w *world) {
-			protostruct.Set(w.xr, structpb.NewStringValue("rev-2"), "spec", "crossplane", "compositionRevisionRef", "name")
-			w.bump()
+		"CrossplaneSpec": {"Crossplane writes into spec.", func(w *simulator.World) {
+			protostruct.Set(w.XR, structpb.NewStringValue("rev-2"), "spec", "crossplane", "compositionRevisionRef", "name")
+			w.Bump()
 		}, false},
-		"Metadata": {"Labels are not the spec.", func(w *world) { protostruct.Set(w.xr, structpb.NewStringValue("b"), "metadata", "labels", "a") }, false},
-		"Replicas": {"Stopping changes nothing for the next pod.", func(w *world) { w.patch("0", "replicas") }, false},
-		"Rollout":  {"Who decides on restarts changes nothing for the pod.", func(w *world) { w.patch("Automatic", "rollout") }, false},
-		"SecretLabels": {"A Secret's metadata are not its data.", func(w *world) {
-			protostruct.Set(w.secrets["jwt"], structpb.NewStringValue("b"), "metadata", "labels", "a")
+		"Metadata": {"Labels are not the spec.", func(w *simulator.World) {
+			protostruct.Set(w.XR, structpb.NewStringValue("b"), "metadata", "labels", "a")
 		}, false},
-		"OtherKey": {"A key that is not referenced is not used.", func(w *world) {
-			protostruct.Set(w.secrets["jwt"], structpb.NewStringValue(base64.StdEncoding.EncodeToString([]byte("example"))), "data", "other")
+		"Replicas": {"Stopping changes nothing for the next pod.", func(w *simulator.World) { w.Patch("0", "replicas") }, false},
+		"Rollout":  {"Who decides on restarts changes nothing for the pod.", func(w *simulator.World) { w.Patch("Automatic", "rollout") }, false},
+		"SecretLabels": {"A Secret's metadata are not its data.", func(w *simulator.World) {
+			protostruct.Set(w.Secrets["jwt"], structpb.NewStringValue("b"), "metadata", "labels", "a")
 		}, false},
-		"SameAgain":         {"A Secret that comes back the same is the same.", func(w *world) { delete(w.secrets, "jwt"); w.settle(); w.setSecret("jwt", secretValues["jwt"][0]) }, false},
-		"ServiceAnnotation": {"The user's spec counts as a whole.", func(w *world) { w.patch("{a: b}", "service", "annotations") }, true},
-		"Secret":            {"A Secret is rotated.", func(w *world) { w.setSecret("jwt", secretValues["jwt"][1]) }, true},
-		"Config":            {"The configuration changes.", func(w *world) { w.patch("DEBUG", "logging", "level") }, true},
+		"OtherKey": {"A key that is not referenced is not used.", func(w *simulator.World) {
+			protostruct.Set(w.Secrets["jwt"], structpb.NewStringValue(base64.StdEncoding.EncodeToString([]byte("example"))), "data", "other")
+		}, false},
+		"SameAgain": {"A Secret that comes back the same is the same.", func(w *simulator.World) {
+			delete(w.Secrets, "jwt")
+			w.Settle()
+			w.SetSecret("jwt", simulator.SecretValues["jwt"][0])
+		}, false},
+		"ServiceAnnotation": {"The user's spec counts as a whole.", func(w *simulator.World) { w.Patch("{a: b}", "service", "annotations") }, true},
+		"Secret":            {"A Secret is rotated.", func(w *simulator.World) { w.SetSecret("jwt", simulator.SecretValues["jwt"][1]) }, true},
+		"Config":            {"The configuration changes.", func(w *simulator.World) { w.Patch("DEBUG", "logging", "level") }, true},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newServer(t)
-			w.settle()
+			w.Settle()
 
-			was := w.hash()
+			was := w.Hash()
 			tc.change(w)
-			w.settle()
+			w.Settle()
 
-			if got := w.hash() != was; got != tc.want {
+			if got := w.Hash() != was; got != tc.want {
 				t.Errorf("%s\nf.RunFunction(...): want restart: %t, got: %t", tc.reason, tc.want, got)
 			}
 		})
@@ -985,10 +1013,263 @@ func TestNoRestart(t *testing.T) {
 // The response fed back as the observed state gives the same response.
 func TestIdempotent(t *testing.T) {
 	w := newServer(t)
-	w.settle()
+	w.Settle()
 
-	first, second := w.settle(), w.settle()
-	if diff := cmp.Diff(encoded(first), encoded(second)); diff != "" {
+	first, second := w.Settle(), w.Settle()
+	if diff := cmp.Diff(simulator.Encoded(first), simulator.Encoded(second)); diff != "" {
 		t.Errorf("f.RunFunction(...): -first, +second:\n%s", cmp.Diff(first, second, protocmp.Transform()))
+	}
+}
+
+// newNative returns a world with a native DittoServer at rest, and its Secrets.
+func newNative(t *testing.T, spec string) *simulator.World {
+	t.Helper()
+
+	w := simulator.New(t, served(), 1, simulator.Flavours[2])
+	w.SetSecret("jwt", simulator.SecretValues["jwt"][0])
+	w.Create(w.Flavour.XR)
+	w.Edit(protostructtest.FromYAML(t, spec))
+	w.Settle()
+
+	return w
+}
+
+// A server that somebody upgraded by hand must not go down again to the version of the
+// spec without a person.
+func TestNativeUpgradeByHand(t *testing.T) {
+	for _, rollout := range []string{"Automatic", "Manual"} {
+		w := newNative(t, `{version: 0.29.0, rollout: `+rollout+`, identity: {jwt: {secretRef: {name: jwt}}}}`)
+		w.SetImage("marmos91c/dittofs:v0.30.0")
+
+		if got := simulator.Condition(w.Settle(), "ConfigRolledOut"); !strings.HasPrefix(got, "FALSE/ApprovalRequired") {
+			t.Errorf("%s: want a hold, got: %s", rollout, got)
+		}
+
+		if got := manifest.ContainerImage(w.Live["statefulset"]); got != "marmos91c/dittofs:v0.30.0" {
+			t.Errorf("%s: the newer server goes down to %s", rollout, got)
+		}
+
+		w.Edit(protostructtest.FromYAML(t, `{version: 0.30.0, rollout: `+rollout+`, identity: {jwt: {secretRef: {name: jwt}}}}`))
+
+		if rollout == "Manual" {
+			w.Settle()
+			w.Annotate("dittofs.io/approve", w.Approval())
+		}
+
+		if got := simulator.Condition(w.Settle(), "ConfigRolledOut"); !strings.HasPrefix(got, "TRUE/") {
+			t.Errorf("%s: want no hold once the spec follows, got: %s", rollout, got)
+		}
+	}
+}
+
+// A webhook that has images come from a mirror changes what Crossplane owns. The image
+// that was asked for stays the one that is asked for: nothing restarts, and the platform's
+// policy is about that one.
+func TestNativeImageOfWebhook(t *testing.T) {
+	w := newNative(t, `{identity: {jwt: {secretRef: {name: jwt}}}}`)
+	w.Input = protostructtest.FromYAML(t, "{compose: Native, policy: {images: [marmos91c/dittofs]}}")
+
+	asked := manifest.ContainerImage(w.Live["statefulset"])
+	container := protostruct.Get(w.Live["statefulset"], "spec", "template", "spec", "containers").GetListValue().GetValues()[0].GetStructValue()
+	protostruct.Set(container, structpb.NewStringValue("mirror.example.org/"+asked), "image")
+
+	hash := manifest.TemplateHash(w.Live["statefulset"])
+	sts := w.Stable(t).GetDesired().GetResources()["statefulset"].GetResource()
+
+	if got := manifest.ContainerImage(sts); got != asked {
+		t.Errorf("want the image %s again, got: %s", asked, got)
+	}
+
+	if got := manifest.TemplateHash(sts); got != hash {
+		t.Errorf("want the pod template %s again, got: %s", hash, got)
+	}
+}
+
+// FuzzRunFunction sends requests that are no requests, and requests of which parts
+// are something else. Each is answered, with every condition, and without a panic.
+func FuzzRunFunction(f *testing.F) {
+	t := &testing.T{}
+	w := newServer(t)
+	f.Add(simulator.Encoded(w.Request(nil)))
+
+	w.Settle()
+	f.Add(simulator.Encoded(w.Request(nil)))
+	f.Add(simulator.Encoded(w.Request(map[string]*fnv1.ResourceSelector{
+		"secret/jwt":   {Match: &fnv1.ResourceSelector_MatchName{MatchName: "jwt"}, Namespace: new("storage")},
+		"secret/admin": {Match: &fnv1.ResourceSelector_MatchName{MatchName: "admin"}, Namespace: new("storage")},
+	})))
+	f.Add([]byte{})
+
+	for _, spec := range simulator.Specs {
+		w.Edit(protostructtest.FromYAML(t, spec))
+		f.Add(simulator.Encoded(w.Request(nil)))
+	}
+
+	// Wrong types everywhere.
+	for _, v := range []*structpb.Value{
+		structpb.NewNullValue(), structpb.NewStringValue("text"), structpb.NewNumberValue(-1), structpb.NewBoolValue(true),
+		structpb.NewListValue(&structpb.ListValue{}), structpb.NewStructValue(&structpb.Struct{}),
+		{},
+	} {
+		for _, top := range []string{"spec", "metadata", "status", "apiVersion"} {
+			req := proto.CloneOf(w.Request(nil))
+			req.GetObserved().GetComposite().GetResource().Fields[top] = v
+			f.Add(simulator.Encoded(req))
+
+			req = proto.CloneOf(w.Request(nil))
+			req.GetObserved().GetResources()["statefulset"].GetResource().Fields[top] = v
+			f.Add(simulator.Encoded(req))
+		}
+	}
+
+	fn := newFunction()
+
+	f.Fuzz(func(t *testing.T, b []byte) {
+		req := &fnv1.RunFunctionRequest{}
+		if err := proto.Unmarshal(b, req); err != nil {
+			t.Skip("no request")
+		}
+
+		rsp, err := fn.RunFunction(t.Context(), req)
+		if err != nil {
+			t.Fatalf("f.RunFunction(...): %v", err)
+		}
+
+		if err := simulator.CheckConditions(rsp); err != nil {
+			t.Fatalf("f.RunFunction(...): %v", err)
+		}
+
+		for _, r := range rsp.GetResults() {
+			if r.GetReason() == report.ReasonPanic {
+				t.Fatal("f.RunFunction(...): panics")
+			}
+		}
+
+		if _, err := proto.Marshal(rsp); err != nil {
+			t.Fatalf("f.RunFunction(...): the response cannot be sent: %v", err)
+		}
+	})
+}
+
+// atRest returns the request of a server that runs, and that nobody changes.
+func atRest(b *testing.B, f simulator.Flavour) *fnv1.RunFunctionRequest {
+	b.Helper()
+
+	w := simulator.NewServer(b, served(), f)
+
+	return w.Request(w.Settle().GetRequirements().GetResources())
+}
+
+// A call without what gRPC costs: see test/bench for that.
+func BenchmarkRunFunction(b *testing.B) {
+	// Claims make no difference.
+	for _, f := range simulator.Flavours {
+		if f.XR != simulator.Namespaced.XR {
+			continue
+		}
+
+		b.Run(f.Name, func(b *testing.B) {
+			fn, in := newFunction(), mem.BufferSlice{mem.SliceBuffer(simulator.Encoded(atRest(b, f)))}
+
+			b.ReportAllocs()
+
+			for b.Loop() {
+				req := &fnv1.RunFunctionRequest{}
+				if err := codec().Unmarshal(in, req); err != nil {
+					b.Fatal(err)
+				}
+
+				rsp, err := fn.RunFunction(b.Context(), req)
+				if err != nil || report.IsFatal(rsp) {
+					b.Fatal(err, rsp.GetResults())
+				}
+
+				if _, err := codec().Marshal(rsp); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// The steps of fn.go, each with what those before it return.
+func BenchmarkSteps(b *testing.B) {
+	req := atRest(b, simulator.Namespaced)
+	xr := req.GetObserved().GetComposite().GetResource()
+
+	srv, errs := composite.Decode(xr, req.GetInput())
+	found, errRead := observed.Read(req.GetObserved().GetResources())
+	resources, predecessors, errPredecessor := observed.WithPredecessor(xr, found, req.GetRequiredResources())
+	secrets := secret.Resolve(srv, req.GetRequiredResources())
+
+	config, errConfig := dittofs.Config(srv.Settings(), srv.Release)
+	digests := digest.For(srv, secrets)
+
+	in := manifest.PodInputs{
+		Config: config, ConfigHash: digests.Of(config), AdminPasswordIsHash: secrets.AdminPasswordIsHash,
+		Image: manifest.Image(srv, resources), Claims: manifest.ClaimNames(resources.Asked(manifest.StatefulSet)),
+	}
+	pod, errPod := manifest.Pod(srv, in)
+	parts := manifest.Inputs{Config: config, Pod: pod}
+
+	desired, errBuild := manifest.Build(srv, parts)
+	facts := guard.Read(srv, desired, resources, predecessors, secrets.State)
+	decision := guard.Decide(facts)
+	manifests := guard.Apply(decision, desired, resources, digests)
+
+	for _, err := range []error{errs.ToAggregate(), errRead, errPredecessor, errConfig, errPod, errBuild} {
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+
+	if decision.Rollout != guard.RolledOut {
+		b.Fatalf("guard.Decide(...): %s", decision.Rollout)
+	}
+
+	state := func() *fnv1.State {
+		return &fnv1.State{Composite: &fnv1.Resource{}, Resources: map[string]*fnv1.Resource{}}
+	}
+
+	steps := []struct {
+		name string
+		run  func() error
+	}{
+		{"composite.Decode", func() error { _, errs := composite.Decode(xr, req.GetInput()); return errs.ToAggregate() }},
+		{"observed.Read", func() error { _, err := observed.Read(req.GetObserved().GetResources()); return err }},
+		{"manifest.Pod", func() error { _, err := manifest.Pod(srv, in); return err }},
+		{"policy.Check", func() error { return policy.Check(srv, pod).ToAggregate() }},
+		{"secret.Resolve", func() error { secret.Resolve(srv, req.GetRequiredResources()); return nil }},
+		{"dittofs.Config", func() error { _, err := dittofs.Config(srv.Settings(), srv.Release); return err }},
+		{"digest.Of", func() error { digest.For(srv, secrets).Of(config); return nil }},
+		{"manifest.Build", func() error { _, err := manifest.Build(srv, parts); return err }},
+		{"guard.Read", func() error { guard.Read(srv, desired, resources, predecessors, secrets.State); return nil }},
+		{"guard.Decide", func() error { guard.Decide(facts); return nil }},
+		{"guard.Apply", func() error { guard.Apply(decision, desired, resources, digests); return nil }},
+		{"compose.Resources", func() error { return compose.Resources(state(), srv, manifests, resources, false) }},
+		{"report", func() error {
+			rsp := &fnv1.RunFunctionResponse{}
+			report.Valid(rsp)
+			report.Secrets(rsp, secrets)
+			report.Rollout(rsp, decision)
+			report.Storage(rsp, decision)
+			report.Apply(rsp, xr, manifests, resources)
+			report.Warn(rsp, append(srv.Warnings(), manifest.Warnings(srv, in)...))
+			report.Transitions(rsp, xr)
+
+			return report.Status(state(), xr, srv, manifests, resources)
+		}},
+	}
+
+	for _, s := range steps {
+		b.Run(s.name, func(b *testing.B) {
+			b.ReportAllocs()
+
+			for b.Loop() {
+				if err := s.run(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -12,19 +12,8 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
+	"github.com/dittofs/function-dittoserver/test/simulator"
 )
-
-// approval returns the value of the annotation that a ConfigRolledOut condition
-// asks for.
-func approval(message string) string {
-	_, value, _ := strings.Cut(message, "dittofs.io/approve=")
-	return value
-}
-
-func (w *world) annotate(key, value string) {
-	protostruct.Set(w.xr, structpb.NewStringValue(value), "metadata", "annotations", key)
-	w.changes++
-}
 
 func image(template *structpb.Struct) string {
 	c := protostruct.Get(template, "spec", "containers").GetListValue().GetValues()[0].GetStructValue()
@@ -34,11 +23,11 @@ func image(template *structpb.Struct) string {
 // The ConfigMap goes first, and the pod template follows once it is live.
 func TestConfigBeforePods(t *testing.T) {
 	w := newServer(t)
-	w.settle()
+	w.Settle()
 
-	was, config := w.running(), w.config()
-	w.patch("DEBUG", "logging", "level")
-	w.patch("0", "replicas")
+	was, config := w.Template(), w.Config()
+	w.Patch("DEBUG", "logging", "level")
+	w.Patch("0", "replicas")
 
 	steps := []struct {
 		reason     string
@@ -49,26 +38,26 @@ func TestConfigBeforePods(t *testing.T) {
 	}{
 		{"The ConfigMap is asked for; replicas follow, the template does not.", func() {}, true, false, "FALSE/ConfigMapNotReady: The pod template waits until the ConfigMap holds the new configuration"},
 		{"It is asked for but not live.", func() {}, true, false, "FALSE/ConfigMapNotReady: The pod template waits until the ConfigMap holds the new configuration"},
-		{"It is live.", func() { w.provide("configmap") }, true, true, "TRUE/RolledOut: The pod template is what the spec asks for"},
+		{"It is live.", func() { w.Provide("configmap") }, true, true, "TRUE/RolledOut: The pod template is what the spec asks for"},
 	}
 
 	for _, s := range steps {
 		s.do()
 
-		rsp := w.reconcile(10)
-		if diff := cmp.Diff(s.want, condition(rsp, "ConfigRolledOut")); diff != "" {
+		rsp := w.Reconcile(10)
+		if diff := cmp.Diff(s.want, simulator.Condition(rsp, "ConfigRolledOut")); diff != "" {
 			t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", s.reason, diff)
 		}
 
-		if got := w.config() != config; got != s.wantConfig {
+		if got := w.Config() != config; got != s.wantConfig {
 			t.Errorf("%s\nf.RunFunction(...): want configuration moved: %t, got: %t", s.reason, s.wantConfig, got)
 		}
 
-		if got := cmp.Diff(was.AsMap(), w.running().AsMap()) != ""; got != s.wantMoved {
+		if got := cmp.Diff(was.AsMap(), w.Template().AsMap()) != ""; got != s.wantMoved {
 			t.Errorf("%s\nf.RunFunction(...): want template moved: %t, got: %t", s.reason, s.wantMoved, got)
 		}
 
-		if got := protostruct.Get(w.objects["statefulset"], "spec", "forProvider", "manifest", "spec", "replicas").GetNumberValue(); got != 0 {
+		if got := protostruct.Get(w.Composed["statefulset"], "spec", "forProvider", "manifest", "spec", "replicas").GetNumberValue(); got != 0 {
 			t.Errorf("%s\nf.RunFunction(...): want 0 replicas, got: %v", s.reason, got)
 		}
 	}
@@ -77,30 +66,30 @@ func TestConfigBeforePods(t *testing.T) {
 // While a pod template is on its way, the configuration that it covers stays.
 func TestRolloutInProgress(t *testing.T) {
 	w := newServer(t)
-	w.settle()
+	w.Settle()
 
-	w.patch("DEBUG", "logging", "level")
-	w.reconcile(10)
-	w.provide("configmap")
-	w.reconcile(10)
+	w.Patch("DEBUG", "logging", "level")
+	w.Reconcile(10)
+	w.Provide("configmap")
+	w.Reconcile(10)
 
-	covered := w.config()
+	covered := w.Config()
 
-	w.patch("WARN", "logging", "level")
+	w.Patch("WARN", "logging", "level")
 
-	rsp := w.reconcile(10)
-	if diff := cmp.Diff("FALSE/RolloutInProgress: The running server keeps its configuration and pod template until the StatefulSet has the last pod template", condition(rsp, "ConfigRolledOut")); diff != "" {
+	rsp := w.Reconcile(10)
+	if diff := cmp.Diff("FALSE/RolloutInProgress: The running server keeps its configuration and pod template until the StatefulSet has the last pod template", simulator.Condition(rsp, "ConfigRolledOut")); diff != "" {
 		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
 	}
 
-	if w.config() != covered {
+	if w.Config() != covered {
 		t.Error("f.RunFunction(...): the configuration moves away under a pod template that is on its way")
 	}
 
-	w.settle()
+	w.Settle()
 
-	if !strings.Contains(w.config(), "level: WARN") {
-		t.Errorf("f.RunFunction(...): want level WARN in the end, got:\n%s", w.config())
+	if !strings.Contains(w.Config(), "level: WARN") {
+		t.Errorf("f.RunFunction(...): want level WARN in the end, got:\n%s", w.Config())
 	}
 }
 
@@ -108,72 +97,72 @@ func TestRolloutInProgress(t *testing.T) {
 // its configuration differs.
 func TestRefusedTemplate(t *testing.T) {
 	w := newServer(t)
-	w.settle()
+	w.Settle()
 
-	w.refused = true
-	w.patch("DEBUG", "logging", "level")
-	w.reconcile(10)
-	w.provide("configmap")
-	w.reconcile(10)
-	w.provide("statefulset")
+	w.Refused = true
+	w.Patch("DEBUG", "logging", "level")
+	w.Reconcile(10)
+	w.Provide("configmap")
+	w.Reconcile(10)
+	w.Provide("statefulset")
 
-	bad := w.hash()
+	bad := w.Hash()
 
-	w.patch("WARN", "logging", "level")
-	w.reconcile(10)
+	w.Patch("WARN", "logging", "level")
+	w.Reconcile(10)
 
-	if w.hash() == bad {
+	if w.Hash() == bad {
 		t.Fatal("f.RunFunction(...): a pod template that cannot be applied stays")
 	}
 
-	if !strings.Contains(w.config(), "level: DEBUG") {
-		t.Errorf("f.RunFunction(...): want the configuration that the template covers, got:\n%s", w.config())
+	if !strings.Contains(w.Config(), "level: DEBUG") {
+		t.Errorf("f.RunFunction(...): want the configuration that the template covers, got:\n%s", w.Config())
 	}
 
-	w.refused = false
-	w.settle()
+	w.Refused = false
+	w.Settle()
 
-	if !strings.Contains(w.config(), "level: WARN") {
-		t.Errorf("f.RunFunction(...): want level WARN in the end, got:\n%s", w.config())
+	if !strings.Contains(w.Config(), "level: WARN") {
+		t.Errorf("f.RunFunction(...): want level WARN in the end, got:\n%s", w.Config())
 	}
 }
 
 // A ConfigMap that is gone comes back before the template moves.
 func TestConfigMapGone(t *testing.T) {
 	w := newServer(t)
-	w.settle()
+	w.Settle()
 
-	was := w.hash()
+	was := w.Hash()
 
-	delete(w.objects, "configmap")
-	delete(w.live, "configmap")
-	w.setSecret("jwt", secretValues["jwt"][1])
+	delete(w.Composed, "configmap")
+	delete(w.Live, "configmap")
+	w.SetSecret("jwt", simulator.SecretValues["jwt"][1])
 
-	rsp := w.reconcile(10)
-	if diff := cmp.Diff("FALSE/ConfigMapNotReady: The pod template waits until the ConfigMap holds the new configuration", condition(rsp, "ConfigRolledOut")); diff != "" {
+	rsp := w.Reconcile(10)
+	if diff := cmp.Diff("FALSE/ConfigMapNotReady: The pod template waits until the ConfigMap holds the new configuration", simulator.Condition(rsp, "ConfigRolledOut")); diff != "" {
 		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
 	}
 
-	if w.hash() != was {
+	if w.Hash() != was {
 		t.Error("f.RunFunction(...): the template moves without a ConfigMap")
 	}
 
-	w.settle()
+	w.Settle()
 
-	if w.hash() == was {
+	if w.Hash() == was {
 		t.Error("f.RunFunction(...): the template never moves")
 	}
 
 	// Held, it comes back as it runs, not as the spec asks for.
-	config := w.config()
+	config := w.Config()
 
-	delete(w.objects, "configmap")
-	delete(w.live, "configmap")
-	delete(w.secrets, "jwt")
-	w.patch("DEBUG", "logging", "level")
-	w.reconcile(10)
+	delete(w.Composed, "configmap")
+	delete(w.Live, "configmap")
+	delete(w.Secrets, "jwt")
+	w.Patch("DEBUG", "logging", "level")
+	w.Reconcile(10)
 
-	if diff := cmp.Diff(config, w.config()); diff != "" {
+	if diff := cmp.Diff(config, w.Config()); diff != "" {
 		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
 	}
 }
@@ -184,63 +173,63 @@ func TestApproval(t *testing.T) {
 
 	cases := map[string]struct {
 		reason string
-		start  func(w *world)
-		change func(w *world)
+		start  func(w *simulator.World)
+		change func(w *simulator.World)
 		want   string
 	}{
 		"Downgrade": {
 			reason: "An older release may not read the database of a newer one.",
-			change: func(w *world) { w.patch("0.28.1", "version") },
+			change: func(w *simulator.World) { w.Patch("0.28.1", "version") },
 			want:   hold + "(the version goes down from 0.29.0 to 0.28.1)",
 		},
 		"DowngradeByImage": {
 			reason: "The tag of an image is a version too.",
-			change: func(w *world) {
-				w.patch("", "version")
-				w.patch("registry.example.org/dittofs:v0.28.1", "image")
+			change: func(w *simulator.World) {
+				w.Patch("", "version")
+				w.Patch("registry.example.org/dittofs:v0.28.1", "image")
 			},
 			want: hold + "(the version goes down from 0.29.0 to 0.28.1)",
 		},
 		"SQLitePath": {
 			reason: "The server would start on an empty database.",
-			change: func(w *world) { w.patch("/data/metadata/other.db", "database", "sqlite", "path") },
+			change: func(w *simulator.World) { w.Patch("/data/metadata/other.db", "database", "sqlite", "path") },
 			want:   hold + "(the database changes from sqlite /data/controlplane/controlplane.db to sqlite /data/metadata/other.db)",
 		},
 		"DatabaseType": {
 			reason: "The server would start on an empty database.",
-			change: func(w *world) { w.patch("{secretRef: {name: db}}", "database", "postgres") },
+			change: func(w *simulator.World) { w.Patch("{secretRef: {name: db}}", "database", "postgres") },
 			want:   hold + "(the database changes from sqlite /data/controlplane/controlplane.db to postgres db/host db/port db/database)",
 		},
 		"DatabaseSecret": {
 			reason: "Another Secret is another database.",
-			start:  func(w *world) { w.patch("{secretRef: {name: db}}", "database", "postgres") },
-			change: func(w *world) {
-				w.setSecret("db2", secretValues["db"][0])
-				w.patch("{secretRef: {name: db2}}", "database", "postgres")
+			start:  func(w *simulator.World) { w.Patch("{secretRef: {name: db}}", "database", "postgres") },
+			change: func(w *simulator.World) {
+				w.SetSecret("db2", simulator.SecretValues["db"][0])
+				w.Patch("{secretRef: {name: db2}}", "database", "postgres")
 			},
 			want: hold + "(the database changes from postgres db/host db/port db/database to postgres db2/host db2/port db2/database)",
 		},
 		"Manual": {
 			reason: "Under rollout Manual every restart waits.",
-			start:  func(w *world) { w.patch("Manual", "rollout") },
-			change: func(w *world) { w.setSecret("jwt", secretValues["jwt"][1]) },
+			start:  func(w *simulator.World) { w.Patch("Manual", "rollout") },
+			change: func(w *simulator.World) { w.SetSecret("jwt", simulator.SecretValues["jwt"][1]) },
 			want:   hold + "(spec.rollout is Manual)",
 		},
 		"ManualConfig": {
 			reason: "Under rollout Manual the configuration waits too.",
-			start:  func(w *world) { w.patch("Manual", "rollout") },
-			change: func(w *world) { w.patch("DEBUG", "logging", "level") },
+			start:  func(w *simulator.World) { w.Patch("Manual", "rollout") },
+			change: func(w *simulator.World) { w.Patch("DEBUG", "logging", "level") },
 			want:   hold + "(spec.rollout is Manual)",
 		},
 		"ManualTemplate": {
 			reason: "A restart with the same digest waits too, and an old approval of that digest does not count.",
-			start: func(w *world) {
-				w.input = mustStruct(w.t, map[string]any{"configHash": map[string]any{"generation": "None"}})
-				w.patch("Manual", "rollout")
-				w.settle()
-				w.annotate("dittofs.io/approve", w.hash())
+			start: func(w *simulator.World) {
+				w.Input = protostructtest.FromMap(w.T, map[string]any{"configHash": map[string]any{"generation": "None"}})
+				w.Patch("Manual", "rollout")
+				w.Settle()
+				w.Annotate("dittofs.io/approve", w.Hash())
 			},
-			change: func(w *world) { w.patch("{a: b}", "podLabels") },
+			change: func(w *simulator.World) { w.Patch("{a: b}", "podLabels") },
 			want:   hold + "(spec.rollout is Manual)",
 		},
 	}
@@ -252,35 +241,35 @@ func TestApproval(t *testing.T) {
 				tc.start(w)
 			}
 
-			w.settle()
+			w.Settle()
 
-			was, config := w.running(), w.config()
+			was, config := w.Template(), w.Config()
 			tc.change(w)
 
 			for _, wrong := range []string{"", "true", strings.Repeat("0", 64), protostruct.Get(was, "metadata", "annotations", "dittofs.io/config-hash").GetStringValue()} {
 				if wrong != "" {
-					w.annotate("dittofs.io/approve", wrong)
+					w.Annotate("dittofs.io/approve", wrong)
 				}
 
-				rsp := w.settle()
-				got, _, _ := strings.Cut(condition(rsp, "ConfigRolledOut"), ": annotate")
+				rsp := w.Settle()
+				got, _, _ := strings.Cut(simulator.Condition(rsp, "ConfigRolledOut"), ": annotate")
 
 				if diff := cmp.Diff(tc.want, got); diff != "" {
 					t.Fatalf("%s\nf.RunFunction(...): with approval %q: -want, +got:\n%s", tc.reason, wrong, diff)
 				}
 
-				if cmp.Diff(was.AsMap(), w.running().AsMap()) != "" || w.config() != config {
+				if cmp.Diff(was.AsMap(), w.Template().AsMap()) != "" || w.Config() != config {
 					t.Fatalf("%s\nf.RunFunction(...): with approval %q: the server moves", tc.reason, wrong)
 				}
 			}
 
-			w.annotate("dittofs.io/approve", approval(messageOf(w.xr, "ConfigRolledOut")))
+			w.Annotate("dittofs.io/approve", w.Approval())
 
-			if diff := cmp.Diff("TRUE/RolledOut: The pod template is what the spec asks for", condition(w.settle(), "ConfigRolledOut")); diff != "" {
+			if diff := cmp.Diff("TRUE/RolledOut: The pod template is what the spec asks for", simulator.Condition(w.Settle(), "ConfigRolledOut")); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
 			}
 
-			if cmp.Diff(was.AsMap(), w.running().AsMap()) == "" {
+			if cmp.Diff(was.AsMap(), w.Template().AsMap()) == "" {
 				t.Errorf("%s\nf.RunFunction(...): the approved change never comes", tc.reason)
 			}
 		})
@@ -290,19 +279,19 @@ func TestApproval(t *testing.T) {
 // Going back to what runs needs nobody's approval.
 func TestRevert(t *testing.T) {
 	w := newServer(t)
-	w.settle()
+	w.Settle()
 
-	was := w.hash()
+	was := w.Hash()
 
-	w.patch("0.28.0", "version")
-	w.settle()
-	w.patch("0.29.0", "version")
+	w.Patch("0.28.0", "version")
+	w.Settle()
+	w.Patch("0.29.0", "version")
 
-	if diff := cmp.Diff("TRUE/RolledOut: The pod template is what the spec asks for", condition(w.settle(), "ConfigRolledOut")); diff != "" {
+	if diff := cmp.Diff("TRUE/RolledOut: The pod template is what the spec asks for", simulator.Condition(w.Settle(), "ConfigRolledOut")); diff != "" {
 		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
 	}
 
-	if w.hash() != was {
+	if w.Hash() != was {
 		t.Error("f.RunFunction(...): the server restarts")
 	}
 }
@@ -311,13 +300,13 @@ func TestRevert(t *testing.T) {
 // works.
 func TestGrowStorage(t *testing.T) {
 	w := newServer(t)
-	w.patch("0.27.0", "version")
-	w.settle()
-	w.patch("", "version")
-	w.settle()
+	w.Patch("0.27.0", "version")
+	w.Settle()
+	w.Patch("", "version")
+	w.Settle()
 
-	w.patch("{metadataSize: 20Gi, contentSize: 1Gi, storageClassName: fast}", "storage")
-	w.patch("DEBUG", "logging", "level")
+	w.Patch("{metadataSize: 20Gi, contentSize: 1Gi, storageClassName: fast}", "storage")
+	w.Patch("DEBUG", "logging", "level")
 
 	want := `FALSE/Frozen: Kubernetes cannot change some of a running server, which keeps it: ` +
 		`volume claim controlplane has the default storage class instead of the storage class "fast" (an existing PersistentVolumeClaim keeps its class); ` +
@@ -327,19 +316,19 @@ func TestGrowStorage(t *testing.T) {
 		`volume claim cache of 5Gi is missing, and nothing is mounted in its place. ` +
 		`For volume claims: stop the server (spec.replicas: 0), wait for the phase Stopped and for this condition to be True, and start it again: the StatefulSet is created anew, and the data stay`
 
-	rsp := w.settle()
-	if diff := cmp.Diff(want, condition(rsp, "StorageUpToDate")); diff != "" {
+	rsp := w.Settle()
+	if diff := cmp.Diff(want, simulator.Condition(rsp, "StorageUpToDate")); diff != "" {
 		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
 	}
 
-	if !strings.Contains(w.config(), "level: DEBUG") || protostruct.Get(w.running(), "metadata", "annotations", "dittofs.io/config").GetStringValue() != w.config() {
+	if !strings.Contains(w.Config(), "level: DEBUG") || protostruct.Get(w.Template(), "metadata", "annotations", "dittofs.io/config").GetStringValue() != w.Config() {
 		t.Error("f.RunFunction(...): the rest of the change does not go through")
 	}
 
-	w.patch("0", "replicas")
+	w.Patch("0", "replicas")
 
-	rsp = w.settle()
-	if diff := cmp.Diff("TRUE/UpToDate: The volume claims are what the spec asks for", condition(rsp, "StorageUpToDate")); diff != "" {
+	rsp = w.Settle()
+	if diff := cmp.Diff("TRUE/UpToDate: The volume claims are what the spec asks for", simulator.Condition(rsp, "StorageUpToDate")); diff != "" {
 		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
 	}
 
@@ -347,15 +336,15 @@ func TestGrowStorage(t *testing.T) {
 		t.Errorf("f.RunFunction(...): want phase Stopped, got: %s", got)
 	}
 
-	w.patch("1", "replicas")
-	w.settle()
+	w.Patch("1", "replicas")
+	w.Settle()
 
-	claims := protostruct.Get(w.live["statefulset"], "spec", "volumeClaimTemplates").GetListValue()
+	claims := protostruct.Get(w.Live["statefulset"], "spec", "volumeClaimTemplates").GetListValue()
 	if got := len(claims.GetValues()); got != 4 {
 		t.Errorf("f.RunFunction(...): want 4 claims, got: %d", got)
 	}
 
-	if got := image(w.running()); got != "marmos91c/dittofs:v0.27.0" {
+	if got := image(w.Template()); got != "marmos91c/dittofs:v0.27.0" {
 		t.Errorf("f.RunFunction(...): want the image that ran, got: %s", got)
 	}
 }
@@ -363,12 +352,12 @@ func TestGrowStorage(t *testing.T) {
 // While a stopped StatefulSet is created anew, the user is told.
 func TestRecreating(t *testing.T) {
 	w := newServer(t)
-	w.patch("0", "replicas")
-	w.settle()
-	w.patch("{metadataSize: 20Gi}", "storage")
+	w.Patch("0", "replicas")
+	w.Settle()
+	w.Patch("{metadataSize: 20Gi}", "storage")
 
-	rsp := w.reconcile(10)
-	if diff := cmp.Diff("FALSE/Recreating: The stopped StatefulSet is deleted, and created anew with the volume claims that the spec asks for", condition(rsp, "ConfigRolledOut")); diff != "" {
+	rsp := w.Reconcile(10)
+	if diff := cmp.Diff("FALSE/Recreating: The stopped StatefulSet is deleted, and created anew with the volume claims that the spec asks for", simulator.Condition(rsp, "ConfigRolledOut")); diff != "" {
 		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
 	}
 
@@ -380,19 +369,19 @@ func TestRecreating(t *testing.T) {
 // An Object that could not be found again is not left out: it gets its labels first.
 func TestRecreatingWithoutLabels(t *testing.T) {
 	w := newServer(t)
-	w.patch("0", "replicas")
-	w.settle()
-	w.patch("{metadataSize: 20Gi}", "storage")
-	protostruct.Set(w.objects["statefulset"], structpb.NewStructValue(&structpb.Struct{}), "metadata", "labels")
+	w.Patch("0", "replicas")
+	w.Settle()
+	w.Patch("{metadataSize: 20Gi}", "storage")
+	protostruct.Set(w.Composed["statefulset"], structpb.NewStructValue(&structpb.Struct{}), "metadata", "labels")
 
 	for _, want := range []string{"TRUE/RolledOut", "FALSE/Recreating"} {
-		if got := condition(w.reconcile(10), "ConfigRolledOut"); !strings.HasPrefix(got, want) {
+		if got := simulator.Condition(w.Reconcile(10), "ConfigRolledOut"); !strings.HasPrefix(got, want) {
 			t.Errorf("f.RunFunction(...): want %s, got: %s", want, got)
 		}
 
-		w.provide("statefulset")
-		w.control()
-		w.provide("statefulset")
+		w.Provide("statefulset")
+		w.Control()
+		w.Provide("statefulset")
 	}
 }
 
@@ -450,14 +439,14 @@ func TestPredecessor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			// What would run is a newer release than the spec asks for.
 			newer := newServer(t)
-			newer.patch("0.30.0", "version")
+			newer.Patch("0.30.0", "version")
 
-			object := newer.call().GetDesired().GetResources()["statefulset"].GetResource()
+			object := newer.Call().GetDesired().GetResources()["statefulset"].GetResource()
 
 			w := newServer(t)
-			protostruct.Set(w.xr, structpb.NewStringValue("own"), "metadata", "uid")
+			protostruct.Set(w.XR, structpb.NewStringValue("own"), "metadata", "uid")
 
-			req := w.request(w.call().GetRequirements().GetResources())
+			req := w.Request(w.Call().GetRequirements().GetResources())
 
 			switch {
 			case !tc.fetched:
@@ -467,12 +456,12 @@ func TestPredecessor(t *testing.T) {
 				req.RequiredResources["running/statefulset"] = &fnv1.Resources{Items: []*fnv1.Resource{{Resource: object}}}
 			}
 
-			rsp, err := w.fn.RunFunction(t.Context(), req)
+			rsp, err := w.Function.RunFunction(t.Context(), req)
 			if err != nil {
 				t.Fatal(err)
 			}
 
-			if got := condition(rsp, "ConfigRolledOut"); !strings.HasPrefix(got, tc.want) {
+			if got := simulator.Condition(rsp, "ConfigRolledOut"); !strings.HasPrefix(got, tc.want) {
 				t.Errorf("%s\nf.RunFunction(...): want %s, got: %s", tc.reason, tc.want, got)
 			}
 
@@ -495,10 +484,10 @@ func TestPredecessor(t *testing.T) {
 // Other spellings of the same claims are the same claims.
 func TestSameStorage(t *testing.T) {
 	w := newServer(t)
-	w.settle()
-	w.patch("{metadataSize: 10240Mi, controlPlaneSize: 1024Mi}", "storage")
+	w.Settle()
+	w.Patch("{metadataSize: 10240Mi, controlPlaneSize: 1024Mi}", "storage")
 
-	if diff := cmp.Diff("TRUE/UpToDate: The volume claims are what the spec asks for", condition(w.settle(), "StorageUpToDate")); diff != "" {
+	if diff := cmp.Diff("TRUE/UpToDate: The volume claims are what the spec asks for", simulator.Condition(w.Settle(), "StorageUpToDate")); diff != "" {
 		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
 	}
 }
@@ -509,34 +498,34 @@ func TestStorageMissing(t *testing.T) {
 
 	cases := map[string]struct {
 		reason string
-		change func(w *world)
+		change func(w *simulator.World)
 		want   string
 	}{
 		"Log": {
 			reason: "The log would be on a volume that is not there.",
-			change: func(w *world) {
-				w.patch("1Gi", "storage", "contentSize")
-				w.patch("/data/content/log", "logging", "output")
+			change: func(w *simulator.World) {
+				w.Patch("1Gi", "storage", "contentSize")
+				w.Patch("/data/content/log", "logging", "output")
 			},
 			want: want,
 		},
 		"TemporaryLog": {
 			reason: "A log below /tmp needs no claim.",
-			change: func(w *world) { w.patch("/tmp/log", "logging", "output") },
+			change: func(w *simulator.World) { w.Patch("/tmp/log", "logging", "output") },
 			want:   "TRUE/RolledOut: The pod template is what the spec asks for",
 		},
 		"Cache": {
 			reason: "A release with a cache needs its claim.",
-			change: func(w *world) {
-				w.patch("0.8.0", "version")
-				w.settle()
-				w.annotate("dittofs.io/approve", approval(messageOf(w.xr, "ConfigRolledOut")))
+			change: func(w *simulator.World) {
+				w.Patch("0.8.0", "version")
+				w.Settle()
+				w.Annotate("dittofs.io/approve", w.Approval())
 			},
 			want: want,
 		},
 		"NoVersion": {
 			reason: "The release that runs has no cache, whatever the configuration says.",
-			change: func(w *world) { w.patch("", "version") },
+			change: func(w *simulator.World) { w.Patch("", "version") },
 			want:   "TRUE/RolledOut: The pod template is what the spec asks for",
 		},
 	}
@@ -544,10 +533,10 @@ func TestStorageMissing(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newServer(t)
-			w.settle()
+			w.Settle()
 			tc.change(w)
 
-			if diff := cmp.Diff(tc.want, condition(w.settle(), "ConfigRolledOut")); diff != "" {
+			if diff := cmp.Diff(tc.want, simulator.Condition(w.Settle(), "ConfigRolledOut")); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
@@ -557,24 +546,24 @@ func TestStorageMissing(t *testing.T) {
 // A load balancer's class cannot change while the Service is one.
 func TestLoadBalancerClass(t *testing.T) {
 	w := newServer(t)
-	w.settle()
-	w.patch("example.org/internal", "service", "file", "loadBalancerClass")
+	w.Settle()
+	w.Patch("example.org/internal", "service", "file", "loadBalancerClass")
 
 	want := `FALSE/Frozen: Kubernetes cannot change some of a running server, which keeps it: ` +
 		`load balancer class of service-file is "" instead of "example.org/internal" (give the Service the type ClusterIP until the condition Applied is True, and then LoadBalancer again). ` +
 		`For volume claims: stop the server (spec.replicas: 0), wait for the phase Stopped and for this condition to be True, and start it again: the StatefulSet is created anew, and the data stay`
 
-	rsp := w.settle()
-	if diff := cmp.Diff(want, condition(rsp, "StorageUpToDate")); diff != "" {
+	rsp := w.Settle()
+	if diff := cmp.Diff(want, simulator.Condition(rsp, "StorageUpToDate")); diff != "" {
 		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
 	}
 
-	w.patch("{type: ClusterIP}", "service", "file")
-	w.settle()
-	w.patch("{type: LoadBalancer, loadBalancerClass: example.org/internal}", "service", "file")
+	w.Patch("{type: ClusterIP}", "service", "file")
+	w.Settle()
+	w.Patch("{type: LoadBalancer, loadBalancerClass: example.org/internal}", "service", "file")
 
-	rsp = w.settle()
-	if diff := cmp.Diff("TRUE/UpToDate: The volume claims are what the spec asks for", condition(rsp, "StorageUpToDate")); diff != "" {
+	rsp = w.Settle()
+	if diff := cmp.Diff("TRUE/UpToDate: The volume claims are what the spec asks for", simulator.Condition(rsp, "StorageUpToDate")); diff != "" {
 		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
 	}
 }
@@ -582,24 +571,24 @@ func TestLoadBalancerClass(t *testing.T) {
 // Without a version and an image a server keeps the image that it runs.
 func TestKeepsImage(t *testing.T) {
 	w := newServer(t)
-	w.patch("0.27.0", "version")
-	w.settle()
-	w.patch("", "version")
+	w.Patch("0.27.0", "version")
+	w.Settle()
+	w.Patch("", "version")
 
-	if diff := cmp.Diff("TRUE/RolledOut: The pod template is what the spec asks for", condition(w.settle(), "ConfigRolledOut")); diff != "" {
+	if diff := cmp.Diff("TRUE/RolledOut: The pod template is what the spec asks for", simulator.Condition(w.Settle(), "ConfigRolledOut")); diff != "" {
 		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
 	}
 
-	if got := image(w.running()); got != "marmos91c/dittofs:v0.27.0" {
+	if got := image(w.Template()); got != "marmos91c/dittofs:v0.27.0" {
 		t.Errorf("f.RunFunction(...): want the image that runs, got: %s", got)
 	}
 
 	// Also without its ConfigMap.
-	delete(w.objects, "configmap")
-	delete(w.live, "configmap")
-	w.settle()
+	delete(w.Composed, "configmap")
+	delete(w.Live, "configmap")
+	w.Settle()
 
-	if got := image(w.running()); got != "marmos91c/dittofs:v0.27.0" {
+	if got := image(w.Template()); got != "marmos91c/dittofs:v0.27.0" {
 		t.Errorf("f.RunFunction(...): want the image that runs, got: %s", got)
 	}
 }
@@ -608,20 +597,20 @@ func TestKeepsImage(t *testing.T) {
 func TestApprovalOfAnotherChange(t *testing.T) {
 	cases := map[string]struct {
 		reason string
-		first  func(w *world)
-		second func(w *world)
+		first  func(w *simulator.World)
+		second func(w *simulator.World)
 	}{
 		"OtherVersion": {
 			reason: "Without a generation the rollout digest is the same for both.",
-			first:  func(w *world) { w.patch("0.28.1", "version") },
-			second: func(w *world) { w.patch("0.20.0", "version") },
+			first:  func(w *simulator.World) { w.Patch("0.28.1", "version") },
+			second: func(w *simulator.World) { w.Patch("0.20.0", "version") },
 		},
 		"OtherSecret": {
 			reason: "Without a generation the rollout digest is the same for both.",
-			first:  func(w *world) { w.patch("{secretRef: {name: db}}", "database", "postgres") },
-			second: func(w *world) {
-				w.setSecret("db2", secretValues["db"][0])
-				w.patch("{secretRef: {name: db2}}", "database", "postgres")
+			first:  func(w *simulator.World) { w.Patch("{secretRef: {name: db}}", "database", "postgres") },
+			second: func(w *simulator.World) {
+				w.SetSecret("db2", simulator.SecretValues["db"][0])
+				w.Patch("{secretRef: {name: db2}}", "database", "postgres")
 			},
 		},
 	}
@@ -629,18 +618,18 @@ func TestApprovalOfAnotherChange(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newServer(t)
-			w.input = mustStruct(t, map[string]any{"configHash": map[string]any{"generation": "None"}})
-			w.settle()
+			w.Input = protostructtest.FromMap(t, map[string]any{"configHash": map[string]any{"generation": "None"}})
+			w.Settle()
 
-			was := w.running()
+			was := w.Template()
 
 			tc.first(w)
-			w.settle()
-			w.annotate("dittofs.io/approve", approval(messageOf(w.xr, "ConfigRolledOut")))
+			w.Settle()
+			w.Annotate("dittofs.io/approve", w.Approval())
 			tc.second(w)
-			w.settle()
+			w.Settle()
 
-			if diff := cmp.Diff(was.AsMap(), w.running().AsMap()); diff != "" {
+			if diff := cmp.Diff(was.AsMap(), w.Template().AsMap()); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): the server moves: -was, +is:\n%s", tc.reason, diff)
 			}
 		})
@@ -650,22 +639,22 @@ func TestApprovalOfAnotherChange(t *testing.T) {
 // What was approved once is not approved for ever.
 func TestOldApproval(t *testing.T) {
 	w := newServer(t)
-	w.settle()
-	w.patch("0.28.0", "version")
-	w.settle()
-	w.annotate("dittofs.io/approve", approval(messageOf(w.xr, "ConfigRolledOut")))
-	w.settle()
+	w.Settle()
+	w.Patch("0.28.0", "version")
+	w.Settle()
+	w.Annotate("dittofs.io/approve", w.Approval())
+	w.Settle()
 
-	if got := image(w.running()); got != "marmos91c/dittofs:v0.28.0" {
+	if got := image(w.Template()); got != "marmos91c/dittofs:v0.28.0" {
 		t.Fatalf("f.RunFunction(...): want the approved image, got: %s", got)
 	}
 
-	w.patch("0.29.0", "version")
-	w.settle()
-	w.patch("0.28.0", "version")
-	w.settle()
+	w.Patch("0.29.0", "version")
+	w.Settle()
+	w.Patch("0.28.0", "version")
+	w.Settle()
 
-	if got := image(w.running()); got != "marmos91c/dittofs:v0.29.0" {
+	if got := image(w.Template()); got != "marmos91c/dittofs:v0.29.0" {
 		t.Errorf("f.RunFunction(...): want the image that runs, got: %s", got)
 	}
 }
@@ -673,11 +662,11 @@ func TestOldApproval(t *testing.T) {
 // An image's tag may go down while the version stays.
 func TestImageDowngrade(t *testing.T) {
 	w := newServer(t)
-	w.patch("registry.example.org/dittofs:v0.29.0", "image")
-	w.settle()
-	w.patch("registry.example.org/dittofs:v0.20.0", "image")
+	w.Patch("registry.example.org/dittofs:v0.29.0", "image")
+	w.Settle()
+	w.Patch("registry.example.org/dittofs:v0.20.0", "image")
 
-	if got := condition(w.settle(), "ConfigRolledOut"); !strings.Contains(got, "(the image's version goes down from 0.29.0 to 0.20.0)") {
+	if got := simulator.Condition(w.Settle(), "ConfigRolledOut"); !strings.Contains(got, "(the image's version goes down from 0.29.0 to 0.20.0)") {
 		t.Errorf("f.RunFunction(...): want ApprovalRequired, got: %s", got)
 	}
 }
@@ -685,16 +674,16 @@ func TestImageDowngrade(t *testing.T) {
 // An image that nobody approved is not what a StatefulSet is created anew with.
 func TestRecreateKeepsImage(t *testing.T) {
 	w := newServer(t)
-	w.settle()
-	w.patch("0.28.0", "version")
-	w.patch("0", "replicas")
-	w.settle()
-	w.patch("", "version")
-	w.patch("20Gi", "storage", "metadataSize")
-	w.reconcile(0)
-	w.settle()
+	w.Settle()
+	w.Patch("0.28.0", "version")
+	w.Patch("0", "replicas")
+	w.Settle()
+	w.Patch("", "version")
+	w.Patch("20Gi", "storage", "metadataSize")
+	w.Reconcile(0)
+	w.Settle()
 
-	if got := image(w.running()); got != "marmos91c/dittofs:v0.29.0" {
+	if got := image(w.Template()); got != "marmos91c/dittofs:v0.29.0" {
 		t.Errorf("f.RunFunction(...): want the image that ran, got: %s", got)
 	}
 }
@@ -702,17 +691,17 @@ func TestRecreateKeepsImage(t *testing.T) {
 // A StatefulSet that could never be created does not stay for ever.
 func TestNeverCreated(t *testing.T) {
 	w := newServer(t)
-	w.patch("forbidden", "storage", "storageClassName")
-	w.refused = true
-	w.settle()
-	w.patch("allowed", "storage", "storageClassName")
-	w.patch("0", "replicas")
-	w.settle()
+	w.Patch("forbidden", "storage", "storageClassName")
+	w.Refused = true
+	w.Settle()
+	w.Patch("allowed", "storage", "storageClassName")
+	w.Patch("0", "replicas")
+	w.Settle()
 
-	w.refused = false
-	w.patch("1", "replicas")
+	w.Refused = false
+	w.Patch("1", "replicas")
 
-	if diff := cmp.Diff("TRUE/UpToDate: The volume claims are what the spec asks for", condition(w.settle(), "StorageUpToDate")); diff != "" {
+	if diff := cmp.Diff("TRUE/UpToDate: The volume claims are what the spec asks for", simulator.Condition(w.Settle(), "StorageUpToDate")); diff != "" {
 		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
 	}
 }
@@ -720,14 +709,14 @@ func TestNeverCreated(t *testing.T) {
 // The class of a live load balancer stays, whatever was asked for in between.
 func TestLoadBalancerClassHalfApplied(t *testing.T) {
 	w := newServer(t)
-	w.patch("{loadBalancerClass: example.org/a}", "service", "file")
-	w.settle()
-	w.patch("{type: ClusterIP}", "service", "file")
-	w.reconcile(10)
-	w.patch("{type: LoadBalancer, loadBalancerClass: example.org/b}", "service", "file")
-	w.reconcile(10)
+	w.Patch("{loadBalancerClass: example.org/a}", "service", "file")
+	w.Settle()
+	w.Patch("{type: ClusterIP}", "service", "file")
+	w.Reconcile(10)
+	w.Patch("{type: LoadBalancer, loadBalancerClass: example.org/b}", "service", "file")
+	w.Reconcile(10)
 
-	if got := protostruct.Get(w.objects["service-file"], "spec", "forProvider", "manifest", "spec", "loadBalancerClass").GetStringValue(); got != "example.org/a" {
+	if got := protostruct.Get(w.Composed["service-file"], "spec", "forProvider", "manifest", "spec", "loadBalancerClass").GetStringValue(); got != "example.org/a" {
 		t.Errorf("f.RunFunction(...): want the class of the live load balancer, got: %s", got)
 	}
 }
@@ -735,10 +724,10 @@ func TestLoadBalancerClassHalfApplied(t *testing.T) {
 // A claim cannot shrink, and an empty storage class is another one than none.
 func TestStorageMessages(t *testing.T) {
 	w := newServer(t)
-	w.settle()
-	w.patch("{metadataSize: 5Gi, storageClassName: ''}", "storage")
+	w.Settle()
+	w.Patch("{metadataSize: 5Gi, storageClassName: ''}", "storage")
 
-	got := condition(w.settle(), "StorageUpToDate")
+	got := simulator.Condition(w.Settle(), "StorageUpToDate")
 	for _, want := range []string{
 		"volume claim metadata has 10Gi instead of 5Gi (an existing PersistentVolumeClaim cannot shrink)",
 		`volume claim metadata has the default storage class instead of the storage class ""`,
@@ -753,21 +742,21 @@ func TestStorageMessages(t *testing.T) {
 // is on its way still keeps its configuration.
 func TestImageInFlight(t *testing.T) {
 	w := newServer(t)
-	w.input = mustStruct(t, map[string]any{"configHash": map[string]any{"generation": "None"}})
-	w.patch("registry.example.org/dittofs:a", "image")
-	w.settle()
-	w.patch("registry.example.org/dittofs:b", "image")
-	w.reconcile(10)
+	w.Input = protostructtest.FromMap(t, map[string]any{"configHash": map[string]any{"generation": "None"}})
+	w.Patch("registry.example.org/dittofs:a", "image")
+	w.Settle()
+	w.Patch("registry.example.org/dittofs:b", "image")
+	w.Reconcile(10)
 
-	covered := w.config()
+	covered := w.Config()
 
-	w.patch("DEBUG", "logging", "level")
+	w.Patch("DEBUG", "logging", "level")
 
-	if got := condition(w.reconcile(10), "ConfigRolledOut"); !strings.HasPrefix(got, "FALSE/RolloutInProgress") {
+	if got := simulator.Condition(w.Reconcile(10), "ConfigRolledOut"); !strings.HasPrefix(got, "FALSE/RolloutInProgress") {
 		t.Errorf("f.RunFunction(...): want RolloutInProgress, got: %s", got)
 	}
 
-	if w.config() != covered {
+	if w.Config() != covered {
 		t.Error("f.RunFunction(...): the configuration moves away under a pod template that is on its way")
 	}
 }

@@ -1,23 +1,18 @@
-package main
+package fields
 
 import (
-	"context"
 	"maps"
-	"os"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
-	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
-	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/test/change"
+	"github.com/dittofs/function-dittoserver/test/simulator"
 )
 
 // What an edit does to a running server.
@@ -180,62 +175,9 @@ spec:
     version: '0.29.0'
 metadata: {namespace: storage, name: files}`
 
-// The page that people decide by says what happens.
-func TestRestartsAreAsDocumented(t *testing.T) {
-	page, err := os.ReadFile("docs/concepts.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	var want []string
-	for _, r := range restartRows {
-		want = append(want, "| "+strings.Join(append([]string{r.what}, r.want[:]...), " | ")+" |")
-	}
-
-	const header = "| what changes | `Spec` | `Metadata` | `None` |\n|---|---|---|---|\n"
-
-	_, table, ok := strings.Cut(string(page), header)
-	if !ok {
-		t.Fatalf("docs/concepts.md has no table that begins with\n%s", header)
-	}
-
-	table, _, _ = strings.Cut(table, "\n\n")
-	if diff := cmp.Diff(want, strings.Split(strings.TrimSpace(table), "\n")); diff != "" {
-		t.Errorf("docs/concepts.md: -want, +got:\n%s", diff)
-	}
-}
-
-// A row edits every field, so that the page says what becomes of a new one. Of what is
-// Kubernetes' own, one field stands for all.
-func TestRestartsOfEveryField(t *testing.T) {
-	full, err := os.ReadFile("example/full.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	var edited []string
-	for _, r := range restartRows {
-		for _, edit := range r.edits {
-			edited = slices.AppendSeq(edited, maps.Keys(edit))
-		}
-	}
-
-	for _, path := range leaves(reflect.TypeFor[v1alpha1.DittoServerSpec](), protostructtest.FromYAML(t, string(full)), "spec") {
-		field := strings.Join(path[1:], ".")
-
-		// They come with another database, or are another Secret.
-		if strings.HasPrefix(field, "database.postgres.") {
-			continue
-		}
-
-		if !slices.ContainsFunc(edited, func(e string) bool { return e == field || strings.HasPrefix(e, field+".") }) {
-			t.Errorf("no row of restartRows edits %s", field)
-		}
-	}
-}
-
-func TestRestarts(t *testing.T) {
-	t.Parallel()
+// Restarts checks that each edit does to a server that runs what its row says.
+func Restarts(t *testing.T, fn simulator.Function) {
+	t.Helper()
 
 	generations := []v1beta1.Generation{v1beta1.GenerationSpec, v1beta1.GenerationMetadata, v1beta1.GenerationNone}
 
@@ -252,40 +194,35 @@ func TestRestarts(t *testing.T) {
 			}
 
 			for _, edit := range edits {
-				checkRestart(t, &r, v1beta1.ComposeObject, generation, edit, r.want[i])
+				checkRestart(t, fn, &r, v1beta1.ComposeObject, generation, edit, r.want[i])
 			}
 
 			// The template is the same, and server-side apply is slow.
 			if generation == v1beta1.GenerationNone {
-				checkRestart(t, &r, v1beta1.ComposeNative, generation, edits[0], r.want[i])
+				checkRestart(t, fn, &r, v1beta1.ComposeNative, generation, edits[0], r.want[i])
 			}
 		}
 	}
 }
 
-func checkRestart(t *testing.T, r *restartRow, compose v1beta1.Compose, generation v1beta1.Generation, edit map[string]string, want string) {
+func checkRestart(t *testing.T, fn simulator.Function, r *restartRow, compose v1beta1.Compose, generation v1beta1.Generation, edit map[string]string, want string) {
 	t.Helper()
 
 	input := protostructtest.FromYAML(t, "{compose: "+string(compose)+", configHash: {generation: "+string(generation)+"}}")
 
 	t.Run(strings.Join(append([]string{string(compose), string(generation), r.what}, slices.Sorted(maps.Keys(edit))...), "/"), func(t *testing.T) {
-		if got := r.does(t, input, edit); got != want {
+		if got := r.does(t, fn, input, edit); got != want {
 			t.Errorf("%s: want %q, got %q", r.what, want, got)
 		}
 	})
 }
 
 // does what one of the edits of a row does.
-func (r *restartRow) does(t *testing.T, input *structpb.Struct, edit map[string]string) string {
+func (r *restartRow) does(t *testing.T, fn simulator.Function, input *structpb.Struct, edit map[string]string) string {
 	t.Helper()
 
-	fn := newFunction()
-	run := func(ctx context.Context, req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
-		return fn.RunFunction(ctx, req)
-	}
-
-	before := change.Side{XR: protostructtest.FromYAML(t, restartingServer), Input: input, Run: run, Secrets: restartSecrets(t, "")}
-	after := change.Side{XR: protostructtest.FromYAML(t, restartingServer), Input: input, Run: run, Secrets: restartSecrets(t, r.secret), Revision: r.revision}
+	before := change.Side{XR: protostructtest.FromYAML(t, restartingServer), Input: input, Run: fn.RunFunction, Secrets: restartSecrets(t, "")}
+	after := change.Side{XR: protostructtest.FromYAML(t, restartingServer), Input: input, Run: fn.RunFunction, Secrets: restartSecrets(t, r.secret), Revision: r.revision}
 
 	if r.text != "" {
 		after.XR = protostructtest.FromYAML(t, r.text)

@@ -22,6 +22,14 @@ func FromYAML(tb testing.TB, text string) *structpb.Struct {
 		tb.Fatal(err)
 	}
 
+	return FromMap(tb, m)
+}
+
+// FromMap returns a map as a protobuf struct. A value that no struct can hold fails the
+// test.
+func FromMap(tb testing.TB, m map[string]any) *structpb.Struct {
+	tb.Helper()
+
 	s, err := structpb.NewStruct(m)
 	if err != nil {
 		tb.Fatal(err)

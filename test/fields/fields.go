@@ -1,8 +1,11 @@
-package main
+// Package fields shows what each field of a DittoServer does: that it counts, and what an
+// edit of it does to a server that runs.
+package fields
 
 import (
 	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -17,6 +20,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
+	"github.com/dittofs/function-dittoserver/test/simulator"
 )
 
 // Fields of example/full.yaml whose value there is the default, or is needed: each with
@@ -35,15 +39,18 @@ var shownElsewhere = map[string]string{
 	"spec.service.file.type":    "internal/composite: what the example says beside it needs LoadBalancer",
 }
 
-// TestEveryFieldCounts shows that no field of a DittoServer is taken and then forgotten:
+// Count shows that no field of a DittoServer is taken and then forgotten:
 // what is composed changes with each.
-func TestEveryFieldCounts(t *testing.T) {
-	full, err := os.ReadFile("example/full.yaml")
+// example is the folder of examples.
+func Count(t *testing.T, fn simulator.Function, example string) {
+	t.Helper()
+
+	full, err := os.ReadFile(filepath.Join(example, "full.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	secrets, err := os.ReadFile("example/secrets.yaml")
+	secrets, err := os.ReadFile(filepath.Join(example, "secrets.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +68,7 @@ func TestEveryFieldCounts(t *testing.T) {
 	compose := func(t *testing.T, xr *structpb.Struct) map[string]*fnv1.Resource {
 		t.Helper()
 
-		rsp, err := newFunction().RunFunction(t.Context(), &fnv1.RunFunctionRequest{
+		rsp, err := fn.RunFunction(t.Context(), &fnv1.RunFunctionRequest{
 			Observed: &fnv1.State{Composite: &fnv1.Resource{Resource: xr}},
 			// Else any edit of the spec would change the rollout digest.
 			Input:             protostructtest.FromYAML(t, "configHash: {generation: None}"),
@@ -72,7 +79,7 @@ func TestEveryFieldCounts(t *testing.T) {
 		}
 
 		if len(rsp.GetDesired().GetResources()) == 0 {
-			t.Fatalf("nothing is composed: %s", condition(rsp, "SpecValid"))
+			t.Fatalf("nothing is composed: %s", simulator.Condition(rsp, "SpecValid"))
 		}
 
 		return rsp.GetDesired().GetResources()

@@ -1,7 +1,6 @@
-package main
+package simulator
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -17,19 +16,19 @@ import (
 	"github.com/dittofs/function-dittoserver/test/change"
 )
 
-// What make diff says of an edit is what the world makes of it.
-func TestDiffAgreesWithWorld(t *testing.T) {
-	t.Parallel()
+// AgreesWithDiff checks that what make diff says of an edit is what a world makes of it.
+func AgreesWithDiff(t *testing.T, fn Function) {
+	t.Helper()
 
 	verdicts := map[change.Verdict]int{}
 
 	// How far the edited spec is from the first one in their list.
 	distances := map[string][]int{"namespaced": {1, 3, 7}, "claimed": {1}, "native": {3}, "claimed-native": {7}}
 
-	for _, f := range flavours {
-		for i, from := range specs {
-			for _, distance := range distances[f.name] {
-				got := checkEdit(t, f, from, specs[(i+distance)%len(specs)])
+	for _, f := range Flavours {
+		for i, from := range Specs {
+			for _, distance := range distances[f.Name] {
+				got := checkEdit(t, fn, f, from, Specs[(i+distance)%len(Specs)])
 				verdicts[got.Verdict]++
 			}
 		}
@@ -46,30 +45,27 @@ func TestDiffAgreesWithWorld(t *testing.T) {
 
 // checkEdit checks what an edit of a server at rest is said to do, and what it does once it
 // is approved.
-func checkEdit(t *testing.T, f flavour, from, to string) *change.Change {
+func checkEdit(t *testing.T, fn Function, f Flavour, from, to string) *change.Change {
 	t.Helper()
 
-	w := newWorld(t, 1, f)
-	for name, values := range secretValues {
-		w.setSecret(name, values[0])
+	w := New(t, fn, 1, f)
+	for name, values := range SecretValues {
+		w.SetSecret(name, values[0])
 	}
 
-	w.create(f.xr)
-	w.edit(protostructtest.FromYAML(t, from))
-	w.didf("%s: from %s to %s", f.name, from, to)
+	w.Create(f.XR)
+	w.Edit(protostructtest.FromYAML(t, from))
+	w.didf("%s: from %s to %s", f.Name, from, to)
 
-	run := func(ctx context.Context, req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
-		return w.fn.RunFunction(ctx, req)
-	}
-	before := change.Side{XR: proto.CloneOf(w.xr), Input: w.input, Run: run, Secrets: slices.Collect(maps.Values(w.secrets))}
+	before := change.Side{XR: proto.CloneOf(w.XR), Input: w.Input, Run: w.Function.RunFunction, Secrets: slices.Collect(maps.Values(w.Secrets))}
 
-	wasRefused := report.IsFatal(w.settle())
-	was := w.live["statefulset"]
+	wasRefused := report.IsFatal(w.Settle())
+	was := w.Live["statefulset"]
 
-	w.edit(protostructtest.FromYAML(t, to))
+	w.Edit(protostructtest.FromYAML(t, to))
 
 	after := before
-	after.XR = proto.CloneOf(w.xr)
+	after.XR = proto.CloneOf(w.XR)
 
 	got, err := change.Of(t.Context(), before, after)
 	if err != nil {
@@ -77,9 +73,9 @@ func checkEdit(t *testing.T, f flavour, from, to string) *change.Change {
 	}
 
 	check := func(got *change.Change) {
-		rsp := w.settle()
+		rsp := w.Settle()
 
-		want := verdictOf(was, w.live["statefulset"], rsp)
+		want := verdictOf(was, w.Live["statefulset"], rsp)
 		if wasRefused {
 			want = change.Unknown
 		}
@@ -97,13 +93,13 @@ func checkEdit(t *testing.T, f flavour, from, to string) *change.Change {
 
 	check(got)
 
-	_, value, waits := strings.Cut(messageOf(w.xr, "ConfigRolledOut"), "dittofs.io/approve=")
-	if isTold := got.Approved != nil; waits != isTold && !wasRefused {
+	value := w.Approval()
+	if waits, isTold := value != "", got.Approved != nil; waits != isTold && !wasRefused {
 		w.failf("change.Of(...): want an approval: %t, got: %t", waits, isTold)
 	}
 
 	if got.Approved != nil {
-		w.annotate("dittofs.io/approve", value)
+		w.Annotate("dittofs.io/approve", value)
 		check(got.Approved)
 	}
 
@@ -113,7 +109,7 @@ func checkEdit(t *testing.T, f flavour, from, to string) *change.Change {
 // verdictOf what happened in a world, by its StatefulSets and the last response.
 func verdictOf(was, is *structpb.Struct, rsp *fnv1.RunFunctionResponse) change.Verdict {
 	runs := func(s *structpb.Struct) bool { return protostruct.Get(s, "spec", "replicas").GetNumberValue() > 0 }
-	isHeld := strings.HasPrefix(condition(rsp, "ConfigRolledOut"), "FALSE/") || strings.HasPrefix(condition(rsp, "StorageUpToDate"), "FALSE/") && proto.Equal(was, is)
+	isHeld := strings.HasPrefix(Condition(rsp, "ConfigRolledOut"), "FALSE/") || strings.HasPrefix(Condition(rsp, "StorageUpToDate"), "FALSE/") && proto.Equal(was, is)
 
 	switch {
 	case report.IsFatal(rsp):

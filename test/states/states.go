@@ -1,7 +1,8 @@
-package main
+// Package states writes down DittoServers in every state, as users and GitOps tools read
+// them. test/gitops, a module of its own, judges them.
+package states
 
 import (
-	"flag"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -16,71 +17,69 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/test/golden"
+	"github.com/dittofs/function-dittoserver/test/simulator"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// gitopsStates is where test/gitops finds DittoServers to judge.
-const gitopsStates = "test/gitops/testdata"
-
-// TestGoldenStates writes down DittoServers in each state, as users and GitOps tools
+// Golden compares them with golden files below a folder, and writes down DittoServers in each state, as users and GitOps tools
 // read them.
-func TestGoldenStates(t *testing.T) {
-	// Each begins with a server that runs.
-	states := map[string]func(w *world) *fnv1.RunFunctionResponse{
-		"running": func(w *world) *fnv1.RunFunctionResponse { return w.settle() },
-		"stopped": func(w *world) *fnv1.RunFunctionResponse {
-			w.patch("0", "replicas")
-			return w.settle()
-		},
-		"rolling": func(w *world) *fnv1.RunFunctionResponse {
-			w.patch("DEBUG", "logging", "level")
-			return w.reconcile(10)
-		},
-		"crashed": func(w *world) *fnv1.RunFunctionResponse {
-			protostruct.Set(w.live["statefulset"], structpb.NewNumberValue(0), "status", "readyReplicas")
-			w.provide("statefulset")
+func Golden(t *testing.T, fn simulator.Function, dir string, update bool) {
+	t.Helper()
 
-			return w.reconcile(10)
+	// Each begins with a server that runs.
+	states := map[string]func(w *simulator.World) *fnv1.RunFunctionResponse{
+		"running": func(w *simulator.World) *fnv1.RunFunctionResponse { return w.Settle() },
+		"stopped": func(w *simulator.World) *fnv1.RunFunctionResponse {
+			w.Patch("0", "replicas")
+			return w.Settle()
 		},
-		"held": func(w *world) *fnv1.RunFunctionResponse {
-			w.patch("0.28.0", "version")
-			return w.settle()
+		"rolling": func(w *simulator.World) *fnv1.RunFunctionResponse {
+			w.Patch("DEBUG", "logging", "level")
+			return w.Reconcile(10)
+		},
+		"crashed": func(w *simulator.World) *fnv1.RunFunctionResponse {
+			protostruct.Set(w.Live["statefulset"], structpb.NewNumberValue(0), "status", "readyReplicas")
+			w.Provide("statefulset")
+
+			return w.Reconcile(10)
+		},
+		"held": func(w *simulator.World) *fnv1.RunFunctionResponse {
+			w.Patch("0.28.0", "version")
+			return w.Settle()
 		},
 		// An annotation makes no generation.
-		"approved": func(w *world) *fnv1.RunFunctionResponse {
-			w.patch("0.28.0", "version")
-			rsp := w.settle()
-			w.annotate("dittofs.io/approve", approval(messageOf(w.xr, "ConfigRolledOut")))
+		"approved": func(w *simulator.World) *fnv1.RunFunctionResponse {
+			w.Patch("0.28.0", "version")
+			rsp := w.Settle()
+			w.Annotate("dittofs.io/approve", w.Approval())
 
 			return rsp
 		},
-		"approved-before": func(w *world) *fnv1.RunFunctionResponse {
-			w.patch("0.28.0", "version")
-			w.settle()
+		"approved-before": func(w *simulator.World) *fnv1.RunFunctionResponse {
+			w.Patch("0.28.0", "version")
+			w.Settle()
 			// The end of the right value is none.
-			value := approval(messageOf(w.xr, "ConfigRolledOut"))
-			w.annotate("dittofs.io/approve", value[:len(value)-1])
+			value := w.Approval()
+			w.Annotate("dittofs.io/approve", value[:len(value)-1])
 
-			return w.settle()
+			return w.Settle()
 		},
-		"frozen": func(w *world) *fnv1.RunFunctionResponse {
-			w.patch("1Ti", "storage", "metadataSize")
-			return w.settle()
+		"frozen": func(w *simulator.World) *fnv1.RunFunctionResponse {
+			w.Patch("1Ti", "storage", "metadataSize")
+			return w.Settle()
 		},
-		"invalid": func(w *world) *fnv1.RunFunctionResponse {
-			w.patch("soon", "shutdownTimeout")
-			return w.reconcile(10)
+		"invalid": func(w *simulator.World) *fnv1.RunFunctionResponse {
+			w.Patch("soon", "shutdownTimeout")
+			return w.Reconcile(10)
 		},
-		"secret-missing": func(w *world) *fnv1.RunFunctionResponse {
-			delete(w.secrets, "jwt")
-			return w.settle()
+		"secret-missing": func(w *simulator.World) *fnv1.RunFunctionResponse {
+			delete(w.Secrets, "jwt")
+			return w.Settle()
 		},
-		"refused": func(w *world) *fnv1.RunFunctionResponse {
-			w.refused = true
-			w.patch("DEBUG", "logging", "level")
+		"refused": func(w *simulator.World) *fnv1.RunFunctionResponse {
+			w.Refused = true
+			w.Patch("DEBUG", "logging", "level")
 
-			return w.settle()
+			return w.Settle()
 		},
 	}
 
@@ -111,7 +110,7 @@ func TestGoldenStates(t *testing.T) {
 		"unreachable": func(o *structpb.Struct) {
 			for _, c := range protostruct.Get(o, "status", "conditions").GetListValue().GetValues() {
 				if typ := protostruct.Get(c.GetStructValue(), "type").GetStringValue(); typ != "Synced" && typ != "Ready" {
-					maps.Copy(c.GetStructValue().GetFields(), mustStruct(t, map[string]any{
+					maps.Copy(c.GetStructValue().GetFields(), protostructtest.FromMap(t, map[string]any{
 						"status": "Unknown", "reason": "FatalError", "message": "A fatal error occurred before the status of this condition could be determined.",
 					}).GetFields())
 				}
@@ -141,31 +140,31 @@ func TestGoldenStates(t *testing.T) {
 		},
 	}
 
-	for _, f := range flavours[:2] {
+	for _, f := range simulator.Flavours[:2] {
 		for name, state := range states {
-			t.Run(f.name+"/"+name, func(t *testing.T) {
-				w := newStored(t, f)
-				w.settle()
-				goldenState(t, f, name, w.read(state(w)))
+			t.Run(f.Name+"/"+name, func(t *testing.T) {
+				w := New(t, fn, f)
+				w.Settle()
+				compare(t, filepath.Join(dir, f.Name, name+".yaml"), read(w, state(w)), update)
 			})
 		}
 
 		for name, change := range after {
-			t.Run(f.name+"/"+name, func(t *testing.T) {
-				w := newStored(t, f)
-				o := w.read(w.settle())
+			t.Run(f.Name+"/"+name, func(t *testing.T) {
+				w := New(t, fn, f)
+				o := read(w, w.Settle())
 				change(o)
-				goldenState(t, f, name, o)
+				compare(t, filepath.Join(dir, f.Name, name+".yaml"), o, update)
 			})
 		}
 
-		t.Run(f.name+"/created", func(t *testing.T) {
-			goldenState(t, f, "created", newStored(t, f).object())
+		t.Run(f.Name+"/created", func(t *testing.T) {
+			compare(t, filepath.Join(dir, f.Name, "created.yaml"), object(New(t, fn, f)), update)
 		})
 
-		t.Run(f.name+"/pending", func(t *testing.T) {
-			w := newStored(t, f)
-			goldenState(t, f, "pending", w.read(w.reconcile(10)))
+		t.Run(f.Name+"/pending", func(t *testing.T) {
+			w := New(t, fn, f)
+			compare(t, filepath.Join(dir, f.Name, "pending.yaml"), read(w, w.Reconcile(10)), update)
 		})
 	}
 }
@@ -176,20 +175,20 @@ func edited(o *structpb.Struct) {
 	protostruct.Set(o, structpb.NewNumberValue(protostruct.Get(o, "metadata", "generation").GetNumberValue()+1), "metadata", "generation")
 }
 
-// newStored returns a world with a DittoServer as a flavour has it, and its Secrets.
-func newStored(t *testing.T, f flavour) *world {
+// New returns a world with a DittoServer as a flavour has it, and its Secrets.
+func New(t *testing.T, fn simulator.Function, f simulator.Flavour) *simulator.World {
 	t.Helper()
 
-	w := newServerOf(t, f)
-	spec := protostruct.Get(w.xr, "spec").GetStructValue()
-	w.create(f.xr)
-	w.edit(spec)
+	w := simulator.NewServer(t, fn, f)
+	spec := protostruct.Get(w.XR, "spec").GetStructValue()
+	w.Create(f.XR)
+	w.Edit(spec)
 
 	return w
 }
 
-// goldenState compares a DittoServer with a golden file.
-func goldenState(t *testing.T, f flavour, name string, o *structpb.Struct) {
+// compare a DittoServer with a golden file.
+func compare(t *testing.T, file string, o *structpb.Struct, update bool) {
 	t.Helper()
 
 	got, err := yaml.Marshal(o.AsMap())
@@ -197,19 +196,19 @@ func goldenState(t *testing.T, f flavour, name string, o *structpb.Struct) {
 		t.Fatal(err)
 	}
 
-	golden.Compare(t, filepath.Join(gitopsStates, f.name, name+".yaml"), got, *update)
+	golden.Compare(t, file, got, update)
 }
 
 // object is the DittoServer that users write and read: the composite resource, or its
 // claim, which gets the same status. The claim's generation has nothing to do with that
 // of the composite resource.
-func (w *world) object() *structpb.Struct {
-	xr := proto.CloneOf(w.xr)
+func object(w *simulator.World) *structpb.Struct {
+	xr := proto.CloneOf(w.XR)
 	if protostruct.Get(xr, "kind").GetStringValue() == "DittoServer" {
 		return xr
 	}
 
-	claim := protostructtest.FromYAML(w.t, "{apiVersion: dittofs.io/v1alpha1, kind: DittoServer, metadata: {name: files, namespace: storage, generation: 7}}")
+	claim := protostructtest.FromYAML(w.T, "{apiVersion: dittofs.io/v1alpha1, kind: DittoServer, metadata: {name: files, namespace: storage, generation: 7}}")
 	maps.Copy(claim.GetFields(), map[string]*structpb.Value{"spec": protostruct.Get(xr, "spec")})
 	protostruct.Set(claim, protostruct.Get(xr, "metadata", "name"), "spec", "resourceRef", "name")
 	delete(protostruct.Get(claim, "spec").GetStructValue().GetFields(), "claimRef")
@@ -229,9 +228,9 @@ func (w *world) object() *structpb.Struct {
 // read the DittoServer after a reconcile, with the conditions that Crossplane adds to
 // the function's. A claim knows of a fatal result only from the function's.
 // https://github.com/crossplane/crossplane/tree/v2.4.0/internal/controller/apiextensions
-func (w *world) read(rsp *fnv1.RunFunctionResponse) *structpb.Struct {
-	o := w.object()
-	claimed := w.flavour.name == "claimed"
+func read(w *simulator.World, rsp *fnv1.RunFunctionResponse) *structpb.Struct {
+	o := object(w)
+	claimed := w.Flavour.Name == "claimed"
 	synced := map[string]any{"type": "Synced", "status": "True", "reason": "ReconcileSuccess"}
 	available := map[string]any{"type": "Ready", "status": "True", "reason": "Available"}
 	_, composed := rsp.GetDesired().GetResources()["statefulset"]
@@ -243,12 +242,12 @@ func (w *world) read(rsp *fnv1.RunFunctionResponse) *structpb.Struct {
 			"type": "Synced", "status": "False", "reason": "ReconcileError",
 			"message": "cannot compose resources: pipeline step \"dittoserver\" returned a fatal result: " + rsp.GetResults()[len(rsp.GetResults())-1].GetMessage(),
 		}
-	case !report.IsFatal(rsp) && (!composed || slices.Contains(slices.Collect(maps.Values(ready(rsp))), false)):
+	case !report.IsFatal(rsp) && (!composed || slices.Contains(slices.Collect(maps.Values(simulator.Ready(rsp))), false)):
 		available = map[string]any{"type": "Ready", "status": "False", "reason": map[bool]string{false: "Creating", true: "Waiting"}[claimed]}
 	}
 
-	setCondition(w.t, o, synced)
-	setCondition(w.t, o, available)
+	setCondition(w.T, o, synced)
+	setCondition(w.T, o, available)
 
 	return o
 }
@@ -261,6 +260,6 @@ func setCondition(tb testing.TB, o *structpb.Struct, condition map[string]any) {
 	conditions := slices.DeleteFunc(protostruct.Get(o, "status", "conditions").GetListValue().GetValues(), func(c *structpb.Value) bool {
 		return protostruct.Get(c.GetStructValue(), "type").GetStringValue() == condition["type"]
 	})
-	conditions = append(conditions, structpb.NewStructValue(mustStruct(tb, condition)))
+	conditions = append(conditions, structpb.NewStructValue(protostructtest.FromMap(tb, condition)))
 	protostruct.Set(o, structpb.NewListValue(&structpb.ListValue{Values: conditions}), "status", "conditions")
 }

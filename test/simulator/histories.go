@@ -1,0 +1,111 @@
+package simulator
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"testing"
+
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
+)
+
+// Histories drives the function through random histories: edits, Secrets that
+// come and go, partial applies, a provider that lags. HISTORIES sets their
+// number, SEED replays one.
+func Histories(t *testing.T, fn Function) {
+	t.Helper()
+
+	histories := 20
+	if n, err := strconv.Atoi(os.Getenv("HISTORIES")); err == nil {
+		histories = n
+	}
+
+	seeds := make([]uint64, 0, histories)
+	for i := range histories {
+		seeds = append(seeds, uint64(i)+1)
+	}
+
+	if seed, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64); err == nil {
+		seeds = []uint64{seed}
+	}
+
+	var steps, calls atomic.Int64
+
+	t.Cleanup(func() {
+		t.Logf("%d histories of each flavour, %d steps, %d calls", len(seeds), steps.Load(), calls.Load())
+	})
+
+	for _, f := range Flavours {
+		for _, seed := range seeds {
+			t.Run(fmt.Sprintf("%s/SEED=%d", f.Name, seed), func(t *testing.T) {
+				t.Parallel()
+
+				w := New(t, fn, seed, f)
+				w.SetSecret("jwt", SecretValues["jwt"][0])
+				w.Create(f.XR)
+				w.Edit(protostructtest.FromYAML(t, Specs[w.rand.IntN(5)]))
+
+				for range 60 {
+					w.step()
+					steps.Add(1)
+				}
+
+				// In the end everything comes to rest.
+				w.Refused = false
+				w.checkRest(w.Settle())
+
+				calls.Add(int64(w.calls))
+			})
+		}
+	}
+}
+
+// step does one random thing.
+func (w *World) step() {
+	names := slices.Sorted(maps.Keys(SecretValues))
+
+	switch n := w.rand.IntN(100); {
+	case n < 30:
+		w.Reconcile(w.rand.IntN(8))
+	case n < 45:
+		w.Reconcile(100)
+	case n < 70:
+		if objects := w.provided(); len(objects) > 0 {
+			w.Provide(objects[w.rand.IntN(len(objects))], w.rand.IntN(5) == 0)
+		}
+	case n < 76:
+		w.Control()
+	case n < 84:
+		i := w.rand.IntN(len(Specs))
+		w.didf("edit: %s", Specs[i])
+		w.Edit(protostructtest.FromYAML(w.T, Specs[i]))
+	case n < 90:
+		name := names[w.rand.IntN(len(names))]
+		v := SecretValues[name][w.rand.IntN(len(SecretValues[name]))]
+		w.didf("set Secret %s: %v", name, v)
+		w.SetSecret(name, v)
+	case n < 92:
+		name := names[w.rand.IntN(len(names))]
+		w.didf("delete Secret %s", name)
+		delete(w.Secrets, name)
+		w.changes++
+	case n < 95:
+		// Crossplane writes into spec.
+		w.didf("Crossplane writes spec.%s", w.Flavour.machinery)
+		protostruct.Set(w.XR, structpb.NewStringValue(strconv.Itoa(w.rand.Int())), "spec", w.Flavour.machinery, "name")
+		w.Bump()
+	case n < 98:
+		w.approve()
+	case n < 99:
+		w.Refused = !w.Refused
+		w.didf("the API server refuses StatefulSets: %t", w.Refused)
+	default:
+		w.meddle()
+	}
+}

@@ -1,0 +1,372 @@
+package simulator
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/internal/guard"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/report"
+)
+
+// check what must hold of every response, since each may be the final one.
+func (w *World) check(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) {
+	w.checkConditions(rsp)
+	w.checkSecretBytes(rsp)
+	w.checkDeterminism(req, rsp)
+
+	for _, r := range rsp.GetResults() {
+		if r.GetReason() == report.ReasonPanic {
+			w.failf("the function panicked")
+		}
+	}
+
+	if report.IsFatal(rsp) {
+		if len(rsp.GetDesired().GetResources()) > 0 {
+			w.failf("a fatal response has half of a desired state")
+		}
+
+		return
+	}
+
+	stopped := w.isStopped()
+
+	for name := range req.GetObserved().GetResources() {
+		if _, ok := rsp.GetDesired().GetResources()[name]; ok {
+			continue
+		}
+
+		metricsOff := !protostruct.Get(w.XR, "spec", "metrics", "enabled").GetBoolValue()
+		if (name == "service-metrics" && metricsOff) || (name == "statefulset" && stopped) {
+			continue
+		}
+
+		w.failf("%s of a running server disappears", name)
+	}
+
+	w.checkTemplate(req, rsp)
+	w.checkHold(rsp)
+}
+
+func (w *World) checkConditions(rsp *fnv1.RunFunctionResponse) {
+	if err := CheckConditions(rsp); err != nil {
+		w.failf("%v", err)
+	}
+}
+
+// CheckConditions checks that every condition is there once, in every response.
+func CheckConditions(rsp *fnv1.RunFunctionResponse) error {
+	got := map[string]int{}
+
+	for _, c := range rsp.GetConditions() {
+		got[c.GetType()]++
+
+		if c.GetMessage() == "" || c.GetReason() == "" || c.GetTarget() != fnv1.Target_TARGET_COMPOSITE_AND_CLAIM {
+			return fmt.Errorf("condition %s has no message, no reason or the wrong target", c.GetType())
+		}
+	}
+
+	want := map[string]int{"SpecValid": 1, "SecretsResolved": 1, "ConfigRolledOut": 1, "StorageUpToDate": 1, "Applied": 1, "Warnings": 1}
+	if diff := cmp.Diff(want, got); diff != "" {
+		return fmt.Errorf("conditions: -want, +got:\n%s", diff)
+	}
+
+	return nil
+}
+
+// checkDeterminism checks, now and then, that the same request gets the same
+// response, and stays the same; and that it makes no difference whether it came over the
+// wire.
+func (w *World) checkDeterminism(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) {
+	if w.calls%8 != 0 {
+		return
+	}
+
+	before := Encoded(req)
+
+	if again, _ := w.Function.RunFunction(w.T.Context(), req); !bytes.Equal(Encoded(again), Encoded(rsp)) {
+		w.failf("the same request gets another response: -first, +second:\n%s", cmp.Diff(rsp, again, protocmp.Transform()))
+	}
+
+	if !bytes.Equal(before, Encoded(req)) {
+		w.failf("the function changes its request")
+	}
+}
+
+// checkSecretBytes looks for the Secrets' values in a response, plain, in base64
+// and in hexadecimal.
+func (w *World) checkSecretBytes(rsp *fnv1.RunFunctionResponse) {
+	b := Encoded(rsp)
+
+	for name, s := range w.Secrets {
+		for key, v := range protostruct.Get(s, "data").GetStructValue().GetFields() {
+			value, err := base64.StdEncoding.DecodeString(v.GetStringValue())
+			if err != nil || len(value) < 8 {
+				continue
+			}
+
+			for _, form := range [][]byte{value, []byte(v.GetStringValue()), []byte(hex.EncodeToString(value))} {
+				if bytes.Contains(b, form) {
+					w.failf("a response holds the value of Secret %s, key %s", name, key)
+				}
+			}
+		}
+	}
+}
+
+// checkHold checks that a server which may not move keeps all of what it runs, so
+// that a pod which restarts by itself does not take half of a change.
+func (w *World) checkHold(rsp *fnv1.RunFunctionResponse) {
+	reason, _, _ := strings.Cut(strings.TrimPrefix(Condition(rsp, "ConfigRolledOut"), "FALSE/"), ":")
+	holds := []guard.Reason{guard.SecretsNotFetched, guard.SecretsNotResolved, guard.StorageMissing, guard.ApprovalRequired, guard.RolloutInProgress}
+
+	sts := asked(rsp.GetDesired().GetResources()["statefulset"].GetResource())
+	if sts == nil || !slices.Contains(holds, guard.Reason(reason)) {
+		return
+	}
+
+	config := configOf(asked(rsp.GetDesired().GetResources()["configmap"].GetResource()))
+	if protostruct.Get(sts, "spec", "template", "metadata", "annotations", "dittofs.io/config").GetStringValue() != config {
+		w.failf("a server that may not move gets another configuration than its pod template covers")
+	}
+}
+
+// checkTemplate checks that a pod template moves only for a reason, and only to a
+// digest over all of its inputs, which are in place.
+func (w *World) checkTemplate(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) {
+	before := asked(req.GetObserved().GetResources()["statefulset"].GetResource())
+	after := asked(rsp.GetDesired().GetResources()["statefulset"].GetResource())
+
+	if w.Flavour.Native {
+		w.checkDefaults(after)
+
+		if after != nil {
+			after = w.serverSideApply(after, before)
+		}
+	}
+
+	was, is := protostruct.Get(before, "spec", "template"), protostruct.Get(after, "spec", "template")
+	if is == nil || proto.Equal(was, is) {
+		return
+	}
+
+	if was != nil && w.changes == w.matched {
+		w.failf("the pod template changes for nothing: %s", cmp.Diff(was, is, protocmp.Transform()))
+	}
+
+	digest := protostruct.Get(is.GetStructValue(), "metadata", "annotations", "dittofs.io/config-hash").GetStringValue()
+	config := configOf(asked(rsp.GetDesired().GetResources()["configmap"].GetResource()))
+
+	if want := w.digest(config); digest != want {
+		w.failf("the digest is %s and should be %s", digest, want)
+	}
+
+	w.covers[digest] = config
+
+	if was == nil {
+		return
+	}
+
+	cm := req.GetObserved().GetResources()["configmap"].GetResource()
+	live := cm
+	if !w.Flavour.Native {
+		live = protostruct.Get(cm, "status", "atProvider", "manifest").GetStructValue()
+	}
+
+	if configOf(asked(cm)) != config || configOf(live) != config {
+		if digest != protostruct.Get(was.GetStructValue(), "metadata", "annotations", "dittofs.io/config-hash").GetStringValue() {
+			w.failf("the pod template moves before the ConfigMap holds its configuration")
+		}
+	}
+}
+
+// digest is the rollout digest, computed from the world by the words of the
+// design.
+func (w *World) digest(config string) string {
+	h := sha256.New()
+	frame := func(b []byte) {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(b))))
+		h.Write(b)
+	}
+
+	frame([]byte(config))
+
+	value := func(role, secret, key string, optional bool) {
+		b, err := base64.StdEncoding.DecodeString(protostruct.Get(w.Secrets[secret], "data", key).GetStringValue())
+		if err != nil || (len(b) == 0 && !optional) {
+			w.failf("a digest is computed without Secret %s, key %s", secret, key)
+		}
+
+		if len(b) > 0 {
+			frame([]byte(role))
+			frame([]byte(key))
+			frame(b)
+		}
+	}
+
+	spec := protostruct.Get(w.XR, "spec").GetStructValue()
+	if name := protostruct.Get(spec, "identity", "admin", "passwordSecretRef", "name").GetStringValue(); name != "" {
+		value("admin", name, "password", false)
+	}
+
+	value("jwt", protostruct.Get(spec, "identity", "jwt", "secretRef", "name").GetStringValue(), "jwt-secret", false)
+
+	if name := protostruct.Get(spec, "database", "postgres", "secretRef", "name").GetStringValue(); name != "" {
+		for _, key := range []string{"database", "host", "password", "port", "sslmode", "user"} {
+			named := key
+			if k := protostruct.Get(spec, "database", "postgres", "keys", key).GetStringValue(); k != "" {
+				named = k
+			}
+
+			value("postgres", name, named, key == "port" || key == "sslmode")
+		}
+	}
+
+	user := spec.AsMap()
+	for _, f := range []string{"crossplane", "claimRef", "compositionRevisionRef", "replicas", "rollout"} {
+		delete(user, f)
+	}
+
+	b, _ := json.Marshal(user)
+
+	switch protostruct.Get(w.Input, "configHash", "generation").GetStringValue() {
+	case "None":
+		b = nil
+	case "Metadata":
+		b = []byte(strconv.Itoa(int(protostruct.Get(w.XR, "metadata", "generation").GetNumberValue())))
+	}
+
+	frame(b)
+
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// checkIdempotent checks that a response which was applied gives the same response
+// again: the same conditions and resources, byte for byte, and no result, which
+// would be an event on every call. Two steps are only a first one: what is left
+// out to be created anew comes back, and a refused template that was replaced may
+// need another approval.
+func (w *World) checkIdempotent(rsp *fnv1.RunFunctionResponse) {
+	rollout := Condition(rsp, "ConfigRolledOut")
+	if strings.HasPrefix(rollout, "FALSE/Recreating") || strings.HasPrefix(rollout, "FALSE/RolloutInProgress") && strings.HasPrefix(Condition(rsp, "Applied"), "FALSE/NotSynced") {
+		return
+	}
+
+	// Of what Crossplane itself applied it knows more at once.
+	if w.Flavour.Native {
+		return
+	}
+
+	want := proto.CloneOf(rsp)
+	want.Results = nil
+
+	again := w.Call()
+
+	// The StatefulSet's Object is required only until Crossplane observes it.
+	delete(want.GetRequirements().GetResources(), "running/statefulset")
+	delete(again.GetRequirements().GetResources(), "running/statefulset")
+
+	if !bytes.Equal(Encoded(want), Encoded(again)) {
+		w.failf("the response fed back gives another response: -first, +second:\n%s", cmp.Diff(want, again, protocmp.Transform()))
+	}
+}
+
+// checkImmutable checks that the API server takes a StatefulSet.
+func (w *World) checkImmutable(asked, live *structpb.Struct) {
+	if live == nil {
+		return
+	}
+
+	for _, f := range []string{"serviceName", "selector", "podManagementPolicy", "volumeClaimTemplates"} {
+		if !proto.Equal(protostruct.Get(asked, "spec", f), protostruct.Get(live, "spec", f)) {
+			w.failf("the API server refuses to change %s of a StatefulSet", f)
+		}
+	}
+
+	claims := map[string]bool{"config": true, "tmp": true, "unclaimed": true}
+	for _, c := range protostruct.Get(asked, "spec", "volumeClaimTemplates").GetListValue().GetValues() {
+		claims[protostruct.Get(c.GetStructValue(), "metadata", "name").GetStringValue()] = true
+	}
+
+	container := protostruct.Get(asked, "spec", "template", "spec", "containers").GetListValue().GetValues()[0].GetStructValue()
+	for _, m := range protostruct.Get(container, "volumeMounts").GetListValue().GetValues() {
+		if v := protostruct.Get(m.GetStructValue(), "name").GetStringValue(); !claims[v] {
+			w.failf("the pod mounts %s, which it has no claim for", v)
+		}
+	}
+}
+
+// checkStart checks that a pod which starts now finds the configuration that its
+// digest covers.
+func (w *World) checkStart(next, live *structpb.Struct) {
+	path := []string{"spec", "template", "metadata", "annotations", "dittofs.io/config-hash"}
+
+	digest := protostruct.Get(next, path...).GetStringValue()
+	if digest == protostruct.Get(live, path...).GetStringValue() {
+		return
+	}
+
+	// A pod waits for a ConfigMap that is not there.
+	if cm := w.Live["configmap"]; cm != nil && configOf(cm) != w.covers[digest] {
+		w.failf("a pod with digest %s starts on another configuration", digest)
+	}
+}
+
+// checkRest checks that nothing waits in the end for what passes by itself.
+func (w *World) checkRest(rsp *fnv1.RunFunctionResponse) {
+	for _, r := range []guard.Reason{guard.SecretsNotFetched, guard.RolloutInProgress, guard.ConfigMapNotReady, guard.Recreating, guard.PredecessorThere} {
+		if c := Condition(rsp, "ConfigRolledOut"); strings.HasPrefix(c, "FALSE/"+string(r)+":") {
+			w.failf("the world is at rest and waits: %s", c)
+		}
+	}
+}
+
+// neverDesired are fields that only the API server sets.
+var neverDesired = map[string]bool{
+	"revisionHistoryLimit": true, "rollingUpdate": true, "dnsPolicy": true, "restartPolicy": true, "schedulerName": true,
+	"sessionAffinity": true, "internalTrafficPolicy": true, "clusterIPs": true,
+	"imagePullPolicy": true, "terminationMessagePath": true, "terminationMessagePolicy": true,
+	"volumeMode": true, "status": true, "defaultMode": true, "managedFields": true, "ownerReferences": true,
+}
+
+// checkDefaults checks that nothing is desired which only the API server set: with
+// server-side apply it would be owned from then on. What somebody else wrote into a pod
+// template is the exception: it is kept whole while nothing may move.
+func (w *World) checkDefaults(desired *structpb.Struct) {
+	if w.meddled {
+		return
+	}
+
+	var look func(v *structpb.Value, path string)
+
+	look = func(v *structpb.Value, path string) {
+		for k, field := range v.GetStructValue().GetFields() {
+			asked := protostruct.Get(w.XR, "spec", k) != nil
+			if neverDesired[k] && !asked {
+				w.failf("the API server's %s.%s is desired", path, k)
+			}
+
+			look(field, path+"."+k)
+		}
+
+		for _, item := range v.GetListValue().GetValues() {
+			look(item, path+"[]")
+		}
+	}
+
+	look(structpb.NewStructValue(desired), "")
+}

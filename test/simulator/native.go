@@ -1,0 +1,85 @@
+package simulator
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
+)
+
+// NativeExamples holds each example natively: of what the API server stored, exactly
+// what was asked for is asked for again.
+func NativeExamples(t *testing.T, fn Function, dir string) {
+	t.Helper()
+
+	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var secrets []*structpb.Struct
+
+	examples := map[string]*structpb.Struct{}
+
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		for doc := range strings.SplitSeq(string(b), "\n---\n") {
+			switch o := protostructtest.FromYAML(t, doc); protostruct.Get(o, "kind").GetStringValue() {
+			case "Secret":
+				secrets = append(secrets, o)
+			case "DittoServer":
+				examples[filepath.Base(file)] = o
+			}
+		}
+	}
+
+	if len(examples) < 5 || len(secrets) < 2 {
+		t.Fatalf("there are %d examples and %d Secrets", len(examples), len(secrets))
+	}
+
+	for name, xr := range examples {
+		t.Run(name, func(t *testing.T) {
+			w := New(t, fn, 1, Flavours[2])
+			w.XR = xr
+			protostruct.Set(w.XR, structpb.NewStringValue("own"), "metadata", "uid")
+
+			for _, s := range secrets {
+				w.Secrets[protostruct.Get(s, "metadata", "name").GetStringValue()] = s
+			}
+
+			before := w.Stable(t).GetDesired().GetResources()
+			w.covers[manifest.ConfigHash(before["statefulset"].GetResource())] = configOf(before["configmap"].GetResource())
+
+			for _, name := range slices.Sorted(maps.Keys(before)) {
+				w.applyNative(name, before[name].GetResource())
+			}
+
+			w.Secrets = nil
+			rsp := w.Stable(t)
+
+			if got := Condition(rsp, "ConfigRolledOut"); !strings.HasPrefix(got, "FALSE/SecretsNotResolved") {
+				t.Errorf("without Secrets: want a hold, got: %s", got)
+			}
+
+			for name, r := range rsp.GetDesired().GetResources() {
+				if diff := cmp.Diff(before[name].GetResource(), r.GetResource(), protocmp.Transform()); diff != "" {
+					t.Errorf("%s: -asked, +asked again:\n%s", name, diff)
+				}
+			}
+		})
+	}
+}

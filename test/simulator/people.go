@@ -1,0 +1,206 @@
+package simulator
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
+	"github.com/dittofs/function-dittoserver/test/cluster"
+)
+
+// Minimal DittoServer, with a Secret that SecretValues has.
+const Minimal = `
+apiVersion: dittofs.io/v1alpha1
+kind: DittoServer
+metadata: {name: files, namespace: storage, generation: 3}
+spec: {version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}, admin: {passwordSecretRef: {name: admin}}}}`
+
+// NewServer returns a world with a minimal DittoServer and its Secrets.
+func NewServer(tb testing.TB, fn Function, f Flavour) *World {
+	tb.Helper()
+
+	w := New(tb, fn, 1, f)
+	w.SetSecret("jwt", SecretValues["jwt"][0])
+	w.SetSecret("other", SecretValues["other"][0])
+	w.SetSecret("admin", SecretValues["admin"][0])
+	w.SetSecret("db", SecretValues["db"][0])
+	w.Create(Minimal)
+
+	return w
+}
+
+// Create the DittoServer.
+func (w *World) Create(xr string) {
+	w.XR = protostructtest.FromYAML(w.T, xr)
+	protostruct.Set(w.XR, structpb.NewNumberValue(1), "metadata", "generation")
+	w.changes++
+}
+
+// Edit the user's spec, as kubectl apply would: Crossplane's own fields stay.
+func (w *World) Edit(spec *structpb.Struct) {
+	spec = proto.CloneOf(spec)
+	for _, f := range []string{"claimRef", w.Flavour.machinery} {
+		protostruct.Set(spec, protostruct.Get(w.XR, "spec", f), f)
+	}
+
+	protostruct.Set(w.XR, structpb.NewStructValue(spec), "spec")
+	w.Bump()
+	w.changes++
+}
+
+// Patch the user's spec: set the value of a YAML text at a path.
+func (w *World) Patch(value string, path ...string) {
+	v := protostructtest.FromYAML(w.T, "value: "+value).GetFields()["value"]
+	if value == "" {
+		v = nil
+	}
+
+	protostruct.Set(w.XR, v, append([]string{"spec"}, path...)...)
+	w.Bump()
+	w.changes++
+}
+
+// Bump the generation, as any change of the spec does.
+func (w *World) Bump() {
+	g := protostruct.Get(w.XR, "metadata", "generation").GetNumberValue()
+	protostruct.Set(w.XR, structpb.NewNumberValue(g+1), "metadata", "generation")
+}
+
+// SetSecret creates a Secret, or changes it.
+func (w *World) SetSecret(name string, data map[string]string) {
+	fields := map[string]any{}
+	for k, v := range data {
+		fields[k] = base64.StdEncoding.EncodeToString([]byte(v))
+	}
+
+	w.Secrets[name] = protostructtest.FromMap(w.T, map[string]any{
+		"apiVersion": "v1", "kind": "Secret",
+		"metadata": map[string]any{"name": name, "namespace": "storage", "resourceVersion": strconv.Itoa(w.rand.Int())},
+		"data":     fields,
+	})
+	w.changes++
+}
+
+// Annotate the DittoServer.
+func (w *World) Annotate(key, value string) {
+	protostruct.Set(w.XR, structpb.NewStringValue(value), "metadata", "annotations", key)
+	w.changes++
+}
+
+// approve what waits for approval, and now and then something else.
+func (w *World) approve() {
+	value := w.Approval()
+	if value == "" || w.rand.IntN(4) == 0 {
+		value = strings.Repeat("0", 64)
+	}
+
+	w.didf("approve %s", value)
+	w.Annotate("dittofs.io/approve", value)
+}
+
+// meddle is what people do to a live StatefulSet now and then: give it another image, or
+// restart it with an annotation.
+func (w *World) meddle() {
+	live := w.Live["statefulset"]
+	if !w.Flavour.Native || live == nil || w.leaving["statefulset"] != nil {
+		return
+	}
+
+	if w.rand.IntN(2) == 0 {
+		w.didf("a person restarts the StatefulSet")
+		w.UpdateStatefulSet(func(u *unstructured.Unstructured) {
+			w.set(u, "2026-01-01T00:00:00Z", "spec", "template", "metadata", "annotations", "kubectl.kubernetes.io/restartedAt")
+		})
+	} else {
+		w.didf("a person sets the StatefulSet's image")
+		w.SetImage("registry.example.org/dittofs:v0.29.0")
+	}
+}
+
+// SetImage of the live StatefulSet, as kubectl set image does.
+func (w *World) SetImage(image string) {
+	w.UpdateStatefulSet(func(u *unstructured.Unstructured) {
+		containers, _, err := unstructured.NestedSlice(u.Object, "spec", "template", "spec", "containers")
+		if err != nil || len(containers) != 1 || containers[0].(map[string]any)["name"] != v1alpha1.Container {
+			w.failf("the pod has other containers: %v: %v", containers, err)
+		}
+
+		containers[0].(map[string]any)["image"] = image
+		w.set(u, containers, "spec", "template", "spec", "containers")
+	})
+}
+
+// UpdateStatefulSet as a person, who owns the change.
+func (w *World) UpdateStatefulSet(change func(u *unstructured.Unstructured)) {
+	next, err := cluster.Update(personsManager, w.Live["statefulset"], change)
+	if err != nil {
+		w.failf("%v", err)
+	}
+
+	w.Live["statefulset"], w.Composed["statefulset"] = next, next
+	w.meddled = true
+	w.changes++
+}
+
+func (w *World) set(u *unstructured.Unstructured, v any, path ...string) {
+	if err := unstructured.SetNestedField(u.Object, v, path...); err != nil {
+		w.failf("cannot set %v: %v", path, err)
+	}
+}
+
+// Specs that a user may write, valid and not.
+var Specs = []string{
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, logging: {level: DEBUG}}`,
+	`{version: 0.28.0, identity: {jwt: {secretRef: {name: jwt}}, admin: {passwordSecretRef: {name: admin}}}}`,
+	`{version: 0.8.0, identity: {jwt: {secretRef: {name: jwt}}}}`,
+	`{identity: {jwt: {secretRef: {name: jwt}}}, metrics: {enabled: true}}`,
+	`{identity: {jwt: {secretRef: {name: jwt}}}, rollout: Manual}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, rollout: Manual, logging: {level: WARN}}`,
+	`{version: 0.29.0, replicas: 0, identity: {jwt: {secretRef: {name: jwt}}}}`,
+	`{version: 0.29.0, replicas: 0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 20Gi, contentSize: 1Gi}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 20Gi, contentSize: 1Gi}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 10240Mi}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, database: {sqlite: {path: /data/metadata/other.db}}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {contentSize: 1Gi}, logging: {output: /data/content/log}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, database: {postgres: {secretRef: {name: db}}}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: other}}}, smb: {enabled: true}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, service: {file: {loadBalancerClass: example.org/a}}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, nfsPort: 70000, colour: blue}`,
+	`{version: 0.29.0, identity: {}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 10.00001Gi}, extraEnv: [{name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}, {name: CPU, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}]}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, securityContext: {privileged: true}}`,
+}
+
+// SecretValues that a Secret may have, those of another application too. The first is a good
+// one.
+var SecretValues = map[string][]map[string]string{
+	"jwt": {
+		{"jwt-secret": "example-a-example-a-example-a-example-a"},
+		{"jwt-secret": "example-b-example-b-example-b-example-b"},
+		{"jwt-secret": "example-a-example-a-example-a-example-a", "other": "example-of-an-unreferenced-key"},
+		{"jwt-secret": "too-short-example"},
+		{"wrong-key": "example-a-example-a-example-a-example-a"},
+	},
+	"other": {
+		{"jwt-secret": "example-c-example-c-example-c-example-c"},
+	},
+	"admin": {
+		{"password": "example-password"},
+		{"password": "$2a$10$exampleexampleexampleexampleexampleexampleexampleexamp"},
+		{"password": "$2a$10$cut-short"},
+	},
+	"db": {
+		{"host": "db.example.org", "database": "dittofs-example", "user": "dittofs-example", "password": "example-database-password"},
+		{"host": "db.example.org", "database": "dittofs-example", "user": "dittofs-example", "password": "example-database-password", "port": "5433"},
+		{"host": "db.example.org"},
+	},
+}

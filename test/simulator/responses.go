@@ -1,0 +1,72 @@
+package simulator
+
+import (
+	"strings"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+)
+
+// Condition returns "Status/Reason: message" of a response's condition.
+func Condition(rsp *fnv1.RunFunctionResponse, typ string) string {
+	for _, c := range rsp.GetConditions() {
+		if c.GetType() == typ {
+			return strings.TrimPrefix(c.GetStatus().String(), "STATUS_CONDITION_") + "/" + c.GetReason() + ": " + c.GetMessage()
+		}
+	}
+
+	return ""
+}
+
+func conditionsOf(rsp *fnv1.RunFunctionResponse) string {
+	var s []string
+	for _, c := range rsp.GetConditions() {
+		s = append(s, c.GetType()+"="+c.GetReason())
+	}
+
+	return strings.Join(s, " ")
+}
+
+// Ready tells which composed resources are.
+func Ready(rsp *fnv1.RunFunctionResponse) map[string]bool {
+	m := map[string]bool{}
+	for name, r := range rsp.GetDesired().GetResources() {
+		m[name] = r.GetReady() == fnv1.Ready_READY_TRUE
+	}
+
+	return m
+}
+
+// Approval returns the value of the annotation that the condition ConfigRolledOut asks for,
+// if it asks for one.
+func (w *World) Approval() string {
+	_, value, _ := strings.Cut(messageOf(w.XR, "ConfigRolledOut"), "dittofs.io/approve=")
+	return value
+}
+
+func messageOf(xr *structpb.Struct, typ string) string {
+	for _, c := range protostruct.Get(xr, "status", "conditions").GetListValue().GetValues() {
+		if protostruct.Get(c.GetStructValue(), "type").GetStringValue() == typ {
+			return protostruct.Get(c.GetStructValue(), "message").GetStringValue()
+		}
+	}
+
+	return ""
+}
+
+// Template is the pod template that the StatefulSet was last asked for.
+func (w *World) Template() *structpb.Struct {
+	return protostruct.Get(w.Composed["statefulset"], "spec", "forProvider", "manifest", "spec", "template").GetStructValue()
+}
+
+// Hash is the digest of that template.
+func (w *World) Hash() string {
+	return protostruct.Get(w.Template(), "metadata", "annotations", "dittofs.io/config-hash").GetStringValue()
+}
+
+// Config is the config.yaml that the ConfigMap was last asked for.
+func (w *World) Config() string {
+	return configOf(w.Composed["configmap"], "spec", "forProvider", "manifest")
+}
