@@ -115,7 +115,7 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 		return err
 	}
 
-	resources, predecessors, err := observed.WithPredecessor(xr, found, req.GetRequiredResources())
+	resources, predecessors, err := observed.WithRequired(srv, xr, found, req.GetRequiredResources())
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 	manifests := guard.Apply(decision, desired, resources, digests)
 
 	// Compose.
-	if err := compose.Resources(rsp.GetDesired(), srv, manifests, resources, decision.WillMove()); err != nil {
+	if err := compose.Resources(rsp.GetDesired(), srv, manifests, resources, &decision); err != nil {
 		return err
 	}
 

@@ -205,13 +205,13 @@ func TestStateTable(t *testing.T) {
 			wantRollout: "FALSE/SecretsNotResolved: The running server keeps its configuration and pod template until its Secrets are there: see condition SecretsResolved",
 		},
 		"There/New": {
-			reason:      "First creation does not wait for the ConfigMap.",
+			reason:      "A StatefulSet is composed at first creation, and applied once the ConfigMap is there.",
 			secrets:     keep,
 			fetched:     true,
 			wantNames:   all,
 			wantMoved:   true,
 			wantSecrets: "TRUE/Resolved: Every Secret that the spec names is there and can be used",
-			wantRollout: "TRUE/RolledOut: The pod template is what the spec asks for",
+			wantRollout: "FALSE/ConfigMapNotReady: The pod template waits until the ConfigMap holds the new configuration",
 		},
 		"There/Running": {
 			reason:      "A rotated Secret leaves config.yaml as it is, and rolls at once.",
@@ -327,6 +327,22 @@ func TestLife(t *testing.T) {
 	w.Reconcile(10)
 	provide("configmap", "service-headless", "service-file", "service-api")
 	check("What has no state of its own is ready once it is there.", state{
+		Phase:   "Pending",
+		Ready:   map[string]bool{"configmap": true, "service-api": false, "service-file": false, "service-headless": true, "statefulset": false},
+		Applied: "FALSE/NotObserved: Waiting to see every composed resource in the cluster",
+		NFS:     "files-file.storage.svc:2049",
+	})
+
+	provide("statefulset")
+	check("A paused Object is neither applied nor a failure.", state{
+		Phase:   "Pending",
+		Ready:   map[string]bool{"configmap": true, "service-api": false, "service-file": false, "service-headless": true, "statefulset": false},
+		Applied: "FALSE/NotObserved: Waiting to see every composed resource in the cluster",
+		NFS:     "files-file.storage.svc:2049",
+	})
+
+	w.Reconcile(10)
+	check("The provider did not work on it since.", state{
 		Phase:   "Pending",
 		Ready:   map[string]bool{"configmap": true, "service-api": false, "service-file": false, "service-headless": true, "statefulset": false},
 		Applied: "FALSE/NotObserved: Waiting to see every composed resource in the cluster",
@@ -1199,7 +1215,7 @@ func BenchmarkSteps(b *testing.B) {
 
 	srv, errs := composite.Decode(xr, req.GetInput())
 	found, errRead := observed.Read(req.GetObserved().GetResources())
-	resources, predecessors, errPredecessor := observed.WithPredecessor(xr, found, req.GetRequiredResources())
+	resources, predecessors, errPredecessor := observed.WithRequired(srv, xr, found, req.GetRequiredResources())
 	secrets := secret.Resolve(srv, req.GetRequiredResources())
 
 	config, errConfig := dittofs.Config(srv.Settings(), srv.Release)
@@ -1246,7 +1262,7 @@ func BenchmarkSteps(b *testing.B) {
 		{"guard.Read", func() error { guard.Read(srv, desired, resources, predecessors, secrets.State); return nil }},
 		{"guard.Decide", func() error { guard.Decide(facts); return nil }},
 		{"guard.Apply", func() error { guard.Apply(decision, desired, resources, digests); return nil }},
-		{"compose.Resources", func() error { return compose.Resources(state(), srv, manifests, resources, false) }},
+		{"compose.Resources", func() error { return compose.Resources(state(), srv, manifests, resources, &decision) }},
 		{"report", func() error {
 			rsp := &fnv1.RunFunctionResponse{}
 			report.Valid(rsp)

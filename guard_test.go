@@ -409,7 +409,7 @@ func TestPredecessor(t *testing.T) {
 		"None": {
 			reason:       "The place is free.",
 			fetched:      true,
-			want:         "TRUE/RolledOut: The pod template is what the spec asks for",
+			want:         "FALSE/ConfigMapNotReady: The pod template waits until the ConfigMap holds the new configuration",
 			wantComposed: true,
 			wantImage:    "marmos91c/dittofs:v0.29.0",
 		},
@@ -440,6 +440,8 @@ func TestPredecessor(t *testing.T) {
 			// What would run is a newer release than the spec asks for.
 			newer := newServer(t)
 			newer.Patch("0.30.0", "version")
+
+			newer.Settle()
 
 			object := newer.Call().GetDesired().GetResources()["statefulset"].GetResource()
 

@@ -17,11 +17,21 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
+// A Decision is what the guards say of the StatefulSet.
+type Decision interface {
+	// WillMove reports whether its pod template moves by itself before long.
+	WillMove() bool
+
+	// IsPaused reports whether it must not be applied yet.
+	IsPaused() bool
+}
+
 // Resources adds the composed resources of manifests to the desired state, each with
 // its readiness. It returns an error, and adds nothing, if one of them would be another
 // resource than the one that Crossplane observed, or is composed by an earlier function.
-// A StatefulSet that waits to move is not ready, however ready its pod is.
-func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest.Manifests, o observed.Resources, waits bool) error {
+// A StatefulSet that waits to move is not ready, however ready its pod is. Natively, what
+// somebody else has is left out, and what is not known yet.
+func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest.Manifests, o observed.Resources, d Decision) error {
 	composed := map[string]*fnv1.Resource{}
 
 	for row := range manifest.Rows() {
@@ -34,10 +44,14 @@ func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest
 			return fmt.Errorf("an earlier function of the pipeline already composes a resource named %s: rename that one", row.Name)
 		}
 
+		if s.IsNative() && o[row.Name].IsTaken() {
+			continue
+		}
+
 		r := m
 		if !s.IsNative() {
 			var err error
-			if r, err = object.New(s, row, m); err != nil {
+			if r, err = object.New(s, row, m, policy(row.Name, o[row.Name], d)); err != nil {
 				return err
 			}
 		}
@@ -47,7 +61,7 @@ func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest
 		}
 
 		ready := fnv1.Ready_READY_FALSE
-		if held := waits && row.Name == manifest.StatefulSet; !held && row.Ready.IsReady(m, o.Live(row.Name)) {
+		if held := d.WillMove() && row.Name == manifest.StatefulSet; !held && row.Ready.IsReady(m, o.Live(row.Name)) {
 			ready = fnv1.Ready_READY_TRUE
 		}
 
@@ -57,6 +71,19 @@ func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest
 	maps.Copy(desired.GetResources(), composed)
 
 	return nil
+}
+
+// policy returns what the provider may do with an object. One that it may change it can change
+// from then on: an upgrade of this function, or a live object that is not known, takes nothing back.
+func policy(n manifest.Name, o *observed.Resource, d Decision) object.Policy {
+	switch {
+	case o.IsWritable():
+		return object.Manage
+	case n == manifest.StatefulSet && d.IsPaused():
+		return object.Pause
+	default:
+		return object.Create
+	}
 }
 
 // migrate tells how to move a server on purpose.

@@ -25,6 +25,12 @@ func server(c v1beta1.Compose) *composite.DittoServer {
 	return s
 }
 
+// decision of the guards.
+type decision struct{ moves, paused bool }
+
+func (d decision) WillMove() bool { return d.moves }
+func (d decision) IsPaused() bool { return d.paused }
+
 func TestResources(t *testing.T) {
 	manifests := manifest.Manifests{
 		manifest.StatefulSet: protostructtest.FromYAML(t, "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: files}, spec: {replicas: 0}}"),
@@ -46,16 +52,28 @@ func TestResources(t *testing.T) {
 		// want is each composed resource's kind, and whether it is ready.
 		want map[string]string
 	}{
-		"New":    {"Nothing is ready that is not there.", v1beta1.ComposeNative, nil, false, map[string]string{"service-api": "Service READY_FALSE", "statefulset": "StatefulSet READY_FALSE"}},
-		"Ready":  {"Each is judged by the rule of its row.", v1beta1.ComposeNative, native, false, map[string]string{"service-api": "Service READY_TRUE", "statefulset": "StatefulSet READY_TRUE"}},
-		"Waits":  {"A StatefulSet that is about to move is not ready; others are.", v1beta1.ComposeNative, native, true, map[string]string{"service-api": "Service READY_TRUE", "statefulset": "StatefulSet READY_FALSE"}},
+		"New":   {"Nothing is ready that is not there.", v1beta1.ComposeNative, nil, false, map[string]string{"service-api": "Service READY_FALSE", "statefulset": "StatefulSet READY_FALSE"}},
+		"Ready": {"Each is judged by the rule of its row.", v1beta1.ComposeNative, native, false, map[string]string{"service-api": "Service READY_TRUE", "statefulset": "StatefulSet READY_TRUE"}},
+		"Waits": {"A StatefulSet that is about to move is not ready; others are.", v1beta1.ComposeNative, native, true, map[string]string{"service-api": "Service READY_TRUE", "statefulset": "StatefulSet READY_FALSE"}},
+		"Foreign": {
+			reason:  "Natively, nothing is composed over what somebody else has.",
+			compose: v1beta1.ComposeNative,
+			o:       observed.Resources{manifest.ServiceAPI: {Foreign: "Service files-api"}},
+			want:    map[string]string{"statefulset": "StatefulSet READY_FALSE"},
+		},
+		"Unknown": {
+			reason:  "Somebody else may have it.",
+			compose: v1beta1.ComposeNative,
+			o:       observed.Resources{manifest.ServiceAPI: {Unknown: true}},
+			want:    map[string]string{"statefulset": "StatefulSet READY_FALSE"},
+		},
 		"Object": {"A provider applies them.", v1beta1.ComposeObject, nil, false, map[string]string{"service-api": "Object READY_FALSE", "statefulset": "Object READY_FALSE"}},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			desired := &fnv1.State{Resources: map[string]*fnv1.Resource{}}
-			if err := Resources(desired, server(tc.compose), manifests, tc.o, tc.waits); err != nil {
+			if err := Resources(desired, server(tc.compose), manifests, tc.o, decision{moves: tc.waits}); err != nil {
 				t.Fatal(err)
 			}
 
@@ -73,17 +91,45 @@ func TestResources(t *testing.T) {
 	t.Run("Taken", func(t *testing.T) {
 		earlier := &fnv1.State{Resources: map[string]*fnv1.Resource{"statefulset": {}}}
 
-		err := Resources(earlier, server(v1beta1.ComposeNative), manifests, nil, false)
+		err := Resources(earlier, server(v1beta1.ComposeNative), manifests, nil, decision{})
 		if err == nil || len(earlier.GetResources()) != 1 {
 			t.Errorf("Resources(...): want an error and nothing else, got %v and %d resources", err, len(earlier.GetResources()))
 		}
 	})
 }
 
+// What the provider may do is decided for each resource.
+func TestPolicy(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		name   manifest.Name
+		o      *observed.Resource
+		paused bool
+		want   object.Policy
+	}{
+		"New":          {"Somebody else may have one of that name.", manifest.ServiceAPI, nil, false, object.Create},
+		"Unknown":      {"It is not known yet whose it is.", manifest.ServiceAPI, &observed.Resource{Policy: object.Create}, false, object.Create},
+		"Own":          {"It is this server's.", manifest.ServiceAPI, &observed.Resource{Policy: object.Create, Live: &structpb.Struct{}}, false, object.Manage},
+		"Managed":      {"What the provider may do is not taken back.", manifest.ServiceAPI, &observed.Resource{}, false, object.Manage},
+		"Paused":       {"No pod may start yet.", manifest.StatefulSet, nil, true, object.Pause},
+		"StillPaused":  {"No pod may start yet.", manifest.StatefulSet, &observed.Resource{Policy: object.Pause}, true, object.Pause},
+		"Resumed":      {"A pod may start.", manifest.StatefulSet, &observed.Resource{Policy: object.Pause}, false, object.Create},
+		"OthersPaused": {"Only the StatefulSet is.", manifest.ConfigMap, nil, true, object.Create},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := policy(tc.name, tc.o, decision{paused: tc.paused}); got != tc.want {
+				t.Errorf("%s\npolicy(...): want %d, got %d", tc.reason, tc.want, got)
+			}
+		})
+	}
+}
+
 func TestMoved(t *testing.T) {
 	m := protostructtest.FromYAML(t, "{apiVersion: apps/v1, kind: StatefulSet, metadata: {namespace: storage, name: files}}")
 
-	o, err := object.New(server(v1beta1.ComposeObject), manifest.RowOf(manifest.StatefulSet), m)
+	o, err := object.New(server(v1beta1.ComposeObject), manifest.RowOf(manifest.StatefulSet), m, object.Manage)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,6 +93,9 @@ type Decision struct {
 	// observed.
 	LeaveOut bool
 
+	// Paused reports whether a StatefulSet is composed that nobody may apply yet.
+	Paused bool
+
 	// Template to compose.
 	Template Template
 
@@ -113,6 +116,9 @@ type Decision struct {
 func (d *Decision) WillMove() bool {
 	return d.Rollout == ConfigMapNotReady || d.Rollout == RolloutInProgress
 }
+
+// IsPaused reports whether the StatefulSet is composed and must not be applied yet.
+func (d *Decision) IsPaused() bool { return d.Paused }
 
 // Decide returns what may be composed now, so that every response is safe to be
 // the last one.
@@ -165,19 +171,19 @@ func Decide(st State) Decision {
 	return d
 }
 
-// create decides whether there can be a StatefulSet where none is observed.
+// create decides whether there can be a StatefulSet where none was asked for.
 func (d *Decision) create(st State) {
-	// Where no ConfigMap is observed, as on first creation, a pod waits for it. One that is
-	// observed but not known to be live may hold an older config.yaml.
-	if d.Rollout == RolledOut && st.ConfigMap.Observed && !st.ConfigMap.Holds(st.ConfigMap.Desired) {
-		d.Rollout = ConfigMapNotReady
-	}
-
 	if d.Rollout == RolledOut && !st.Predecessors.AreGone() {
 		d.Rollout, d.Predecessors = PredecessorThere, st.Predecessors.Names
 	}
 
-	d.LeaveOut = d.Rollout != RolledOut
+	// A pod waits for a ConfigMap that is not there. One that is may hold an older config.yaml,
+	// and a pod that starts on it would stay.
+	if d.Rollout == RolledOut && !st.ConfigMap.Absent && !st.ConfigMap.Holds(st.ConfigMap.Desired) {
+		d.Rollout, d.Paused = ConfigMapNotReady, st.CanPause
+	}
+
+	d.LeaveOut = d.Rollout != RolledOut && !d.Paused
 }
 
 // hold keeps config.yaml and the pod template together.

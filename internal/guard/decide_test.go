@@ -561,8 +561,18 @@ func TestDecide(t *testing.T) {
 		},
 
 		"Create": {
-			reason: "On first creation a pod waits for its ConfigMap by itself.",
-			do:     []func(*State){none, func(st *State) { st.ConfigMap = ConfigMap{Desired: configOld} }},
+			reason: "A pod waits for its ConfigMap by itself.",
+			do:     []func(*State){none, func(st *State) { st.ConfigMap = ConfigMap{Desired: configOld, Absent: true} }},
+			want:   Decision{Rollout: RolledOut},
+		},
+		"CreateUnknownConfigMap": {
+			reason: "What is not known may be an older config.yaml. The Object shows what will run.",
+			do:     []func(*State){none, func(st *State) { st.CanPause, st.ConfigMap = true, ConfigMap{Desired: configOld} }},
+			want:   Decision{Rollout: ConfigMapNotReady, Paused: true},
+		},
+		"CreateAfterConfigMap": {
+			reason: "It holds what the digest covers.",
+			do:     []func(*State){none, func(st *State) { st.CanPause = true }},
 			want:   Decision{Rollout: RolledOut},
 		},
 		"CreateOnOtherConfigMap": {
@@ -581,8 +591,8 @@ func TestDecide(t *testing.T) {
 			want:   Decision{Rollout: PredecessorThere, LeaveOut: true},
 		},
 		"CreatePredecessor": {
-			reason: "Two StatefulSets cannot have one name.",
-			do:     []func(*State){none, func(st *State) { st.Predecessors.Names = []string{"Object files-abc"} }},
+			reason: "Two StatefulSets cannot have one name, and two Objects neither.",
+			do:     []func(*State){none, func(st *State) { st.CanPause, st.Predecessors.Names = true, []string{"Object files-abc"} }},
 			want:   Decision{Rollout: PredecessorThere, LeaveOut: true, Predecessors: []string{"Object files-abc"}},
 		},
 	}

@@ -37,6 +37,9 @@ type State struct {
 	// StatefulSet that is not observed.
 	Predecessors observed.Predecessors
 
+	// CanPause reports whether a StatefulSet can be composed without being applied.
+	CanPause bool
+
 	ConfigMap   ConfigMap
 	StatefulSet StatefulSet
 
@@ -52,6 +55,9 @@ type ConfigMap struct {
 	// Observed reports whether there is a composed resource.
 	Observed bool
 
+	// Absent reports whether there is known to be none.
+	Absent bool
+
 	// Current reports whether Live is of what was asked last.
 	Current bool
 }
@@ -66,7 +72,7 @@ func (c ConfigMap) Holds(config string) bool {
 type StatefulSet struct {
 	Desired Spec
 
-	// Asked is nil where no StatefulSet is observed.
+	// Asked is nil where no StatefulSet is observed, or none was asked for yet.
 	Asked *Spec
 
 	// Live is nil where there is none, or none is known yet.
@@ -183,6 +189,7 @@ func Read(s *composite.DittoServer, desired manifest.Manifests, o observed.Resou
 		Manual:       s.Spec.Rollout == v1alpha1.RolloutManual,
 		Approved:     strings.TrimSpace(s.Annotations[v1alpha1.AnnotationApprove]),
 		Predecessors: p,
+		CanPause:     !s.IsNative(),
 		ConfigMap: ConfigMap{
 			Desired: manifest.Config(desired[manifest.ConfigMap]),
 			Asked:   manifest.Config(o.Asked(manifest.ConfigMap)),
@@ -199,9 +206,12 @@ func Read(s *composite.DittoServer, desired manifest.Manifests, o observed.Resou
 
 	if cm := o[manifest.ConfigMap]; cm != nil {
 		st.ConfigMap.Observed, st.ConfigMap.Current = true, cm.Current
+	} else {
+		// An Object that is not composed yet looks for none.
+		st.ConfigMap.Absent = s.IsNative()
 	}
 
-	if sts := o[manifest.StatefulSet]; sts != nil {
+	if sts := o[manifest.StatefulSet]; sts != nil && sts.Asked != nil {
 		asked := readSpec(sts.Asked)
 		st.StatefulSet.Asked = &asked
 		st.StatefulSet.Current, st.StatefulSet.NotSynced, st.StatefulSet.Refused = sts.Current, sts.IsNotSynced(), sts.IsRefused()

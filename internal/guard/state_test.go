@@ -64,6 +64,7 @@ func TestRead(t *testing.T) {
 		Manual:    true,
 		Approved:  "approved",
 		Change:    manifest.ChangeHash(manifests[manifest.StatefulSet], o.Asked(manifest.StatefulSet), o.Live(manifest.StatefulSet)),
+		CanPause:  true,
 		ConfigMap: ConfigMap{Observed: true, Current: true, Desired: "desired", Asked: "asked", Live: "live"},
 		StatefulSet: StatefulSet{
 			Desired: Spec{
@@ -117,6 +118,7 @@ func TestReadNothingObserved(t *testing.T) {
 	want := State{
 		Secrets:      secret.There,
 		Predecessors: observed.Predecessors{Fetched: true, Names: []string{"Object a"}},
+		CanPause:     true,
 		ConfigMap:    ConfigMap{Desired: "desired"},
 	}
 

@@ -16,6 +16,9 @@ const (
 	labelManagedBy = "app.kubernetes.io/managed-by"
 )
 
+// manager is the value of labelManagedBy.
+const manager = "function-dittoserver"
+
 // selectorLabels returns the labels that select a server's pods. They never
 // change, and hold nothing that varies by version: a selector is immutable.
 func selectorLabels(server string) map[string]string {
@@ -28,7 +31,7 @@ func selectorLabels(server string) map[string]string {
 func labels(server string) map[string]string {
 	l := selectorLabels(server)
 	l[labelComponent] = "file-server"
-	l[labelManagedBy] = "function-dittoserver"
+	l[labelManagedBy] = manager
 
 	return l
 }

@@ -78,6 +78,17 @@ func TemplateRelease(statefulSet *structpb.Struct) dittofs.Release {
 	return r
 }
 
+// IsOfServer reports whether a live object is of the server that a manifest is of: an object of
+// this function, for a server of this name. One that an earlier DittoServer of the same name left
+// is, too.
+func IsOfServer(live, manifest *structpb.Struct) bool {
+	label := func(o *structpb.Struct, name string) string {
+		return protostruct.Get(o, "metadata", "labels", name).GetStringValue()
+	}
+
+	return label(live, labelManagedBy) == manager && label(live, labelInstance) == label(manifest, labelInstance)
+}
+
 // IsLoadBalancer reports whether a manifest is a load balancer's.
 func IsLoadBalancer(service *structpb.Struct) bool {
 	return protostruct.Get(service, "spec", "type").GetStringValue() == string(corev1.ServiceTypeLoadBalancer)

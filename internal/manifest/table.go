@@ -62,6 +62,9 @@ type Row struct {
 	build func(s *composite.DittoServer, in Inputs) (object, error)
 }
 
+// Has reports whether a server has the object of this row.
+func (r *Row) Has(s *composite.DittoServer) bool { return r.When == nil || r.When(s) }
+
 // An object is a Kubernetes object as a Go type.
 type object interface {
 	runtime.Object
@@ -160,7 +163,7 @@ func Build(s *composite.DittoServer, in Inputs) (Manifests, error) {
 	m := Manifests{}
 
 	for r := range Rows() {
-		if r.When != nil && !r.When(s) {
+		if !r.Has(s) {
 			continue
 		}
 

@@ -45,8 +45,8 @@ const (
 	policyCELQuery         = "DeriveFromCelQuery"
 )
 
-// New returns the Object that applies a manifest of a server.
-func New(s *composite.DittoServer, row manifest.Row, m *structpb.Struct) (*structpb.Struct, error) {
+// New returns the Object that applies a manifest of a server, as far as a Policy lets it.
+func New(s *composite.DittoServer, row manifest.Row, m *structpb.Struct, p Policy) (*structpb.Struct, error) {
 	o := object{
 		APIVersion: APIVersion(s),
 		Kind:       Kind,
@@ -67,6 +67,16 @@ func New(s *composite.DittoServer, row manifest.Row, m *structpb.Struct) (*struc
 	}
 
 	protostruct.Set(r, structpb.NewStructValue(m), "spec", "forProvider", "manifest")
+
+	// Not encoded with the others, which would leave an empty list out.
+	if actions, ok := managementPolicies[p]; ok {
+		l := &structpb.ListValue{}
+		for _, a := range actions {
+			l.Values = append(l.Values, structpb.NewStringValue(a))
+		}
+
+		protostruct.Set(r, structpb.NewListValue(l), "spec", "managementPolicies")
+	}
 
 	return r, nil
 }

@@ -21,6 +21,30 @@ const (
 	ClusterScoped = "kubernetes.crossplane.io/v1alpha2"
 )
 
+// A Policy is what the provider may do with the Kubernetes object of an Object.
+type Policy int
+
+// Policies.
+const (
+	// Manage lets it do everything: create, change, and delete with the Object.
+	Manage Policy = iota
+
+	// Create lets it create what is not there. What is there it only shows.
+	Create
+
+	// Pause lets it do nothing at all.
+	Pause
+)
+
+// managementPolicies are the actions of each Policy. The provider's default is to manage, which
+// no Object names: Crossplane removes what it named before, and the API server writes the default.
+//
+//nolint:gochecknoglobals // A table.
+var managementPolicies = map[Policy][]string{
+	Create: {"Observe", "Create"},
+	Pause:  {},
+}
+
 // Identity has the fields that make an Object the one that it is. With another value in
 // one of them it would apply another Kubernetes object.
 //

@@ -32,28 +32,39 @@ func TestNew(t *testing.T) {
 		server   *composite.DittoServer
 		name     manifest.Name
 		manifest string
+		policy   Policy
 		want     string
 	}{
 		"Created": {
-			"What has nothing to wait for is ready once it is created.", namespaced, manifest.ConfigMap, "{kind: ConfigMap}",
+			"What has nothing to wait for is ready once it is created.", namespaced, manifest.ConfigMap, "{kind: ConfigMap}", Manage,
 			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default},
 readiness: {policy: SuccessfulCreate}, watch: true, forProvider: {manifest: {kind: ConfigMap}}}}`,
 		},
 		"Queried": {
-			"A load balancer waits for its address.", namespaced, manifest.ServiceAPI, "{kind: Service, spec: {type: LoadBalancer}}",
+			"A load balancer waits for its address.", namespaced, manifest.ServiceAPI, "{kind: Service, spec: {type: LoadBalancer}}", Manage,
 			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default},
 readiness: {policy: DeriveFromCelQuery, celQuery: "` + query + `"}, watch: true, forProvider: {manifest: {kind: Service, spec: {type: LoadBalancer}}}}}`,
 		},
 		"ClusterScoped": {
-			"A ProviderConfig of the cluster-scoped API has no kind.", server(true, v1beta1.ProviderConfigRef{Name: "other"}), manifest.ServiceMetrics, "{kind: Service}",
+			"A ProviderConfig of the cluster-scoped API has no kind.", server(true, v1beta1.ProviderConfigRef{Name: "other"}), manifest.ServiceMetrics, "{kind: Service}", Manage,
 			`{apiVersion: kubernetes.crossplane.io/v1alpha2, kind: Object, spec: {providerConfigRef: {name: other},
 readiness: {policy: SuccessfulCreate}, watch: true, forProvider: {manifest: {kind: Service}}}}`,
+		},
+		"Create": {
+			"What is there stays as it is.", namespaced, manifest.ConfigMap, "{kind: ConfigMap}", Create,
+			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default},
+readiness: {policy: SuccessfulCreate}, watch: true, managementPolicies: [Observe, Create], forProvider: {manifest: {kind: ConfigMap}}}}`,
+		},
+		"Pause": {
+			"An empty list is not the same as none.", namespaced, manifest.ConfigMap, "{kind: ConfigMap}", Pause,
+			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default},
+readiness: {policy: SuccessfulCreate}, watch: true, managementPolicies: [], forProvider: {manifest: {kind: ConfigMap}}}}`,
 		},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, err := New(tc.server, manifest.RowOf(tc.name), protostructtest.FromYAML(t, tc.manifest))
+			got, err := New(tc.server, manifest.RowOf(tc.name), protostructtest.FromYAML(t, tc.manifest), tc.policy)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -72,7 +83,7 @@ func TestRead(t *testing.T) {
 	for row := range manifest.Rows() {
 		m := protostructtest.FromYAML(t, "{kind: "+row.Kind.Kind+", metadata: {namespace: storage, name: files}}")
 
-		o, err := New(s, row, m)
+		o, err := New(s, row, m, Manage)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,6 +111,53 @@ func TestRead(t *testing.T) {
 				t.Errorf("%s: an Object has no %s", row.Name, path)
 			}
 		}
+	}
+}
+
+func TestPolicyOf(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		object string
+		want   Policy
+	}{
+		"None":        {"An earlier version of the function wrote none.", "{spec: {}}", Manage},
+		"Default":     {"The API server writes the provider's default.", `{spec: {managementPolicies: ["*"]}}`, Manage},
+		"Create":      {"This function wrote it.", "{spec: {managementPolicies: [Observe, Create]}}", Create},
+		"Pause":       {"This function wrote it.", "{spec: {managementPolicies: []}}", Pause},
+		"PausedLater": {"A person paused an Object that runs.", "{spec: {managementPolicies: []}, status: {atProvider: {manifest: {kind: ConfigMap}}}}", Manage},
+		"Others":      {"A person chose that.", "{spec: {managementPolicies: [Observe, Create, Update]}}", Manage},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := PolicyOf(protostructtest.FromYAML(t, tc.object)); got != tc.want {
+				t.Errorf("%s\nPolicyOf(...): want %d, got %d", tc.reason, tc.want, got)
+			}
+		})
+	}
+}
+
+func TestSynced(t *testing.T) {
+	const paused = "status: {conditions: [{type: Synced, status: 'False', reason: ReconcilePaused}]}"
+
+	cases := map[string]struct {
+		reason string
+		object string
+		want   bool
+	}{
+		"Failed":   {"The provider says why.", "{status: {conditions: [{type: Synced, status: 'False', reason: ReconcileError}]}}", true},
+		"Paused":   {"This function paused it.", "{spec: {managementPolicies: []}, " + paused + "}", false},
+		"Resumed":  {"The provider did not work on it since.", "{spec: {managementPolicies: [Observe, Create]}, " + paused + "}", false},
+		"ByPerson": {"A person paused it.", `{metadata: {annotations: {crossplane.io/paused: "true"}}, ` + paused + "}", true},
+		"Later":    {"A person paused what runs.", "{spec: {managementPolicies: []}, status: {atProvider: {manifest: {kind: ConfigMap}}, conditions: [{type: Synced, status: 'False', reason: ReconcilePaused}]}}", true},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := Synced(protostructtest.FromYAML(t, tc.object)).IsFalse(); got != tc.want {
+				t.Errorf("%s\nSynced(...): want False: %t, got %t", tc.reason, tc.want, got)
+			}
+		})
 	}
 }
 

@@ -1,12 +1,18 @@
 package object
 
 import (
+	"slices"
+
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/condition"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
+
+// annotationPaused is set to "true" where a person pauses a resource. crossplane-runtime's constant is worth
+// 10 MB of binary.
+const annotationPaused = "crossplane.io/paused"
 
 // Is reports whether a resource is an Object.
 func Is(resource *structpb.Struct) bool {
@@ -30,15 +36,48 @@ func Live(o *structpb.Struct) *structpb.Struct {
 	return protostruct.Get(o, "status", "atProvider", "manifest").GetStructValue()
 }
 
+// PolicyOf returns the Policy of an Object. Only those that New writes restrict it: what else a
+// person chose for an Object that runs stays theirs.
+func PolicyOf(o *structpb.Struct) Policy {
+	l := protostruct.Get(o, "spec", "managementPolicies").GetListValue()
+	if l == nil {
+		return Manage
+	}
+
+	var actions []string
+	for _, v := range l.GetValues() {
+		actions = append(actions, v.GetStringValue())
+	}
+
+	// Nothing is live of an Object that New paused.
+	isNew := Live(o) == nil
+
+	for p, want := range managementPolicies {
+		if slices.Equal(actions, want) && (isNew || p != Pause) {
+			return p
+		}
+	}
+
+	return Manage
+}
+
 // Synced returns the condition that tells whether the provider could apply an Object's
-// manifest, or nil if it did not try yet.
-func Synced(o *structpb.Struct) *condition.Condition { return condition.Of(o, string(xpv2.TypeSynced)) }
+// manifest, or nil if it did not try yet. It says that an Object is paused until it works on it
+// again, which counts only where a person paused it.
+func Synced(o *structpb.Struct) *condition.Condition {
+	c := condition.Of(o, string(xpv2.TypeSynced))
+	if c == nil || c.Reason != string(xpv2.ReasonReconcilePaused) || Live(o) != nil || protostruct.Get(o, "metadata", "annotations", annotationPaused).GetStringValue() == "true" {
+		return c
+	}
+
+	return nil
+}
 
 // IsCurrent reports whether the provider has seen the last generation of an Object, so
 // that the live object is of what was asked last. The provider notes the generation in
 // its condition. An older one does not, and is taken at its word.
 func IsCurrent(o *structpb.Struct) bool {
-	c := Synced(o)
+	c := condition.Of(o, string(xpv2.TypeSynced))
 
 	return c == nil || c.ObservedGeneration == 0 || c.ObservedGeneration >= protostruct.Get(o, "metadata", "generation").GetNumberValue()
 }

@@ -24,12 +24,23 @@ type Resource struct {
 	Raw *structpb.Struct
 
 	// Asked is the manifest that was last asked for, without what the API server
-	// adds. It keeps nothing that the guards do not look at.
+	// adds. It keeps nothing that the guards do not look at. It is nil where nothing was
+	// asked for yet, as of a StatefulSet whose Object was always paused.
 	Asked *structpb.Struct
 
 	// Live is the Kubernetes object as it is, or nil if there is none yet, or it is
-	// not known yet.
+	// not known yet, or is Foreign.
 	Live *structpb.Struct
+
+	// Policy is what the provider may do. It means nothing of what is composed natively.
+	Policy object.Policy
+
+	// Foreign names the Kubernetes object that somebody else has under the name of this one, or
+	// is "". It is neither read nor written.
+	Foreign string
+
+	// Unknown reports whether it is not known yet if there is anything under the name of this one.
+	Unknown bool
 
 	// Current reports whether Live is of what was last asked for. Otherwise what was
 	// asked for before may be on its way, or there already.
@@ -39,6 +50,16 @@ type Resource struct {
 	// not known yet.
 	Synced *condition.Condition
 }
+
+// IsForeign reports whether the name of a resource is somebody else's.
+func (r *Resource) IsForeign() bool { return r != nil && r.Foreign != "" }
+
+// IsTaken reports whether the name of a resource is somebody else's, or may be.
+func (r *Resource) IsTaken() bool { return r.IsForeign() || r != nil && r.Unknown }
+
+// IsWritable reports whether what is there may be changed: it is this server's, or the provider
+// may change it already.
+func (r *Resource) IsWritable() bool { return r != nil && (r.Policy == object.Manage || r.Live != nil) }
 
 // IsNotSynced reports whether a composed resource is known not to be applied.
 func (r *Resource) IsNotSynced() bool { return r != nil && r.Synced.IsFalse() }
@@ -121,19 +142,37 @@ func read(row manifest.Row, r *structpb.Struct) (*Resource, error) {
 	case kind == row.Kind:
 		return native(row, r)
 	case !object.Is(r):
-		return nil, fmt.Errorf("cannot read the composed resource %s: it is %s %s, neither %s nor an Object of provider-kubernetes: once it is deleted, the function composes its own", row.Name, text(kind), nameOf(r), text(row.Kind))
+		return nil, fmt.Errorf("cannot read the composed resource %s: it is %s %s, neither %s nor an Object of provider-kubernetes: once it is deleted, the function composes its own", row.Name, kindText(kind), nameOf(r), kindText(row.Kind))
 	}
 
-	o := &Resource{Raw: r, Asked: object.Asked(r), Live: object.Live(r), Current: object.IsCurrent(r), Synced: object.Synced(r)}
+	o := &Resource{Raw: r, Asked: object.Asked(r), Live: object.Live(r), Policy: object.PolicyOf(r), Current: object.IsCurrent(r), Synced: object.Synced(r)}
 	if row.IsWhole != nil && !row.IsWhole(o.Asked) {
 		return nil, fmt.Errorf("cannot read the composed resource %s: the manifest of Object %s lacks what this function writes, such as the pod template or the configuration: restore it, or delete the Object, which is then composed anew", row.Name, nameOf(r))
+	}
+
+	if o.Policy == object.Create && o.Live != nil && !manifest.IsOfServer(o.Live, o.Asked) {
+		o.Live, o.Foreign = nil, foreign(o.Live)
+	}
+
+	if o.Policy == object.Pause {
+		o.Asked = nil
 	}
 
 	return o, nil
 }
 
-// text of a kind, for people.
-func text(kind schema.GroupVersionKind) string {
+// text of a resource, for people.
+func text(resource *structpb.Struct) string {
+	return protostruct.Get(resource, "kind").GetStringValue() + " " + nameOf(resource)
+}
+
+// foreign is the text of a resource that somebody else has.
+func foreign(resource *structpb.Struct) string {
+	return text(resource) + " (which is not this DittoServer's: remove it, or give the DittoServer another name)"
+}
+
+// kindText is the text of a kind, for people.
+func kindText(kind schema.GroupVersionKind) string {
 	return kind.GroupVersion().String() + " " + kind.Kind
 }
 

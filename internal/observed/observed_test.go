@@ -10,15 +10,27 @@ import (
 
 	"github.com/dittofs/function-dittoserver/internal/condition"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/object"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 )
 
 func TestRead(t *testing.T) {
 	const (
 		configMap = "{apiVersion: v1, kind: ConfigMap, metadata: {name: files-config}, data: {config.yaml: new}}"
-		object    = `{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, metadata: {name: a, generation: 2},
+		applied   = `{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, metadata: {name: a, generation: 2},
 spec: {forProvider: {manifest: {data: {config.yaml: new}}}},
 status: {atProvider: {manifest: {data: {config.yaml: old}}}, conditions: [{type: Synced, status: "False", reason: ReconcileError, observedGeneration: 1}]}}`
+	)
+
+	const (
+		labels   = "metadata: {labels: {app.kubernetes.io/managed-by: function-dittoserver, app.kubernetes.io/instance: files}}"
+		labelled = "{" + labels + ", data: {config.yaml: new}}"
+		older    = "{kind: ConfigMap, " + labels + ", data: {config.yaml: old}}"
+		begin    = "{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {forProvider: {manifest: " + labelled + "}, managementPolicies: "
+		others   = begin + "[Observe, Create]}, status: {atProvider: {manifest: {kind: ConfigMap, metadata: {name: files-config, labels: {app.kubernetes.io/managed-by: Helm, app.kubernetes.io/instance: files}}}}}}"
+		leftover = begin + "[Observe, Create]}, status: {atProvider: {manifest: " + older + "}}}"
+		managed  = begin + `["*"]}, status: {atProvider: {manifest: {kind: ConfigMap, metadata: {name: files-config}}}}}`
+		paused   = begin + "[]}}"
 	)
 
 	raw := protostructtest.FromYAML
@@ -31,11 +43,34 @@ status: {atProvider: {manifest: {data: {config.yaml: old}}}, conditions: [{type:
 	}{
 		"Object": {
 			reason:   "It tells what was asked for apart from what is live.",
-			resource: object,
+			resource: applied,
 			want: &Resource{
-				Raw: raw(t, object), Asked: raw(t, "{data: {config.yaml: new}}"), Live: raw(t, "{data: {config.yaml: old}}"),
+				Raw: raw(t, applied), Asked: raw(t, "{data: {config.yaml: new}}"), Live: raw(t, "{data: {config.yaml: old}}"),
 				Synced: &condition.Condition{Status: "False", Reason: "ReconcileError", ObservedGeneration: 1},
 			},
+		},
+		"Foreign": {
+			reason:   "Nothing of somebody else's is read.",
+			resource: others,
+			want: &Resource{
+				Raw: raw(t, others), Asked: raw(t, labelled), Current: true, Policy: object.Create,
+				Foreign: "ConfigMap files-config (which is not this DittoServer's: remove it, or give the DittoServer another name)",
+			},
+		},
+		"Leftover": {
+			reason:   "An earlier server of this name left it.",
+			resource: leftover,
+			want:     &Resource{Raw: raw(t, leftover), Asked: raw(t, labelled), Live: raw(t, older), Current: true, Policy: object.Create},
+		},
+		"Relabelled": {
+			reason:   "The provider may write what it manages, whatever its labels.",
+			resource: managed,
+			want:     &Resource{Raw: raw(t, managed), Asked: raw(t, labelled), Live: raw(t, "{kind: ConfigMap, metadata: {name: files-config}}"), Current: true},
+		},
+		"Paused": {
+			reason:   "Nothing was asked for yet.",
+			resource: paused,
+			want:     &Resource{Raw: raw(t, paused), Current: true, Policy: object.Pause},
 		},
 		"Native": {
 			reason:   "Nobody owns the live object's data. Crossplane applies it itself, so that it is always of what was asked for.",

@@ -1,6 +1,7 @@
 package observed
 
 import (
+	"iter"
 	"maps"
 	"slices"
 
@@ -17,10 +18,12 @@ import (
 // next one the same name. If the function composed the next StatefulSet at once, it would be
 // applied to the Object that is being deleted. The provider could then neither change the
 // old StatefulSet, whose volume claims are immutable, nor delete it, and would be stuck. A
-// native StatefulSet cannot be changed while it is being deleted either, and one that
-// somebody else made must not be taken over. So while Crossplane observes no StatefulSet, the
-// function requires whatever may still occupy its name: the Object by its labels, the
-// StatefulSet by its name.
+// native StatefulSet cannot be changed while it is being deleted either. So while Crossplane
+// observes no StatefulSet, the function requires whatever may still occupy its name: the Object
+// by its labels, the StatefulSet by its name.
+//
+// Natively it requires whatever else it does not observe by name, too: Crossplane would take over
+// what nobody controls. A provider shows what is there.
 
 // IsFoundAgain reports whether Requirements finds an observed StatefulSet once Crossplane
 // does not observe it any more: by its name, or by the labels of its Object.
@@ -28,27 +31,46 @@ func IsFoundAgain(s *composite.DittoServer, o *Resource) bool {
 	return s.IsNative() || object.IsLabelled(s, o.Raw)
 }
 
-// requirement is the name under which a StatefulSet, or its Object, is required.
-const requirement = "running/statefulset"
+// requirement is the name under which a Kubernetes object, or its Object, is required.
+func requirement(n manifest.Name) string { return "running/" + string(n) }
 
-// Requirements returns what may still occupy the name of the server's StatefulSet, if
-// Crossplane observes none.
-func Requirements(s *composite.DittoServer, o Resources) map[string]*fnv1.ResourceSelector {
-	if o[manifest.StatefulSet] != nil {
-		return nil
+// requirements returns the rows of what is required: what Crossplane does not observe of a
+// server, natively all of it, else the StatefulSet.
+func requirements(s *composite.DittoServer, o Resources) iter.Seq[manifest.Row] {
+	return func(yield func(manifest.Row) bool) {
+		for row := range manifest.Rows() {
+			isRequired := o[row.Name] == nil && row.Has(s) && (s.IsNative() || row.Name == manifest.StatefulSet)
+			if isRequired && !yield(row) {
+				return
+			}
+		}
 	}
+}
 
-	if s.IsNative() {
-		apiVersion, kind := manifest.RowOf(manifest.StatefulSet).Kind.ToAPIVersionAndKind()
+// Requirements returns what may occupy the names of what Crossplane does not observe.
+func Requirements(s *composite.DittoServer, o Resources) map[string]*fnv1.ResourceSelector {
+	required := map[string]*fnv1.ResourceSelector{}
 
-		return map[string]*fnv1.ResourceSelector{requirement: {
+	for row := range requirements(s, o) {
+		if !s.IsNative() {
+			required[requirement(row.Name)] = labelled(s)
+			continue
+		}
+
+		apiVersion, kind := row.Kind.ToAPIVersionAndKind()
+		required[requirement(row.Name)] = &fnv1.ResourceSelector{
 			ApiVersion: apiVersion,
 			Kind:       kind,
-			Match:      &fnv1.ResourceSelector_MatchName{MatchName: manifest.ObjectName(s.Name, manifest.StatefulSet)},
+			Match:      &fnv1.ResourceSelector_MatchName{MatchName: manifest.ObjectName(s.Name, row.Name)},
 			Namespace:  new(s.Namespace),
-		}}
+		}
 	}
 
+	return required
+}
+
+// labelled selects the Objects of a server's StatefulSet.
+func labelled(s *composite.DittoServer) *fnv1.ResourceSelector {
 	selector := &fnv1.ResourceSelector{
 		ApiVersion: object.APIVersion(s),
 		Kind:       object.Kind,
@@ -58,7 +80,7 @@ func Requirements(s *composite.DittoServer, o Resources) map[string]*fnv1.Resour
 		selector.Namespace = new(s.Namespace)
 	}
 
-	return map[string]*fnv1.ResourceSelector{requirement: selector}
+	return selector
 }
 
 // Predecessors are the StatefulSets or Objects that still occupy the name of a StatefulSet
@@ -74,43 +96,49 @@ type Predecessors struct {
 // AreGone reports whether the name is free.
 func (p Predecessors) AreGone() bool { return p.Fetched && len(p.Names) == 0 }
 
-// WithPredecessor returns the observed resources together with the StatefulSet that
-// Crossplane does not observe, if it is this composite resource's and stays. Others are
-// predecessors.
-func WithPredecessor(xr *structpb.Struct, o Resources, required map[string]*fnv1.Resources) (Resources, Predecessors, error) {
-	if o[manifest.StatefulSet] != nil {
-		return o, Predecessors{Fetched: true}, nil
-	}
+// WithRequired returns the observed resources together with what Crossplane does not observe
+// and is there: this composite resource's StatefulSet, if it stays, and natively all else. Other
+// StatefulSets are predecessors.
+func WithRequired(s *composite.DittoServer, xr *structpb.Struct, o Resources, required map[string]*fnv1.Resources) (Resources, Predecessors, error) {
+	out := maps.Clone(o)
+	predecessors := Predecessors{Fetched: true}
+	uid := protostruct.Get(xr, "metadata", "uid").GetStringValue()
 
-	fetched, ok := required[requirement]
-	p := Predecessors{Fetched: ok}
+	for row := range requirements(s, o) {
+		fetched, ok := required[requirement(row.Name)]
 
-	for _, item := range fetched.GetItems() {
-		r := item.GetResource()
+		switch {
+		case row.Name == manifest.StatefulSet:
+			predecessors.Fetched = ok
+		case !ok:
+			out[row.Name] = &Resource{Unknown: true}
+		}
 
-		if protostruct.Get(r, "metadata", "deletionTimestamp") != nil || ownerOf(r) != protostruct.Get(xr, "metadata", "uid").GetStringValue() {
-			name := protostruct.Get(r, "kind").GetStringValue() + " " + nameOf(r)
-			if protostruct.Get(r, "metadata", "deletionTimestamp") == nil {
-				name += " (which is not this DittoServer's: remove it, or give the DittoServer another name)"
+		for _, item := range fetched.GetItems() {
+			r := item.GetResource()
+			isForeign, isLeaving := ownerOf(r) != uid, protostruct.Get(r, "metadata", "deletionTimestamp") != nil
+
+			switch {
+			case row.Name == manifest.StatefulSet && isLeaving:
+				predecessors.Names = append(predecessors.Names, text(r))
+			case row.Name == manifest.StatefulSet && isForeign:
+				predecessors.Names = append(predecessors.Names, foreign(r))
+			case isForeign:
+				out[row.Name] = &Resource{Foreign: foreign(r)}
+			case isLeaving:
+				out[row.Name] = &Resource{Unknown: true}
+			default:
+				var err error
+				if out[row.Name], err = read(row, r); err != nil {
+					return nil, predecessors, err
+				}
 			}
-
-			p.Names = append(p.Names, name)
-
-			continue
 		}
-
-		statefulSet, err := read(manifest.RowOf(manifest.StatefulSet), r)
-		if err != nil {
-			return nil, p, err
-		}
-
-		o = maps.Clone(o)
-		o[manifest.StatefulSet] = statefulSet
 	}
 
-	slices.Sort(p.Names)
+	slices.Sort(predecessors.Names)
 
-	return o, p, nil
+	return out, predecessors, nil
 }
 
 // ownerOf returns the UID of the owner that controls a resource.

@@ -50,6 +50,7 @@ const (
 	ReasonApplied     = "Applied"
 	ReasonNotObserved = "NotObserved"
 	ReasonNotSynced   = "NotSynced"
+	ReasonForeign     = "Foreign"
 	ReasonReconcile   = string(xpv2.ReasonReconcileError)
 	ReasonNone        = "None"
 	ReasonHasWarnings = "HasWarnings"
@@ -230,9 +231,9 @@ func rolloutMessage(d guard.Decision) string {
 // Apply reports whether every composed resource was applied, and what Crossplane
 // or the provider says of one that was not: users cannot read Objects.
 func Apply(rsp *fnv1.RunFunctionResponse, xr *structpb.Struct, manifests manifest.Manifests, o observed.Resources) {
-	var notSynced []string
+	var notApplied []string
 
-	notObserved := false
+	reason, notObserved := ReasonNotSynced, false
 
 	for _, n := range manifest.Names() {
 		if _, ok := manifests[n]; !ok {
@@ -240,17 +241,20 @@ func Apply(rsp *fnv1.RunFunctionResponse, xr *structpb.Struct, manifests manifes
 		}
 
 		switch r := o[n]; {
+		case r.IsForeign():
+			reason = ReasonForeign
+			notApplied = append(notApplied, fmt.Sprintf("%s: %s", n, r.Foreign))
 		case r.IsNotSynced():
 			// A paused Object has a reason and no message.
-			notSynced = append(notSynced, fmt.Sprintf("%s: %s", n, cmp.Or(r.Synced.Message, r.Synced.Reason)))
+			notApplied = append(notApplied, fmt.Sprintf("%s: %s", n, cmp.Or(r.Synced.Message, r.Synced.Reason)))
 		case r == nil || r.Live == nil:
 			notObserved = true
 		}
 	}
 
 	switch c := condition.Of(xr, string(xpv2.TypeSynced)); {
-	case len(notSynced) > 0:
-		set(rsp, Applied, isFalse, ReasonNotSynced, message("Cannot apply "+strings.Join(notSynced, "; ")))
+	case len(notApplied) > 0:
+		set(rsp, Applied, isFalse, reason, message("Cannot apply "+strings.Join(notApplied, "; ")))
 	case c != nil && c.Status == "False" && c.Reason != string(xpv2.ReasonReconcilePaused) && !strings.Contains(c.Message, "returned a fatal result"):
 		// Crossplane calls no paused resource, so that reason is out of date. So is a fatal
 		// result of this pipeline, which did not recur.
@@ -283,6 +287,7 @@ var troubles = map[string][]string{
 	SecretsResolved: {ReasonMissing},
 	ConfigRolledOut: {string(guard.ApprovalRequired), string(guard.StorageMissing)},
 	StorageUpToDate: {ReasonFrozen},
+	Applied:         {ReasonForeign},
 	Warnings:        {ReasonHasWarnings},
 }
 

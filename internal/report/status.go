@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"slices"
 	"strconv"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
@@ -18,7 +19,7 @@ import (
 
 // Status writes the status of the composite resource into the desired state, and
 // its readiness. Crossplane judges by what is desired, and would call a composite
-// resource Ready that waits for its StatefulSet.
+// resource Ready that waits for its StatefulSet, or for a name that somebody else has.
 func Status(desired *fnv1.State, xr *structpb.Struct, s *composite.DittoServer, manifests manifest.Manifests, o observed.Resources) error {
 	ready := desired.GetResources()[string(manifest.StatefulSet)].GetReady() == fnv1.Ready_READY_TRUE
 
@@ -51,7 +52,8 @@ func Status(desired *fnv1.State, xr *structpb.Struct, s *composite.DittoServer, 
 	maps.Copy(merged.GetFields(), status.GetFields())
 	protostruct.Set(c.GetResource(), structpb.NewStructValue(merged), "status")
 
-	if _, ok := manifests[manifest.StatefulSet]; !ok {
+	isComposed := func(n manifest.Name) bool { return desired.GetResources()[string(n)] != nil }
+	if !isComposed(manifest.StatefulSet) || slices.ContainsFunc(slices.Collect(maps.Keys(manifests)), func(n manifest.Name) bool { return !isComposed(n) }) {
 		c.Ready = fnv1.Ready_READY_FALSE
 	}
 
@@ -91,8 +93,8 @@ func status(s *composite.DittoServer, manifests manifest.Manifests, o observed.R
 }
 
 func phase(manifests manifest.Manifests, o observed.Resources, ready bool) v1alpha1.Phase {
-	for _, r := range o {
-		if r.IsNotSynced() {
+	for n, r := range o {
+		if _, isDesired := manifests[n]; r.IsNotSynced() || isDesired && r.IsForeign() {
 			return v1alpha1.PhaseFailed
 		}
 	}

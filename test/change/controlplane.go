@@ -311,20 +311,38 @@ func (c *controlPlane) apply(name string, desired *structpb.Struct) error {
 		protostruct.Set(o, labels, "metadata", "labels")
 	}
 
-	after, err := cluster.Apply(managerOf(live(before), providerManager), asked(desired), live(before))
-	if err != nil {
-		return err
+	c.composed[name] = o
+
+	// The provider leaves a paused Object alone.
+	if l := protostruct.Get(o, "spec", "managementPolicies").GetListValue(); l != nil && len(l.GetValues()) == 0 {
+		setSynced(o, "False", string(xpv2.ReasonReconcilePaused))
+		return nil
+	}
+
+	setSynced(o, "True", string(xpv2.ReasonReconcileSuccess))
+
+	// It changes what is there once the Object is not restricted any more.
+	after := live(before)
+
+	if after == nil || protostruct.Get(o, "spec", "managementPolicies") == nil {
+		var err error
+		if after, err = cluster.Apply(managerOf(after, providerManager), asked(desired), after); err != nil {
+			return err
+		}
 	}
 
 	c.observe(name, live(before), after)
 	protostruct.Set(o, structpb.NewStructValue(after), "status", "atProvider", "manifest")
-	protostruct.Set(o, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
-		"type": structpb.NewStringValue(string(xpv2.TypeSynced)), "status": structpb.NewStringValue("True"), "reason": structpb.NewStringValue(string(xpv2.ReasonReconcileSuccess)),
-		"observedGeneration": protostruct.Get(o, "metadata", "generation"),
-	}})}}), "status", "conditions")
-	c.composed[name] = o
 
 	return nil
+}
+
+// setSynced notes in an Object what the provider did.
+func setSynced(o *structpb.Struct, status, reason string) {
+	protostruct.Set(o, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
+		"type": structpb.NewStringValue(string(xpv2.TypeSynced)), "status": structpb.NewStringValue(status), "reason": structpb.NewStringValue(reason),
+		"observedGeneration": protostruct.Get(o, "metadata", "generation"),
+	}})}}), "status", "conditions")
 }
 
 // observe what a change does to the pod, and let controllers work.

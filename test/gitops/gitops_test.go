@@ -51,7 +51,9 @@ func TestHealth(t *testing.T) {
 		},
 		"pending": {
 			reason: "It is composed, and not there yet.",
-			want:   judgement{argo: progressing, message: "Pending", flux: inProgress},
+			want: judgement{
+				argo: progressing, message: "ConfigMapNotReady: The pod template waits until the ConfigMap holds the new configuration", flux: inProgress,
+			},
 		},
 		"running": {
 			reason: "It is what it should be.",
@@ -195,7 +197,7 @@ func TestIgnoreDifferences(t *testing.T) {
 		file   string
 		want   any
 	}{
-		"Namespaced": {"Crossplane's render leaves out what it does not write.", "../render/testdata/golden/xr.yaml", map[string]any{}},
+		"Namespaced": {"Crossplane's render leaves out what it does not write.", "../../cmd/render/testdata/golden/xr.yaml", map[string]any{}},
 		"Claimed":    {"The user's spec is the same.", "testdata/claimed/running.yaml", running["spec"]},
 	}
 

@@ -22,7 +22,7 @@ func (w *World) apply(name string, asked, live *structpb.Struct) *structpb.Struc
 		w.checkStart(next, live)
 	}
 
-	w.Live[name] = next
+	w.write(name, next)
 
 	return next
 }

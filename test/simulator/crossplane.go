@@ -45,8 +45,10 @@ func (w *World) Request(required map[string]*fnv1.ResourceSelector) *fnv1.RunFun
 			rs.Items = append(rs.Items, &fnv1.Resource{Resource: s})
 		}
 
-		if s := w.Live["statefulset"]; s != nil && sel.GetKind() == "StatefulSet" && sel.GetMatchName() == "files" && sel.GetNamespace() == "storage" {
-			rs.Items = append(rs.Items, &fnv1.Resource{Resource: s})
+		for _, live := range w.Live {
+			if isNamed(sel, live) {
+				rs.Items = append(rs.Items, &fnv1.Resource{Resource: live})
+			}
 		}
 
 		if sel.GetKind() == "Object" {
@@ -63,6 +65,14 @@ func (w *World) Request(required map[string]*fnv1.ResourceSelector) *fnv1.RunFun
 	}
 
 	return req
+}
+
+// isNamed reports whether a resource is the one that is required by its name.
+func isNamed(sel *fnv1.ResourceSelector, r *structpb.Struct) bool {
+	text := func(path ...string) string { return protostruct.Get(r, path...).GetStringValue() }
+
+	return sel.GetMatchName() != "" && sel.GetApiVersion() == text("apiVersion") && sel.GetKind() == text("kind") &&
+		sel.GetNamespace() == text("metadata", "namespace") && sel.GetMatchName() == text("metadata", "name")
 }
 
 func hasLabels(o *structpb.Struct, labels map[string]string) bool {
@@ -179,12 +189,21 @@ func (w *World) Reconcile(n int) *fnv1.RunFunctionResponse {
 			continue
 		}
 
+		// The API server's default.
+		if protostruct.Get(desired, "spec", "managementPolicies") == nil {
+			protostruct.Set(desired, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStringValue("*")}}), "spec", "managementPolicies")
+		}
+
+		w.checkPolicy(name, w.Composed[name], desired)
+
 		o, ok := w.Composed[name]
 		if !ok {
-			// The successor would have the same name. Of Services and the ConfigMap nothing
-			// is immutable that differs.
-			if w.leaving[name] != nil && name == "statefulset" {
+			// The successor has the same name, and so applies to an Object that is being
+			// deleted. Of Services and the ConfigMap nothing is immutable that differs.
+			if leaving := w.leaving[name]; leaving != nil && name == "statefulset" {
 				w.failf("%s is composed while its predecessor is being deleted", name)
+			} else if leaving != nil {
+				protostruct.Set(leaving, protostruct.Get(desired, "spec"), "spec")
 			}
 
 			o = desired
@@ -241,7 +260,8 @@ func (w *World) applyNative(name string, desired *structpb.Struct) {
 		w.checkStart(next, live)
 	}
 
-	w.Live[name], w.Composed[name] = next, next
+	w.write(name, next)
+	w.Composed[name] = next
 }
 
 // serverSideApply is the API server's own. It returns what becomes of a live object, or of none, when Crossplane

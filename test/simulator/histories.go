@@ -48,6 +48,11 @@ func Histories(t *testing.T, fn Function) {
 
 				w := New(t, fn, seed, f)
 				w.SetSecret("jwt", SecretValues["jwt"][0])
+
+				for w.rand.IntN(4) == 0 {
+					w.occupy()
+				}
+
 				w.Create(f.XR)
 				w.Edit(protostructtest.FromYAML(t, Specs[w.rand.IntN(5)]))
 
@@ -58,6 +63,12 @@ func Histories(t *testing.T, fn Function) {
 
 				// In the end everything comes to rest.
 				w.Refused = false
+				w.Settle()
+
+				for _, name := range slices.Sorted(maps.Keys(w.foreign)) {
+					w.Vacate(name)
+				}
+
 				w.checkRest(w.Settle())
 
 				calls.Add(int64(w.calls))
@@ -102,6 +113,8 @@ func (w *World) step() {
 		w.Bump()
 	case n < 98:
 		w.approve()
+	case n < 99 && w.rand.IntN(2) == 0:
+		w.occupy()
 	case n < 99:
 		w.Refused = !w.Refused
 		w.didf("the API server refuses StatefulSets: %t", w.Refused)

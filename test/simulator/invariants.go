@@ -139,7 +139,13 @@ func (w *World) checkHold(rsp *fnv1.RunFunctionResponse) {
 		return
 	}
 
-	config := configOf(asked(rsp.GetDesired().GetResources()["configmap"].GetResource()))
+	// Natively, none is composed over somebody else's.
+	cm := rsp.GetDesired().GetResources()["configmap"].GetResource()
+	if cm == nil {
+		return
+	}
+
+	config := configOf(asked(cm))
 	if protostruct.Get(sts, "spec", "template", "metadata", "annotations", "dittofs.io/config").GetStringValue() != config {
 		w.failf("a server that may not move gets another configuration than its pod template covers")
 	}
@@ -148,8 +154,13 @@ func (w *World) checkHold(rsp *fnv1.RunFunctionResponse) {
 // checkTemplate checks that a pod template moves only for a reason, and only to a
 // digest over all of its inputs, which are in place.
 func (w *World) checkTemplate(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) {
-	before := asked(req.GetObserved().GetResources()["statefulset"].GetResource())
-	after := asked(rsp.GetDesired().GetResources()["statefulset"].GetResource())
+	var before *structpb.Struct
+	if o := req.GetObserved().GetResources()["statefulset"].GetResource(); !isPaused(o) {
+		before = asked(o)
+	}
+
+	composed := rsp.GetDesired().GetResources()["statefulset"].GetResource()
+	after := asked(composed)
 
 	if w.Flavour.Native {
 		w.checkDefaults(after)
@@ -177,7 +188,8 @@ func (w *World) checkTemplate(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctio
 
 	w.covers[digest] = config
 
-	if was == nil {
+	// Nobody starts a pod of a paused Object, and a pod waits for a ConfigMap that is not there.
+	if isPaused(composed) || was == nil && w.Flavour.Native && w.Live["configmap"] == nil {
 		return
 	}
 
@@ -331,6 +343,20 @@ func (w *World) checkRest(rsp *fnv1.RunFunctionResponse) {
 	for _, r := range []guard.Reason{guard.SecretsNotFetched, guard.RolloutInProgress, guard.ConfigMapNotReady, guard.Recreating, guard.PredecessorThere} {
 		if c := Condition(rsp, "ConfigRolledOut"); strings.HasPrefix(c, "FALSE/"+string(r)+":") {
 			w.failf("the world is at rest and waits: %s", c)
+		}
+	}
+
+	if report.IsFatal(rsp) {
+		return
+	}
+
+	for name, r := range rsp.GetDesired().GetResources() {
+		if o := w.Composed[name]; o == nil || !w.Flavour.Native && !mayWrite(o) || w.Live[name] == nil {
+			w.failf("the world is at rest and %s is not applied", name)
+		}
+
+		if protostruct.Get(r.GetResource(), "spec", "managementPolicies") != nil {
+			w.failf("the world is at rest and %s is restricted", name)
 		}
 	}
 }

@@ -110,7 +110,7 @@ func (w *World) approve() {
 // restart it with an annotation.
 func (w *World) meddle() {
 	live := w.Live["statefulset"]
-	if !w.Flavour.Native || live == nil || w.leaving["statefulset"] != nil {
+	if !w.Flavour.Native || live == nil || w.leaving["statefulset"] != nil || w.foreign["statefulset"] {
 		return
 	}
 

@@ -14,10 +14,13 @@ import (
 // Provide is what provider-kubernetes does with one Object: observe the Kubernetes
 // object, and apply what differs. It may die before it can tell.
 func (w *World) Provide(name string, dies ...bool) {
-	if w.leaving[name] != nil {
+	if o := w.leaving[name]; o != nil {
 		w.didf("%s: deleted", name)
 		delete(w.leaving, name)
-		delete(w.Live, name)
+
+		if w.Flavour.Native || mayWrite(o) {
+			w.remove(name)
+		}
 
 		return
 	}
@@ -27,8 +30,23 @@ func (w *World) Provide(name string, dies ...bool) {
 		return
 	}
 
+	if isPaused(o) {
+		w.didf("provide %s: paused", name)
+		w.setSynced(o, "False", "ReconcilePaused", "")
+
+		return
+	}
+
 	asked := asked(o)
 	live := w.Live[name]
+
+	if live != nil && !mayWrite(o) {
+		w.didf("provide %s: skip the update", name)
+		w.synced(o, true)
+		protostruct.Set(o, structpb.NewStructValue(proto.CloneOf(live)), "status", "atProvider", "manifest")
+
+		return
+	}
 
 	if name == "statefulset" && w.Refused && !appliedTo(asked, live) {
 		w.didf("provide %s: refused", name)
@@ -72,9 +90,18 @@ func (w *World) provided() []string {
 }
 
 func (w *World) synced(o *structpb.Struct, ok bool) {
-	c := map[string]any{"type": "Synced", "status": "True", "reason": "ReconcileSuccess"}
 	if !ok {
-		c = map[string]any{"type": "Synced", "status": "False", "reason": "ReconcileError", "message": "the API server refuses it"}
+		w.setSynced(o, "False", "ReconcileError", "the API server refuses it")
+		return
+	}
+
+	w.setSynced(o, "True", "ReconcileSuccess", "")
+}
+
+func (w *World) setSynced(o *structpb.Struct, status, reason, message string) {
+	c := map[string]any{"type": "Synced", "status": status, "reason": reason}
+	if message != "" {
+		c["message"] = message
 	}
 
 	c["observedGeneration"] = protostruct.Get(o, "metadata", "generation").GetNumberValue()

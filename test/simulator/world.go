@@ -85,6 +85,9 @@ type World struct {
 	// Live Kubernetes objects by the name of their composed resource.
 	Live map[string]*structpb.Struct
 
+	// foreign are the live objects that somebody else has under a name of the server's.
+	foreign map[string]bool
+
 	// Refused is set while the API server refuses every StatefulSet.
 	Refused bool
 
@@ -122,6 +125,7 @@ func New(tb testing.TB, fn Function, seed uint64, f Flavour) *World {
 		leaving:  map[string]*structpb.Struct{},
 		Live:     map[string]*structpb.Struct{},
 		covers:   map[string]string{},
+		foreign:  map[string]bool{},
 		matched:  -1,
 	}
 

@@ -25,7 +25,8 @@ type Move struct {
 	// Flavours and States in which it happens, or none for all.
 	Flavours, States []string
 
-	// Resource is the name of a composed resource, or "status" for the DittoServer's.
+	// Resource is the name of a composed resource, "status" for the DittoServer's, or
+	// "conditions" for its conditions by type.
 	Resource string
 	Path     []string
 
@@ -37,7 +38,26 @@ type Move struct {
 // that moves restarts every server there is.
 //
 //nolint:gochecknoglobals // A table.
-var moves = []Move{}
+var moves = slices.Concat(
+	[]Move{{
+		States: []string{"created"}, Resource: "conditions", Path: []string{"ConfigRolledOut"},
+		Changelog: "`ConfigRolledOut` of a new server is False with the reason `ConfigMapNotReady` until then.",
+	}},
+	managementPolicies("configmap", "statefulset", "service-headless", "service-file", "service-api"),
+)
+
+// managementPolicies of new Objects.
+func managementPolicies(names ...string) []Move {
+	var moves []Move
+	for _, n := range names {
+		moves = append(moves, Move{
+			States: []string{"created"}, Resource: n, Path: []string{"spec", "managementPolicies"},
+			Changelog: "New Objects have `managementPolicies` until what they stand for is known to be the server's own.",
+		})
+	}
+
+	return moves
+}
 
 // A Function is the function to hold to the recordings.
 type Function func(req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error)

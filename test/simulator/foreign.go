@@ -1,0 +1,107 @@
+package simulator
+
+import (
+	"slices"
+
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
+)
+
+// Foreign are objects that somebody else has, by the name of the composed resource that needs
+// their names.
+var Foreign = map[string]string{
+	"configmap":       `{apiVersion: v1, kind: ConfigMap, metadata: {name: files-config, namespace: storage, labels: {app: other}}, data: {config.yaml: "other: true"}}`,
+	"service-api":     `{apiVersion: v1, kind: Service, metadata: {name: files-api, namespace: storage, labels: {app.kubernetes.io/managed-by: Helm, app.kubernetes.io/instance: files}}, spec: {selector: {app: other}}}`,
+	"service-metrics": `{apiVersion: v1, kind: Service, metadata: {name: files-metrics, namespace: storage}}`,
+	"statefulset":     `{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: files, namespace: storage}, spec: {serviceName: other, selector: {matchLabels: {app: other}}}}`,
+}
+
+// Leftover is a ConfigMap that an earlier server of the same name left.
+const Leftover = `{apiVersion: v1, kind: ConfigMap, metadata: {name: files-config, namespace: storage, labels: {app.kubernetes.io/managed-by: function-dittoserver, app.kubernetes.io/instance: files}},
+data: {config.yaml: "controlplane: {port: 9999}"}}`
+
+// occupy a name that is free, or give it up again.
+func (w *World) occupy() {
+	names := []string{"configmap", "leftover", "service-api", "service-metrics", "statefulset"}
+
+	name := names[w.rand.IntN(len(names))]
+	if name == "leftover" {
+		name = "configmap"
+	}
+
+	if w.foreign[name] {
+		w.Vacate(name)
+		return
+	}
+
+	// Who takes a name that the provider may write to loses it: a known limit.
+	if o := w.Composed[name]; w.Live[name] != nil || o != nil && (w.Flavour.Native || mayWrite(o)) {
+		return
+	}
+
+	if name == "configmap" && w.rand.IntN(2) == 0 {
+		w.Leave()
+		return
+	}
+
+	w.Occupy(name)
+}
+
+// Occupy a name: somebody else makes an object.
+func (w *World) Occupy(name string) {
+	w.didf("somebody makes %s", name)
+	w.Live[name], w.foreign[name] = protostructtest.FromYAML(w.T, Foreign[name]), true
+}
+
+// Leave the ConfigMap of an earlier server. Natively only a controller tells whose it is.
+func (w *World) Leave() {
+	w.didf("an earlier server leaves its ConfigMap")
+	w.Live["configmap"], w.foreign["configmap"] = protostructtest.FromYAML(w.T, Leftover), w.Flavour.Native
+}
+
+// Vacate a name: somebody else removes their object.
+func (w *World) Vacate(name string) {
+	w.didf("somebody removes %s", name)
+	delete(w.foreign, name)
+	delete(w.Live, name)
+}
+
+// write a live object.
+func (w *World) write(name string, next *structpb.Struct) {
+	if w.foreign[name] {
+		w.failf("%s is written, which is somebody else's", name)
+	}
+
+	w.Live[name] = next
+}
+
+// remove a live object.
+func (w *World) remove(name string) {
+	if w.foreign[name] {
+		w.failf("%s is deleted, which is somebody else's", name)
+	}
+
+	delete(w.Live, name)
+}
+
+// checkPolicy checks that nothing is taken back of what the provider may do.
+func (w *World) checkPolicy(name string, before, after *structpb.Struct) {
+	if before != nil && (mayWrite(before) && !mayWrite(after) || !isPaused(before) && isPaused(after)) {
+		w.failf("the Object of %s is demoted from %v to %v", name, policies(before), policies(after))
+	}
+}
+
+func policies(o *structpb.Struct) []any {
+	return protostruct.Get(o, "spec", "managementPolicies").GetListValue().AsSlice()
+}
+
+// isPaused reports whether a composed resource is an Object that the provider leaves alone.
+func isPaused(o *structpb.Struct) bool {
+	l := protostruct.Get(o, "spec", "managementPolicies").GetListValue()
+	return l != nil && len(l.GetValues()) == 0
+}
+
+// mayWrite reports whether the provider may change and delete what an Object stands for.
+func mayWrite(o *structpb.Struct) bool { return slices.Contains(policies(o), any("*")) }
