@@ -139,6 +139,7 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 		AdminPasswordIsHash: secrets.AdminPasswordIsHash,
 		Image:               manifest.Image(srv, resources),
 		Claims:              manifest.ClaimNames(resources.Asked(manifest.StatefulSet)),
+		KeepsContent:        manifest.MountsContent(resources.Asked(manifest.StatefulSet)),
 	}
 
 	pod, err := manifest.Pod(srv, in)

@@ -762,3 +762,35 @@ func TestImageInFlight(t *testing.T) {
 		t.Error("f.RunFunction(...): the configuration moves away under a pod template that is on its way")
 	}
 }
+
+// The content stays mounted until the server is stopped.
+func TestContentDropped(t *testing.T) {
+	for _, f := range simulator.Flavours {
+		t.Run(f.Name, func(t *testing.T) {
+			w := simulator.NewServer(t, served(), f)
+			w.Patch("1Gi", "storage", "contentSize")
+			w.Settle()
+			w.Patch("", "storage", "contentSize")
+
+			if got := simulator.Condition(w.Settle(), "StorageUpToDate"); !strings.HasPrefix(got, "FALSE/Frozen") {
+				t.Errorf("f.RunFunction(...): want StorageUpToDate Frozen, got: %s", got)
+			}
+
+			if !manifest.MountsContent(w.Live["statefulset"]) {
+				t.Error("f.RunFunction(...): the content of a running server is unmounted")
+			}
+
+			w.Patch("0", "replicas")
+			w.Settle()
+			w.Patch("1", "replicas")
+
+			if got := simulator.Condition(w.Settle(), "StorageUpToDate"); !strings.HasPrefix(got, "TRUE/") {
+				t.Errorf("f.RunFunction(...): want StorageUpToDate True, got: %s", got)
+			}
+
+			if manifest.MountsContent(w.Live["statefulset"]) {
+				t.Error("f.RunFunction(...): the content is never unmounted")
+			}
+		})
+	}
+}

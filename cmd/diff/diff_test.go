@@ -433,7 +433,7 @@ items:
 		},
 		"ObservedNative": {
 			reason: "Of Kubernetes objects, what Crossplane owns is what was asked for.",
-			args:   args{old: server("version: 0.27.0, "), new: server("version: 0.28.0, "), oldComposition: composition(native), observed: applied(t, observed(t, "native/xr", "0.27.0"))},
+			args:   args{old: server("version: 0.27.0, storage: {contentSize: 10Gi}, "), new: server("version: 0.28.0, storage: {contentSize: 10Gi}, "), oldComposition: composition(native), observed: applied(t, observed(t, "native/xr", "0.27.0"))},
 			want:   []string{"storage/files: restarts: pod template (metadata.labels[app.kubernetes.io/version], spec.containers[dittofs].image)"},
 			// The API server's defaults are nobody's change.
 			without:    []string{"terminationMessagePath", "dnsPolicy"},

@@ -1,6 +1,8 @@
 package guard
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -82,6 +84,16 @@ func inFlight(st *State) {
 func grow(st *State) {
 	st.StatefulSet.Desired.Claims = []Claim{{Name: "controlplane", Size: resource.MustParse("1Gi")}, {Name: "metadata", Size: resource.MustParse("20Gi")}}
 	st.StatefulSet.Desired.Immutable = map[string]string{"serviceName": `"files-headless"`, "selector": "{}", "podManagementPolicy": `"Parallel"`, "volumeClaimTemplates": "[controlplane, larger metadata]"}
+}
+
+func contentDropped(st *State) {
+	asked := *st.StatefulSet.Asked
+	asked.Claims = append(slices.Clone(asked.Claims), Claim{Name: dittofs.VolumeContent, Size: resource.MustParse("1Ti")})
+	asked.Immutable = maps.Clone(asked.Immutable)
+	asked.Immutable["volumeClaimTemplates"] = "[controlplane, metadata, content]"
+	asked.MountsContent, st.StatefulSet.Desired.MountsContent = true, true
+	st.StatefulSet.Asked = &asked
+	st.StatefulSet.Live.ClaimTemplates, st.StatefulSet.Live.Claims = asked.Immutable["volumeClaimTemplates"], asked.Claims
 }
 
 func webhookClaims(st *State) {
@@ -453,6 +465,25 @@ func TestDecide(t *testing.T) {
 		"ClaimDropped": {
 			reason: "A claim that is not desired any more does no harm.",
 			do:     []func(*State){grow, func(st *State) { st.StatefulSet.Desired.Claims = st.StatefulSet.Desired.Claims[:1] }},
+			want:   Decision{Rollout: RolledOut, Immutable: claims},
+		},
+		"ContentDropped": {
+			reason: "What the server mounts as content stays mounted, and the user is told that it takes a stop.",
+			do:     []func(*State){contentDropped},
+			want: Decision{Rollout: RolledOut, Immutable: claims, Frozen: []string{
+				"volume claim content stays mounted, though spec.storage.contentSize is gone (the PersistentVolumeClaim content-files-0 is never deleted)",
+			}},
+		},
+		"ContentDroppedStopped": {
+			reason: "A stopped server is created anew without its content.",
+			do:     []func(*State){contentDropped, stop},
+			want: Decision{Rollout: Recreating, LeaveOut: true, Immutable: claims, Frozen: []string{
+				"volume claim content stays mounted, though spec.storage.contentSize is gone (the PersistentVolumeClaim content-files-0 is never deleted)",
+			}},
+		},
+		"ContentDroppedLongAgo": {
+			reason: "A claim that is not mounted any more does no harm.",
+			do:     []func(*State){contentDropped, func(st *State) { st.StatefulSet.Desired.MountsContent = false }},
 			want:   Decision{Rollout: RolledOut, Immutable: claims},
 		},
 		"ClaimChanges": {

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"k8s.io/utils/ptr"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
 // freezeStatefulSet keeps what Kubernetes cannot change of the StatefulSet, and reports
@@ -46,6 +48,10 @@ func (d *Decision) freezeClaims(s StatefulSet) {
 	}
 
 	d.Frozen = append(d.Frozen, claimChanges(s.Asked.Name, s.Desired.Claims, claims)...)
+
+	if s.Desired.MountsContent && !s.Desired.hasClaim(dittofs.VolumeContent) {
+		d.Frozen = append(d.Frozen, fmt.Sprintf("volume claim %s stays mounted, though spec.storage.contentSize is gone (the PersistentVolumeClaim %s-%s-0 is never deleted)", dittofs.VolumeContent, dittofs.VolumeContent, s.Asked.Name))
+	}
 }
 
 // claimChanges tells how the desired volume claims of a server differ from the asked ones.

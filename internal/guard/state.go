@@ -115,6 +115,9 @@ type Spec struct {
 
 	// Claims are the volume claim templates.
 	Claims []Claim
+
+	// MountsContent reports whether the pod mounts the content.
+	MountsContent bool
 }
 
 // A Claim is what the guards compare of a volume claim template.
@@ -241,6 +244,8 @@ func readSpec(statefulSet *structpb.Struct) Spec {
 		Replicas:  protostruct.Get(statefulSet, "spec", "replicas").GetNumberValue(),
 		Immutable: make(map[string]string, len(immutable)),
 		Claims:    readClaims(statefulSet),
+
+		MountsContent: manifest.MountsContent(statefulSet),
 	}
 
 	for _, f := range immutable {

@@ -63,6 +63,11 @@ type PodInputs struct {
 	// which are all that a pod can mount: Kubernetes adds none. They are nil if there is no
 	// StatefulSet yet.
 	Claims []string
+
+	// KeepsContent reports whether the pod that was asked last mounts the content. It stays
+	// mounted while the StatefulSet has its claim, whatever became of spec.storage.contentSize:
+	// without it every file would be gone at once.
+	KeepsContent bool
 }
 
 // Pod returns the server's pod template. It does so for an invalid spec too, so that all
@@ -80,7 +85,7 @@ func Pod(s *composite.DittoServer, in PodInputs) (*corev1.PodTemplateSpec, error
 
 	keys := s.Secrets()
 	files, fileMounts := secretFiles(keys)
-	mounts := volumeMounts(claimed(s, in.Claims))
+	mounts := volumeMounts(claimed(s, in))
 
 	podLabels := labels(s.Name)
 	if r := Release(s, in.Image); r.IsKnown() {
@@ -260,14 +265,15 @@ func containerPort(name string, number int32) corev1.ContainerPort {
 	return corev1.ContainerPort{Name: name, ContainerPort: number, Protocol: corev1.ProtocolTCP}
 }
 
-// claimed returns the volumes of a server that have a claim.
-func claimed(s *composite.DittoServer, claims []string) []dittofs.Volume {
-	volumes := s.Volumes()
-	if claims == nil {
+// claimed returns the volumes to mount: those of the server that have a claim, and the
+// content that was mounted before.
+func claimed(s *composite.DittoServer, in PodInputs) []dittofs.Volume {
+	volumes := dittofs.Volumes(s.Release, s.Spec.Storage.ContentSize != "" || in.KeepsContent, s.Spec.Cache.Path)
+	if in.Claims == nil {
 		return volumes
 	}
 
-	return slices.DeleteFunc(volumes, func(v dittofs.Volume) bool { return !slices.Contains(claims, v.Name) })
+	return slices.DeleteFunc(volumes, func(v dittofs.Volume) bool { return !slices.Contains(in.Claims, v.Name) })
 }
 
 // volumeMounts mounts the configuration, the claims, and nothing writable where

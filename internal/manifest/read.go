@@ -3,6 +3,7 @@ package manifest
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 
 	"google.golang.org/protobuf/types/known/structpb"
 	corev1 "k8s.io/api/core/v1"
@@ -92,6 +93,16 @@ func IsOfServer(live, manifest *structpb.Struct) bool {
 // IsLoadBalancer reports whether a manifest is a load balancer's.
 func IsLoadBalancer(service *structpb.Struct) bool {
 	return protostruct.Get(service, "spec", "type").GetStringValue() == string(corev1.ServiceTypeLoadBalancer)
+}
+
+// MountsContent reports whether the server's container in a StatefulSet's manifest mounts
+// the content.
+func MountsContent(statefulSet *structpb.Struct) bool {
+	mounts := protostruct.Get(container(statefulSet), "volumeMounts").GetListValue().GetValues()
+
+	return slices.ContainsFunc(mounts, func(m *structpb.Value) bool {
+		return protostruct.Get(m.GetStructValue(), "name").GetStringValue() == dittofs.VolumeContent
+	})
 }
 
 // Claims returns the volume claims of a StatefulSet's manifest.
