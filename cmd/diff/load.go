@@ -131,7 +131,7 @@ func inNamespace(resources []*structpb.Struct, namespace string) {
 }
 
 // servers returns the composite resources among resources by namespace and name: of the
-// claim, where there is one. claims says whether DittoServers are claims.
+// claim, where there is one. claims reports whether DittoServers are claims.
 func servers(resources []*structpb.Struct, claims bool) (map[string]*structpb.Struct, error) {
 	out := map[string]*structpb.Struct{}
 
@@ -230,7 +230,7 @@ func loadCompositions(path string) (compositions, error) {
 	return out, nil
 }
 
-// areForClaims says whether they compose what claims make.
+// areForClaims reports whether they compose what claims make.
 func (c compositions) areForClaims() (bool, error) {
 	kinds := map[string]bool{}
 	for _, r := range c {

@@ -64,7 +64,7 @@ func readExamples(t *testing.T) examples {
 // A rendering is what a golden file is made of.
 type rendering struct{ xr, composition string }
 
-// isServer says whether an object is one that a DittoServer's XRD defines.
+// isServer reports whether an object is one that a DittoServer's XRD defines.
 func isServer(u *unstructured.Unstructured) bool {
 	return slices.Contains([]string{"DittoServer", "XDittoServer"}, u.GetKind())
 }

@@ -52,10 +52,10 @@ type DittoServer struct {
 	namePath      *field.Path
 	namespacePath *field.Path
 
-	// ClusterScoped says whether the composite resource has no namespace itself.
+	// ClusterScoped reports whether the composite resource has no namespace itself.
 	ClusterScoped bool
 
-	// Claimed says whether the composite resource is that of a claim.
+	// Claimed reports whether the composite resource is that of a claim.
 	Claimed bool
 
 	// Generation is the composite resource's metadata.generation.
@@ -104,7 +104,7 @@ func Decode(xr, input *structpb.Struct) (*DittoServer, field.ErrorList) {
 	return s, errs
 }
 
-// covers says whether a field path is another one or a parent of it.
+// covers reports whether a field path is another one or a parent of it.
 func covers(parent, path string) bool {
 	rest, ok := strings.CutPrefix(path, parent)
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
@@ -195,7 +195,7 @@ func validateObject(p *field.Path, v *structpb.Value) field.ErrorList {
 	return protostruct.Decode(p, v, &struct{}{})
 }
 
-// isGiven says whether a field is set: not missing, not null, not the empty text.
+// isGiven reports whether a field is set: not missing, not null, not the empty text.
 func isGiven(v *structpb.Value) bool {
 	switch k := v.GetKind().(type) {
 	case nil, *structpb.Value_NullValue:
@@ -207,7 +207,7 @@ func isGiven(v *structpb.Value) bool {
 	return true
 }
 
-// IsNative says whether the Kubernetes objects themselves are composed, without a
+// IsNative reports whether the Kubernetes objects themselves are composed, without a
 // provider.
 func (s *DittoServer) IsNative() bool { return s.Input.Compose == v1beta1.ComposeNative }
 
@@ -256,7 +256,7 @@ func (s *DittoServer) Files() []string {
 	return files
 }
 
-// logsToStream says whether the server logs to its standard output or error.
+// logsToStream reports whether the server logs to its standard output or error.
 func (s *DittoServer) logsToStream() bool {
 	return s.Spec.Logging.Output == "stdout" || s.Spec.Logging.Output == "stderr"
 }

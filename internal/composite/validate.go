@@ -357,7 +357,7 @@ func validateHostPort(p *field.Path, hostPort string) field.ErrorList {
 	return fielderr.Messages(p, hostPort, validation.IsValidPortNum(int(n)))
 }
 
-// isHost says whether h is an IP address or a DNS name. DNS knows no upper case,
+// isHost reports whether h is an IP address or a DNS name. DNS knows no upper case,
 // and a dot ends a name that is complete.
 func isHost(h string) bool {
 	if _, err := netip.ParseAddr(h); err == nil {
@@ -411,7 +411,7 @@ func (s *DittoServer) volumePaths() []string {
 	return paths
 }
 
-// isFilePath says whether p is absolute and clean, so that no ".." leads out of a
+// isFilePath reports whether p is absolute and clean, so that no ".." leads out of a
 // volume, and nothing in it is invisible.
 func isFilePath(p string) bool {
 	return path.IsAbs(p) && path.Clean(p) == p && p != "/" && !strings.ContainsFunc(p, unicode.IsControl)

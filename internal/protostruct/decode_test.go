@@ -437,7 +437,7 @@ func FuzzDecodePodSpec(f *testing.F) {
 	})
 }
 
-// hasHugeNumber says whether a value holds a number that 64 bits do not.
+// hasHugeNumber reports whether a value holds a number that 64 bits do not.
 func hasHugeNumber(v *structpb.Value) bool {
 	switch k := v.GetKind().(type) {
 	case *structpb.Value_NumberValue:

@@ -218,7 +218,7 @@ func compareDecoded(t *testing.T, b []byte) {
 	}
 }
 
-// carriedReplaced says whether a carried resource took the place of another one, which
+// carriedReplaced reports whether a carried resource took the place of another one, which
 // nobody has looked at.
 func carriedReplaced(b []byte, req *fnv1.RunFunctionRequest) bool {
 	entries := 0

@@ -82,7 +82,7 @@ func failed(reason string) *fnv1.RunFunctionResponse {
 type pod struct {
 	name string
 
-	// up says whether it can be scraped at a minute. Nil is always.
+	// up reports whether it can be scraped at a minute. Nil is always.
 	up func(minute int) bool
 
 	answers func(minute int) *fnv1.RunFunctionResponse

@@ -89,12 +89,12 @@ const (
 	Unknown Verdict = "unknown"
 )
 
-// Interrupts says whether a running server goes away, for a while or for good.
+// Interrupts reports whether a running server goes away, for a while or for good.
 func (c *Change) Interrupts() bool {
 	return slices.Contains([]Verdict{Restarts, Stops, Deleted}, c.Verdict)
 }
 
-// IsStuck says whether all of a change, or a part of it, does not go through by itself.
+// IsStuck reports whether all of a change, or a part of it, does not go through by itself.
 func (c *Change) IsStuck() bool {
 	return c.InPart || slices.Contains([]Verdict{Held, Waits, Refused, Unknown}, c.Verdict)
 }
@@ -106,7 +106,7 @@ type Change struct {
 	// Restarts is how often the pod is replaced.
 	Restarts int
 
-	// InPart says whether what Kubernetes cannot change stays as it is.
+	// InPart reports whether what Kubernetes cannot change stays as it is.
 	InPart bool
 
 	// Why it is the verdict.

@@ -48,7 +48,7 @@ type controlPlane struct {
 	response *fnv1.RunFunctionResponse
 
 	// restarts counts how often a pod that runs is replaced or, with its StatefulSet,
-	// deleted. recreated says whether a StatefulSet was deleted.
+	// deleted. recreated reports whether a StatefulSet was deleted.
 	restarts  int
 	recreated bool
 }

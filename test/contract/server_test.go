@@ -222,7 +222,7 @@ func (s *server) output(t *testing.T) string {
 }
 
 // starts waits as long as the kubelet does until the startup probe succeeds. It
-// says whether that comes before the server exits.
+// reports whether that comes before the server exits.
 func (s *server) starts(t *testing.T) bool {
 	t.Helper()
 

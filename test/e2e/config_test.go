@@ -26,7 +26,7 @@ import (
 // level is a spec that differs from another by what the server logs.
 func level(l string) string { return withContent + "logging: {level: " + l + "}\n" }
 
-// logsDebug says whether the server's log has what only DEBUG shows.
+// logsDebug reports whether the server's log has what only DEBUG shows.
 func (s *server) logsDebug(t *testing.T) bool {
 	t.Helper()
 

@@ -32,7 +32,7 @@ type flavour struct {
 	// Kubernetes objects are composed natively.
 	objects string
 
-	// claims says whether users write claims.
+	// claims reports whether users write claims.
 	claims bool
 }
 
@@ -172,7 +172,7 @@ func (s *server) composite(ctx context.Context) (*unstructured.Unstructured, err
 	return xr, nil
 }
 
-// isCrossplanes says whether a field of a DittoServer's spec is Crossplane's own.
+// isCrossplanes reports whether a field of a DittoServer's spec is Crossplane's own.
 func isCrossplanes(field string) bool {
 	if tested.claims {
 		return strings.HasPrefix(field, "composition") || field == "resourceRef" || field == "compositeDeletePolicy"

@@ -17,7 +17,7 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 )
 
-// nodeless says whether the cluster runs no pods. Tests that need some are skipped
+// nodeless reports whether the cluster runs no pods. Tests that need some are skipped
 // there; those of this file do not.
 func nodeless() bool { return os.Getenv("STACK_NODE") == "false" }
 

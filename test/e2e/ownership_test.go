@@ -332,7 +332,7 @@ func is(item any, element fieldpath.PathElement) bool {
 	return true
 }
 
-// meant says whether a value is one that somebody writes on purpose. false is, and so is
+// meant reports whether a value is one that somebody writes on purpose. false is, and so is
 // an emptyDir of no more words.
 func meant(v any, p fieldpath.Path) bool {
 	switch v := v.(type) {

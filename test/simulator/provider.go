@@ -108,13 +108,13 @@ func (w *World) setSynced(o *structpb.Struct, status, reason, message string) {
 	protostruct.Set(o, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStructValue(protostructtest.FromMap(w.T, c))}}), "status", "conditions")
 }
 
-// appliedTo says whether a live object is what was asked for.
+// appliedTo reports whether a live object is what was asked for.
 func appliedTo(asked, live *structpb.Struct) bool {
 	return live != nil && contains(structpb.NewStructValue(live), structpb.NewStructValue(asked)) &&
 		contains(protostruct.Get(asked, "spec", "template"), protostruct.Get(live, "spec", "template"))
 }
 
-// contains says whether b is a part of a.
+// contains reports whether b is a part of a.
 func contains(a, b *structpb.Value) bool {
 	if b.GetStructValue() == nil {
 		return proto.Equal(a, b)

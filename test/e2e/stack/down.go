@@ -114,7 +114,7 @@ func end(pid int) error {
 	return fmt.Errorf("process %d does not end", pid)
 }
 
-// hasNode says whether the stack that is up, or was, has a node: whatever the flags of
+// hasNode reports whether the stack that is up, or was, has a node: whatever the flags of
 // this command are.
 func (s stack) hasNode() bool { return s.exists("config", "kubelet.yaml") }
 
