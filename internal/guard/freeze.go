@@ -32,18 +32,20 @@ func (d *Decision) freezeStatefulSet(s StatefulSet) bool {
 // others of the asked ones, which the API server would refuse from then on.
 func (d *Decision) freezeClaims(s StatefulSet) {
 	kept, claims := s.Asked.Immutable[volumeClaimTemplates], s.Asked.Claims
-	if s.Live != nil && s.Live.ClaimTemplates != kept {
+
+	changed := s.Live != nil && s.Live.ClaimTemplates != kept
+	if changed {
 		kept, claims = s.Live.ClaimTemplates, s.Live.Claims
-		d.LiveClaims = true
 	}
 
 	if s.Desired.Immutable[volumeClaimTemplates] == kept {
-		d.LiveClaims = false
 		return
 	}
 
 	// Kept also where they are equal but for their spelling: 1024Mi is 1Gi.
-	if !d.LiveClaims {
+	if changed {
+		d.LiveClaims = true
+	} else {
 		d.Immutable = append(d.Immutable, volumeClaimTemplates)
 	}
 
