@@ -1090,7 +1090,8 @@ func TestNativeImageOfWebhook(t *testing.T) {
 	protostruct.Set(container, structpb.NewStringValue("mirror.example.org/"+asked), "image")
 
 	hash := manifest.TemplateHash(w.Live["statefulset"])
-	sts := w.Stable(t).GetDesired().GetResources()["statefulset"].GetResource()
+	_, rsp := w.Last()
+	sts := rsp.GetDesired().GetResources()["statefulset"].GetResource()
 
 	if got := manifest.ContainerImage(sts); got != asked {
 		t.Errorf("want the image %s again, got: %s", asked, got)

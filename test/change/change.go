@@ -21,6 +21,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/report"
+	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
 // A Runner runs the function.
@@ -211,7 +212,7 @@ func (c *controlPlane) change(after Side) {
 
 	if !proto.Equal(protostruct.Get(c.xr, "spec").GetStructValue(), spec) {
 		protostruct.Set(c.xr, structpb.NewStructValue(spec), "spec")
-		c.bump()
+		cluster.Bump(c.xr)
 	}
 
 	for k, v := range protostruct.Get(after.XR, "metadata", "annotations").GetStructValue().GetFields() {
@@ -232,7 +233,7 @@ func created(c *controlPlane) *Change {
 
 	out := &Change{Verdict: Created, Resources: resources(nil, desired(c)), Conditions: attention(nil, c.response)}
 
-	sts := live(c.composed[string(manifest.StatefulSet)])
+	sts := cluster.Live(c.composed[string(manifest.StatefulSet)])
 
 	switch {
 	case sts == nil:
@@ -257,7 +258,7 @@ func judge(ctx context.Context, before, after *controlPlane) (*Change, error) {
 		InPart:     reasonOf(after.response, report.StorageUpToDate) != report.ReasonUpToDate,
 	}
 
-	was, is := live(before.composed[string(manifest.StatefulSet)]), live(after.composed[string(manifest.StatefulSet)])
+	was, is := cluster.Live(before.composed[string(manifest.StatefulSet)]), cluster.Live(after.composed[string(manifest.StatefulSet)])
 	hold := reasonOf(after.response, report.ConfigRolledOut)
 
 	switch {
@@ -407,7 +408,7 @@ func resources(before, after map[string]*structpb.Struct) []Resource {
 }
 
 func objectOf(composed *structpb.Struct) string {
-	o := asked(composed)
+	o := cluster.Asked(composed)
 	return protostruct.Get(o, "kind").GetStringValue() + " " + protostruct.Get(o, "metadata", "name").GetStringValue()
 }
 

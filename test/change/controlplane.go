@@ -3,7 +3,6 @@ package change
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,9 +20,6 @@ import (
 )
 
 const (
-	// maxCalls of the function until its requirements are stable, as Crossplane has it.
-	maxCalls = 6
-
 	// maxReconciles until nothing changes any more. A change takes a handful.
 	maxReconciles = 20
 
@@ -124,82 +120,27 @@ func (c *controlPlane) request(required map[string]*fnv1.ResourceSelector) *fnv1
 		req.Observed.Resources[name] = &fnv1.Resource{Resource: r}
 	}
 
-	for name, sel := range required {
-		if req.RequiredResources == nil {
-			req.RequiredResources = map[string]*fnv1.Resources{}
-		}
-
-		rs := &fnv1.Resources{}
-
-		for _, r := range c.side.Secrets {
-			if Selects(sel, r) {
-				rs.Items = append(rs.Items, &fnv1.Resource{Resource: r})
-			}
-		}
-
-		for _, n := range slices.Sorted(maps.Keys(c.composed)) {
-			if r := c.composed[n]; Selects(sel, r) {
-				rs.Items = append(rs.Items, &fnv1.Resource{Resource: r})
-			}
-		}
-
-		req.RequiredResources[name] = rs
+	there := slices.Clone(c.side.Secrets)
+	for _, name := range slices.Sorted(maps.Keys(c.composed)) {
+		there = append(there, c.composed[name])
 	}
+
+	req.RequiredResources = cluster.Required(required, there)
 
 	return req
 }
 
-// Selects reports whether a resource is one that the function requires.
-func Selects(sel *fnv1.ResourceSelector, r *structpb.Struct) bool {
-	text := func(path ...string) string { return protostruct.Get(r, path...).GetStringValue() }
-
-	if text("apiVersion") != sel.GetApiVersion() || text("kind") != sel.GetKind() || sel.Namespace != nil && text("metadata", "namespace") != sel.GetNamespace() {
-		return false
-	}
-
-	if sel.GetMatchLabels() == nil {
-		return text("metadata", "name") == sel.GetMatchName()
-	}
-
-	for k, v := range sel.GetMatchLabels().GetLabels() {
-		if text("metadata", "labels", k) != v {
-			return false
-		}
-	}
-
-	return true
-}
-
-// call the function until its requirements are stable.
-func (c *controlPlane) call(ctx context.Context) (*fnv1.RunFunctionResponse, error) {
-	var required map[string]*fnv1.ResourceSelector
-
-	for range maxCalls {
-		rsp, err := c.side.Run(ctx, c.request(required))
-		if err != nil {
-			return nil, fmt.Errorf("cannot run the function: %w", err)
-		}
-
-		next := rsp.GetRequirements().GetResources()
-		if maps.EqualFunc(required, next, func(a, b *fnv1.ResourceSelector) bool { return proto.Equal(a, b) }) || report.IsFatal(rsp) {
-			return rsp, nil
-		}
-
-		required = next
-	}
-
-	return nil, errors.New("the function's requirements are never stable")
-}
-
 // reconcile is what Crossplane does, and what comes of it in the cluster.
 func (c *controlPlane) reconcile(ctx context.Context) error {
-	rsp, err := c.call(ctx)
+	run := func(req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) { return c.side.Run(ctx, req) }
+
+	_, rsp, err := cluster.Call(c.request, run)
 	if err != nil {
 		return err
 	}
 
 	c.response = rsp
-	c.setConditions()
+	cluster.SetConditions(c.xr, rsp)
 
 	if report.IsFatal(rsp) {
 		return nil
@@ -233,7 +174,7 @@ func (c *controlPlane) reconcile(ctx context.Context) error {
 func (c *controlPlane) remove(name string) {
 	if name == string(manifest.StatefulSet) {
 		c.recreated = true
-		if replicas(live(c.composed[name])) > 0 {
+		if replicas(cluster.Live(c.composed[name])) > 0 {
 			c.restarts++
 		}
 	}
@@ -260,11 +201,7 @@ func (c *controlPlane) write(v *structpb.Value, path ...string) {
 	}
 
 	protostruct.Set(c.xr, v, path...)
-	c.bump()
-}
-
-func (c *controlPlane) bump() {
-	protostruct.Set(c.xr, structpb.NewNumberValue(protostruct.Get(c.xr, "metadata", "generation").GetNumberValue()+1), "metadata", "generation")
+	cluster.Bump(c.xr)
 }
 
 // machinery is the field of a composite resource that Crossplane keeps its own fields in:
@@ -281,7 +218,7 @@ func machinery(xr *structpb.Struct) []string {
 func (c *controlPlane) apply(name string, desired *structpb.Struct) error {
 	before := c.composed[name]
 
-	if !isObject(desired) {
+	if !cluster.IsObject(desired) {
 		after, err := cluster.Apply(managerOf(before, crossplaneManager), desired, before)
 		if err != nil {
 			return err
@@ -293,56 +230,31 @@ func (c *controlPlane) apply(name string, desired *structpb.Struct) error {
 		return nil
 	}
 
-	o := desired
-	if before != nil {
-		o = proto.CloneOf(before)
-	} else {
-		protostruct.Set(o, protostruct.Get(c.xr, "metadata", "namespace"), "metadata", "namespace")
-		protostruct.Set(o, structpb.NewStringValue(protostruct.Get(c.xr, "metadata", "name").GetStringValue()+"-"+name), "metadata", "name")
-	}
-
-	if before == nil || !proto.Equal(protostruct.Get(before, "spec"), protostruct.Get(desired, "spec")) {
-		protostruct.Set(o, structpb.NewNumberValue(protostruct.Get(before, "metadata", "generation").GetNumberValue()+1), "metadata", "generation")
-	}
-
-	protostruct.Set(o, protostruct.Get(desired, "spec"), "spec")
-
-	if labels := protostruct.Get(desired, "metadata", "labels"); labels != nil {
-		protostruct.Set(o, labels, "metadata", "labels")
-	}
-
+	o := cluster.ApplyObject(c.xr, name, desired, before)
 	c.composed[name] = o
 
 	// The provider leaves a paused Object alone.
-	if l := protostruct.Get(o, "spec", "managementPolicies").GetListValue(); l != nil && len(l.GetValues()) == 0 {
-		setSynced(o, "False", string(xpv2.ReasonReconcilePaused))
+	if cluster.IsPaused(o) {
+		cluster.SetSynced(o, "False", xpv2.ReasonReconcilePaused, "")
 		return nil
 	}
 
-	setSynced(o, "True", string(xpv2.ReasonReconcileSuccess))
+	cluster.SetSynced(o, "True", xpv2.ReasonReconcileSuccess, "")
 
 	// It changes what is there once the Object is not restricted any more.
-	after := live(before)
+	after := cluster.Live(before)
 
-	if after == nil || protostruct.Get(o, "spec", "managementPolicies") == nil {
+	if after == nil || cluster.MayWrite(o) {
 		var err error
-		if after, err = cluster.Apply(managerOf(after, providerManager), asked(desired), after); err != nil {
+		if after, err = cluster.Apply(managerOf(after, providerManager), cluster.Asked(desired), after); err != nil {
 			return err
 		}
 	}
 
-	c.observe(name, live(before), after)
-	protostruct.Set(o, structpb.NewStructValue(after), "status", "atProvider", "manifest")
+	c.observe(name, cluster.Live(before), after)
+	cluster.SetLive(o, after)
 
 	return nil
-}
-
-// setSynced notes in an Object what the provider did.
-func setSynced(o *structpb.Struct, status, reason string) {
-	protostruct.Set(o, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
-		"type": structpb.NewStringValue(string(xpv2.TypeSynced)), "status": structpb.NewStringValue(status), "reason": structpb.NewStringValue(reason),
-		"observedGeneration": protostruct.Get(o, "metadata", "generation"),
-	}})}}), "status", "conditions")
 }
 
 // observe what a change does to the pod, and let controllers work.
@@ -362,28 +274,6 @@ func replicas(statefulSet *structpb.Struct) float64 {
 	return protostruct.Get(statefulSet, "spec", "replicas").GetNumberValue()
 }
 
-func isObject(composed *structpb.Struct) bool {
-	return protostruct.Get(composed, "kind").GetStringValue() == "Object"
-}
-
-// asked returns the Kubernetes object that a composed resource asks for.
-func asked(composed *structpb.Struct) *structpb.Struct {
-	if !isObject(composed) {
-		return composed
-	}
-
-	return protostruct.Get(composed, "spec", "forProvider", "manifest").GetStructValue()
-}
-
-// live returns the Kubernetes object of an observed composed resource.
-func live(composed *structpb.Struct) *structpb.Struct {
-	if !isObject(composed) {
-		return composed
-	}
-
-	return protostruct.Get(composed, "status", "atProvider", "manifest").GetStructValue()
-}
-
 // managerOf returns the field manager, of those whose name begins with a prefix, that
 // applied a live object.
 func managerOf(live *structpb.Struct, prefix string) string {
@@ -395,26 +285,4 @@ func managerOf(live *structpb.Struct, prefix string) string {
 	}
 
 	return prefix + "/diff"
-}
-
-// setConditions writes the function's conditions into the composite resource.
-func (c *controlPlane) setConditions() {
-	list := &structpb.ListValue{}
-
-	for _, condition := range c.response.GetConditions() {
-		status := map[fnv1.Status]string{
-			fnv1.Status_STATUS_CONDITION_TRUE:  "True",
-			fnv1.Status_STATUS_CONDITION_FALSE: "False",
-		}[condition.GetStatus()]
-		if status == "" {
-			status = "Unknown"
-		}
-
-		list.Values = append(list.Values, structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
-			"type": structpb.NewStringValue(condition.GetType()), "status": structpb.NewStringValue(status),
-			"reason": structpb.NewStringValue(condition.GetReason()), "message": structpb.NewStringValue(condition.GetMessage()),
-		}}))
-	}
-
-	protostruct.Set(c.xr, structpb.NewListValue(list), "status", "conditions")
 }

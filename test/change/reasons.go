@@ -17,6 +17,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
 // reasons why a server restarts: what its digest covers, and what else its pod template
@@ -52,7 +53,7 @@ func reasons(before, after *controlPlane) []string {
 func askedOf(c *controlPlane) manifest.Manifests {
 	m := manifest.Manifests{}
 	for name, r := range desired(c) {
-		m[manifest.Name(name)] = asked(r)
+		m[manifest.Name(name)] = cluster.Asked(r)
 	}
 
 	return m
@@ -95,7 +96,7 @@ func changedSecrets(before, after *controlPlane, statefulSet *structpb.Struct) [
 
 		find := func(c *controlPlane) *structpb.Struct {
 			for _, s := range c.side.Secrets {
-				if Selects(sel, s) {
+				if cluster.Selects(sel, s) {
 					return s
 				}
 			}
@@ -183,7 +184,7 @@ func templateDifferences(before, after *structpb.Struct) []Difference {
 // resourceDifferences are those of two composed resources: of what is asked for, and of
 // the Object around it. config.yaml is compared by its keys.
 func resourceDifferences(before, after *structpb.Struct) []Difference {
-	b, a := asked(before), asked(after)
+	b, a := cluster.Asked(before), cluster.Asked(after)
 
 	var out []Difference
 
@@ -216,7 +217,7 @@ func resourceDifferences(before, after *structpb.Struct) []Difference {
 
 	out = append(out, diffs...)
 
-	if isObject(before) && isObject(after) {
+	if cluster.IsObject(before) && cluster.IsObject(after) {
 		around := func(o *structpb.Struct) *structpb.Value {
 			return structpb.NewStructValue(protostruct.With(o, nil, "spec", "forProvider", "manifest"))
 		}

@@ -3,12 +3,10 @@ package simulator
 import (
 	"maps"
 	"slices"
-	"testing"
 
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
-	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
@@ -35,118 +33,64 @@ func (w *World) Request(required map[string]*fnv1.ResourceSelector) *fnv1.RunFun
 		req.Observed.Resources[name] = &fnv1.Resource{Resource: o}
 	}
 
-	for name, sel := range required {
-		if req.RequiredResources == nil {
-			req.RequiredResources = map[string]*fnv1.Resources{}
-		}
-
-		rs := &fnv1.Resources{}
-		if s, ok := w.Secrets[sel.GetMatchName()]; ok && sel.GetKind() == "Secret" && sel.GetNamespace() == "storage" {
-			rs.Items = append(rs.Items, &fnv1.Resource{Resource: s})
-		}
-
-		for _, live := range w.Live {
-			if isNamed(sel, live) {
-				rs.Items = append(rs.Items, &fnv1.Resource{Resource: live})
-			}
-		}
-
-		if sel.GetKind() == "Object" {
-			for _, objects := range []map[string]*structpb.Struct{w.Composed, w.leaving} {
-				for _, name := range slices.Sorted(maps.Keys(objects)) {
-					if hasLabels(objects[name], sel.GetMatchLabels().GetLabels()) {
-						rs.Items = append(rs.Items, &fnv1.Resource{Resource: objects[name]})
-					}
-				}
-			}
-		}
-
-		req.RequiredResources[name] = rs
-	}
+	req.RequiredResources = cluster.Required(required, w.there())
 
 	return req
 }
 
-// isNamed reports whether a resource is the one that is required by its name.
-func isNamed(sel *fnv1.ResourceSelector, r *structpb.Struct) bool {
-	text := func(path ...string) string { return protostruct.Get(r, path...).GetStringValue() }
+// there is all that the function may require: Secrets, live objects and Objects, also those
+// that are being deleted.
+func (w *World) there() []*structpb.Struct {
+	there := append(sorted(w.Secrets), sorted(w.Live)...)
 
-	return sel.GetMatchName() != "" && sel.GetApiVersion() == text("apiVersion") && sel.GetKind() == text("kind") &&
-		sel.GetNamespace() == text("metadata", "namespace") && sel.GetMatchName() == text("metadata", "name")
-}
-
-func hasLabels(o *structpb.Struct, labels map[string]string) bool {
-	for k, v := range labels {
-		if protostruct.Get(o, "metadata", "labels", k).GetStringValue() != v {
-			return false
+	for _, o := range append(sorted(w.Composed), sorted(w.leaving)...) {
+		// What is composed natively is live.
+		if cluster.IsObject(o) {
+			there = append(there, o)
 		}
 	}
 
-	return len(labels) > 0
+	return there
+}
+
+// sorted returns what a map has, in the order of its keys.
+func sorted(m map[string]*structpb.Struct) []*structpb.Struct {
+	s := make([]*structpb.Struct, 0, len(m))
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		s = append(s, m[name])
+	}
+
+	return s
 }
 
 // Call the function until its requirements are stable, and check every response.
 func (w *World) Call() *fnv1.RunFunctionResponse {
-	var required map[string]*fnv1.ResourceSelector
-
-	for range 6 {
-		req := w.Request(required)
-
+	_, rsp, err := cluster.Call(w.Request, func(req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
 		rsp, err := w.Function.Serve(w.T.Context(), req)
-		if err != nil {
-			w.failf("%v", err)
+		if err == nil {
+			w.calls++
+			w.check(req, rsp)
 		}
 
-		w.calls++
-		w.check(req, rsp)
-
-		next := rsp.GetRequirements().GetResources()
-		if cmp.Equal(required, next, protocmp.Transform()) {
-			return rsp
-		}
-
-		required = next
-	}
-
-	w.failf("the requirements are never stable")
-
-	return nil
-}
-
-// Stable returns the response once the requirements are stable, and checks nothing.
-func (w *World) Stable(t *testing.T) *fnv1.RunFunctionResponse {
-	t.Helper()
-
-	rsp := &fnv1.RunFunctionResponse{}
-
-	for range 3 {
-		var err error
-		if rsp, err = w.Function.RunFunction(t.Context(), w.Request(rsp.GetRequirements().GetResources())); err != nil {
-			t.Fatal(err)
-		}
+		return rsp, err
+	})
+	if err != nil {
+		w.failf("%v", err)
 	}
 
 	return rsp
 }
 
-// LastRequest returns the last request of a reconcile.
-func (w *World) LastRequest() *fnv1.RunFunctionRequest {
-	var required map[string]*fnv1.ResourceSelector
-
-	for {
-		req := w.Request(required)
-
-		rsp, err := w.Function.RunFunction(w.T.Context(), proto.CloneOf(req))
-		if err != nil {
-			w.failf("RunFunction(...): %v", err)
-		}
-
-		if cmp.Equal(required, rsp.GetRequirements().GetResources(), protocmp.Transform()) {
-			return req
-		}
-
-		required = rsp.GetRequirements().GetResources()
+// Last returns the last request of a reconcile and its response, and checks nothing.
+func (w *World) Last() (*fnv1.RunFunctionRequest, *fnv1.RunFunctionResponse) {
+	req, rsp, err := cluster.Call(w.Request, func(req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
+		return w.Function.RunFunction(w.T.Context(), proto.CloneOf(req))
+	})
+	if err != nil {
+		w.failf("%v", err)
 	}
+
+	return req, rsp
 }
 
 // Reconcile is what Crossplane does. Of what it should apply it applies the first
@@ -189,37 +133,18 @@ func (w *World) Reconcile(n int) *fnv1.RunFunctionResponse {
 			continue
 		}
 
-		// The API server's default.
-		if protostruct.Get(desired, "spec", "managementPolicies") == nil {
-			protostruct.Set(desired, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStringValue("*")}}), "spec", "managementPolicies")
+		before := w.Composed[name]
+
+		// The successor has the same name, and so applies to an Object that is being deleted. Of
+		// Services and the ConfigMap nothing is immutable that differs.
+		if leaving := w.leaving[name]; before == nil && leaving != nil && name == "statefulset" {
+			w.failf("%s is composed while its predecessor is being deleted", name)
+		} else if before == nil && leaving != nil {
+			w.leaving[name] = cluster.ApplyObject(w.XR, name, desired, leaving)
 		}
 
-		w.checkPolicy(name, w.Composed[name], desired)
-
-		o, ok := w.Composed[name]
-		if !ok {
-			// The successor has the same name, and so applies to an Object that is being
-			// deleted. Of Services and the ConfigMap nothing is immutable that differs.
-			if leaving := w.leaving[name]; leaving != nil && name == "statefulset" {
-				w.failf("%s is composed while its predecessor is being deleted", name)
-			} else if leaving != nil {
-				protostruct.Set(leaving, protostruct.Get(desired, "spec"), "spec")
-			}
-
-			o = desired
-			protostruct.Set(o, structpb.NewStringValue("files-"+name), "metadata", "name")
-			w.Composed[name] = o
-		}
-
-		// A changed spec is a new generation.
-		if !ok || !proto.Equal(protostruct.Get(o, "spec"), protostruct.Get(desired, "spec")) {
-			protostruct.Set(o, structpb.NewNumberValue(protostruct.Get(o, "metadata", "generation").GetNumberValue()+1), "metadata", "generation")
-		}
-
-		protostruct.Set(o, protostruct.Get(desired, "spec"), "spec")
-		if labels := protostruct.Get(desired, "metadata", "labels"); labels != nil {
-			protostruct.Set(o, labels, "metadata", "labels")
-		}
+		w.Composed[name] = cluster.ApplyObject(w.XR, name, desired, before)
+		w.checkPolicy(name, before, w.Composed[name])
 	}
 
 	// The status is written once everything is applied.
@@ -285,32 +210,18 @@ func (w *World) serverSideApply(desired, live *structpb.Struct) *structpb.Struct
 }
 
 func (w *World) setConditions(rsp *fnv1.RunFunctionResponse) {
-	var list []*structpb.Value
-
-	for _, c := range rsp.GetConditions() {
-		status := map[fnv1.Status]string{
-			fnv1.Status_STATUS_CONDITION_TRUE:    "True",
-			fnv1.Status_STATUS_CONDITION_FALSE:   "False",
-			fnv1.Status_STATUS_CONDITION_UNKNOWN: "Unknown",
-		}[c.GetStatus()]
-		list = append(list, structpb.NewStructValue(protostructtest.FromMap(w.T, map[string]any{
-			"type": c.GetType(), "status": status, "reason": c.GetReason(), "message": c.GetMessage(),
-		})))
-	}
-
+	var failed []*structpb.Value
 	if w.failure != "" {
-		list = append(list, structpb.NewStructValue(protostructtest.FromMap(w.T, map[string]any{
-			"type": "Synced", "status": "False", "reason": "ReconcileError", "message": w.failure,
-		})))
+		failed = append(failed, cluster.Condition(string(xpv2.TypeSynced), "False", string(xpv2.ReasonReconcileError), w.failure))
 	}
 
-	protostruct.Set(w.XR, structpb.NewListValue(&structpb.ListValue{Values: list}), "status", "conditions")
+	cluster.SetConditions(w.XR, rsp, failed...)
 }
 
 // matchedIfRolledOut notes that the pod template is what the user asks for.
 func (w *World) matchedIfRolledOut(rsp *fnv1.RunFunctionResponse) {
 	for _, c := range rsp.GetConditions() {
-		if c.GetType() == "ConfigRolledOut" && c.GetStatus() == fnv1.Status_STATUS_CONDITION_TRUE && w.failure == "" {
+		if c.GetType() == report.ConfigRolledOut && c.GetStatus() == fnv1.Status_STATUS_CONDITION_TRUE && w.failure == "" {
 			w.matched, w.meddled = w.changes, false
 		}
 	}

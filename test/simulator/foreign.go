@@ -1,12 +1,11 @@
 package simulator
 
 import (
-	"slices"
-
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
+	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
 // Foreign are objects that somebody else has, by the name of the composed resource that needs
@@ -37,7 +36,7 @@ func (w *World) occupy() {
 	}
 
 	// Who takes a name that the provider may write to loses it: a known limit.
-	if o := w.Composed[name]; w.Live[name] != nil || o != nil && (w.Flavour.Native || mayWrite(o)) {
+	if o := w.Composed[name]; w.Live[name] != nil || o != nil && (w.Flavour.Native || cluster.MayWrite(o)) {
 		return
 	}
 
@@ -88,7 +87,7 @@ func (w *World) remove(name string) {
 
 // checkPolicy checks that nothing is taken back of what the provider may do.
 func (w *World) checkPolicy(name string, before, after *structpb.Struct) {
-	if before != nil && (mayWrite(before) && !mayWrite(after) || !isPaused(before) && isPaused(after)) {
+	if before != nil && (cluster.MayWrite(before) && !cluster.MayWrite(after) || !cluster.IsPaused(before) && cluster.IsPaused(after)) {
 		w.failf("the Object of %s is demoted from %v to %v", name, policies(before), policies(after))
 	}
 }
@@ -96,12 +95,3 @@ func (w *World) checkPolicy(name string, before, after *structpb.Struct) {
 func policies(o *structpb.Struct) []any {
 	return protostruct.Get(o, "spec", "managementPolicies").GetListValue().AsSlice()
 }
-
-// isPaused reports whether a composed resource is an Object that the provider leaves alone.
-func isPaused(o *structpb.Struct) bool {
-	l := protostruct.Get(o, "spec", "managementPolicies").GetListValue()
-	return l != nil && len(l.GetValues()) == 0
-}
-
-// mayWrite reports whether the provider may change and delete what an Object stands for.
-func mayWrite(o *structpb.Struct) bool { return slices.Contains(policies(o), any("*")) }

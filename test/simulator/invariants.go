@@ -21,6 +21,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/report"
+	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
 // check what must hold of every response, since each may be the final one.
@@ -134,7 +135,7 @@ func (w *World) checkHold(rsp *fnv1.RunFunctionResponse) {
 	reason, _, _ := strings.Cut(strings.TrimPrefix(Condition(rsp, "ConfigRolledOut"), "FALSE/"), ":")
 	holds := []guard.Reason{guard.SecretsNotFetched, guard.SecretsNotResolved, guard.StorageMissing, guard.ApprovalRequired, guard.RolloutInProgress}
 
-	sts := asked(rsp.GetDesired().GetResources()["statefulset"].GetResource())
+	sts := cluster.Asked(rsp.GetDesired().GetResources()["statefulset"].GetResource())
 	if sts == nil || !slices.Contains(holds, guard.Reason(reason)) {
 		return
 	}
@@ -145,7 +146,7 @@ func (w *World) checkHold(rsp *fnv1.RunFunctionResponse) {
 		return
 	}
 
-	config := configOf(asked(cm))
+	config := configOf(cluster.Asked(cm))
 	if protostruct.Get(sts, "spec", "template", "metadata", "annotations", "dittofs.io/config").GetStringValue() != config {
 		w.failf("a server that may not move gets another configuration than its pod template covers")
 	}
@@ -155,12 +156,12 @@ func (w *World) checkHold(rsp *fnv1.RunFunctionResponse) {
 // digest over all of its inputs, which are in place.
 func (w *World) checkTemplate(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) {
 	var before *structpb.Struct
-	if o := req.GetObserved().GetResources()["statefulset"].GetResource(); !isPaused(o) {
-		before = asked(o)
+	if o := req.GetObserved().GetResources()["statefulset"].GetResource(); !cluster.IsPaused(o) {
+		before = cluster.Asked(o)
 	}
 
 	composed := rsp.GetDesired().GetResources()["statefulset"].GetResource()
-	after := asked(composed)
+	after := cluster.Asked(composed)
 
 	if w.Flavour.Native {
 		w.checkDefaults(after)
@@ -180,7 +181,7 @@ func (w *World) checkTemplate(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctio
 	}
 
 	digest := protostruct.Get(is.GetStructValue(), "metadata", "annotations", "dittofs.io/config-hash").GetStringValue()
-	config := configOf(asked(rsp.GetDesired().GetResources()["configmap"].GetResource()))
+	config := configOf(cluster.Asked(rsp.GetDesired().GetResources()["configmap"].GetResource()))
 
 	if want := w.digest(config); digest != want {
 		w.failf("the digest is %s and should be %s", digest, want)
@@ -189,17 +190,12 @@ func (w *World) checkTemplate(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctio
 	w.covers[digest] = config
 
 	// Nobody starts a pod of a paused Object, and a pod waits for a ConfigMap that is not there.
-	if isPaused(composed) || was == nil && w.Flavour.Native && w.Live["configmap"] == nil {
+	if cluster.IsPaused(composed) || was == nil && w.Flavour.Native && w.Live["configmap"] == nil {
 		return
 	}
 
 	cm := req.GetObserved().GetResources()["configmap"].GetResource()
-	live := cm
-	if !w.Flavour.Native {
-		live = protostruct.Get(cm, "status", "atProvider", "manifest").GetStructValue()
-	}
-
-	if configOf(asked(cm)) != config || configOf(live) != config {
+	if configOf(cluster.Asked(cm)) != config || configOf(cluster.Live(cm)) != config {
 		if digest != protostruct.Get(was.GetStructValue(), "metadata", "annotations", "dittofs.io/config-hash").GetStringValue() {
 			w.failf("the pod template moves before the ConfigMap holds its configuration")
 		}
@@ -351,7 +347,7 @@ func (w *World) checkRest(rsp *fnv1.RunFunctionResponse) {
 	}
 
 	for name, r := range rsp.GetDesired().GetResources() {
-		if o := w.Composed[name]; o == nil || !w.Flavour.Native && !mayWrite(o) || w.Live[name] == nil {
+		if o := w.Composed[name]; o == nil || !w.Flavour.Native && !cluster.MayWrite(o) || w.Live[name] == nil {
 			w.failf("the world is at rest and %s is not applied", name)
 		}
 

@@ -61,7 +61,8 @@ func NativeExamples(t *testing.T, fn Function, dir string) {
 				w.Secrets[protostruct.Get(s, "metadata", "name").GetStringValue()] = s
 			}
 
-			before := w.Stable(t).GetDesired().GetResources()
+			_, first := w.Last()
+			before := first.GetDesired().GetResources()
 			w.covers[manifest.ConfigHash(before["statefulset"].GetResource())] = configOf(before["configmap"].GetResource())
 
 			for _, name := range slices.Sorted(maps.Keys(before)) {
@@ -69,7 +70,7 @@ func NativeExamples(t *testing.T, fn Function, dir string) {
 			}
 
 			w.Secrets = nil
-			rsp := w.Stable(t)
+			_, rsp := w.Last()
 
 			if got := Condition(rsp, "ConfigRolledOut"); !strings.HasPrefix(got, "FALSE/SecretsNotResolved") {
 				t.Errorf("without Secrets: want a hold, got: %s", got)

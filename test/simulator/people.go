@@ -70,8 +70,7 @@ func (w *World) Patch(value string, path ...string) {
 
 // Bump the generation, as any change of the spec does.
 func (w *World) Bump() {
-	g := protostruct.Get(w.XR, "metadata", "generation").GetNumberValue()
-	protostruct.Set(w.XR, structpb.NewNumberValue(g+1), "metadata", "generation")
+	cluster.Bump(w.XR)
 }
 
 // SetSecret creates a Secret, or changes it.

@@ -4,11 +4,12 @@ import (
 	"maps"
 	"slices"
 
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
-	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
+	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
 // Provide is what provider-kubernetes does with one Object: observe the Kubernetes
@@ -18,7 +19,7 @@ func (w *World) Provide(name string, dies ...bool) {
 		w.didf("%s: deleted", name)
 		delete(w.leaving, name)
 
-		if w.Flavour.Native || mayWrite(o) {
+		if w.Flavour.Native || cluster.MayWrite(o) {
 			w.remove(name)
 		}
 
@@ -30,31 +31,31 @@ func (w *World) Provide(name string, dies ...bool) {
 		return
 	}
 
-	if isPaused(o) {
+	if cluster.IsPaused(o) {
 		w.didf("provide %s: paused", name)
-		w.setSynced(o, "False", "ReconcilePaused", "")
+		cluster.SetSynced(o, "False", xpv2.ReasonReconcilePaused, "")
 
 		return
 	}
 
-	asked := asked(o)
+	asked := cluster.Asked(o)
 	live := w.Live[name]
 
-	if live != nil && !mayWrite(o) {
+	if live != nil && !cluster.MayWrite(o) {
 		w.didf("provide %s: skip the update", name)
-		w.synced(o, true)
-		protostruct.Set(o, structpb.NewStructValue(proto.CloneOf(live)), "status", "atProvider", "manifest")
+		synced(o, true)
+		cluster.SetLive(o, live)
 
 		return
 	}
 
 	if name == "statefulset" && w.Refused && !appliedTo(asked, live) {
 		w.didf("provide %s: refused", name)
-		w.synced(o, false)
+		synced(o, false)
 
 		// What is there is observed all the same.
 		if live != nil {
-			protostruct.Set(o, structpb.NewStructValue(proto.CloneOf(live)), "status", "atProvider", "manifest")
+			cluster.SetLive(o, live)
 		}
 
 		return
@@ -73,11 +74,11 @@ func (w *World) Provide(name string, dies ...bool) {
 		return
 	}
 
-	w.synced(o, true)
+	synced(o, true)
 
 	// After a creation, the object is known at the next observation.
 	if !created {
-		protostruct.Set(o, structpb.NewStructValue(proto.CloneOf(live)), "status", "atProvider", "manifest")
+		cluster.SetLive(o, live)
 	}
 }
 
@@ -89,23 +90,13 @@ func (w *World) provided() []string {
 	return slices.Compact(names)
 }
 
-func (w *World) synced(o *structpb.Struct, ok bool) {
+func synced(o *structpb.Struct, ok bool) {
 	if !ok {
-		w.setSynced(o, "False", "ReconcileError", "the API server refuses it")
+		cluster.SetSynced(o, "False", xpv2.ReasonReconcileError, "the API server refuses it")
 		return
 	}
 
-	w.setSynced(o, "True", "ReconcileSuccess", "")
-}
-
-func (w *World) setSynced(o *structpb.Struct, status, reason, message string) {
-	c := map[string]any{"type": "Synced", "status": status, "reason": reason}
-	if message != "" {
-		c["message"] = message
-	}
-
-	c["observedGeneration"] = protostruct.Get(o, "metadata", "generation").GetNumberValue()
-	protostruct.Set(o, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStructValue(protostructtest.FromMap(w.T, c))}}), "status", "conditions")
+	cluster.SetSynced(o, "True", xpv2.ReasonReconcileSuccess, "")
 }
 
 // appliedTo reports whether a live object is what was asked for.

@@ -1,7 +1,7 @@
 // Package simulator holds the function to what must always be true, in a simulated control
 // plane: Crossplane, provider-kubernetes, the API server, its controllers and people, who do
 // what the real ones were seen doing, in any order and by halves. It is a model of its own,
-// and shares no rule with the function or with make diff.
+// and shares no rule with the function or with make diff, only the plumbing of package cluster.
 package simulator
 
 import (
@@ -177,15 +177,6 @@ func (w *World) Settle() *fnv1.RunFunctionResponse {
 func (w *World) isStopped() bool {
 	s := w.Live["statefulset"]
 	return s == nil || protostruct.Get(s, "spec", "replicas").GetNumberValue() == 0 && protostruct.Get(s, "status", "replicas").GetNumberValue() == 0
-}
-
-// asked returns what a composed resource asks for.
-func asked(composed *structpb.Struct) *structpb.Struct {
-	if protostruct.Get(composed, "kind").GetStringValue() != "Object" {
-		return composed
-	}
-
-	return protostruct.Get(composed, "spec", "forProvider", "manifest").GetStructValue()
 }
 
 func configOf(o *structpb.Struct, path ...string) string {

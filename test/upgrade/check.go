@@ -1,7 +1,6 @@
 package upgrade
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,13 +11,9 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
-	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/test/change"
 	"github.com/dittofs/function-dittoserver/test/cluster"
 )
-
-// maxCalls of the function until its requirements are stable, as Crossplane has it.
-const maxCalls = 6
 
 // statefulSet is the name of the composed resource that must not go.
 const statefulSet = "statefulset"
@@ -118,52 +113,36 @@ func (r *recording) reconcile(fn Function, faultf func(string, ...any)) (*fnv1.R
 	_, kept := r.answer.Resources[statefulSet]
 	kept = kept && r.observed(statefulSet) != nil
 
-	var required map[string]*fnv1.ResourceSelector
+	calls := 0
+	_, rsp, err := cluster.Call(r.requestWith, func(req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
+		calls++
+		rsp, err := fn(req)
 
-	for i := range maxCalls {
-		rsp, err := fn(r.requestWith(required))
-		if err != nil {
-			return nil, fmt.Errorf("cannot run the function: %w", err)
+		if _, ok := rsp.GetDesired().GetResources()[statefulSet]; err == nil && kept && !ok {
+			faultf("statefulset: call %d of the reconcile leaves it out", calls)
 		}
 
-		if _, ok := rsp.GetDesired().GetResources()[statefulSet]; kept && !ok {
-			faultf("statefulset: call %d of the reconcile leaves it out", i+1)
-		}
+		return rsp, err
+	})
 
-		next := rsp.GetRequirements().GetResources()
-		if maps.EqualFunc(required, next, func(a, b *fnv1.ResourceSelector) bool { return proto.Equal(a, b) }) || report.IsFatal(rsp) {
-			return rsp, nil
-		}
-
-		required = next
-	}
-
-	return nil, errors.New("the function's requirements are never stable")
+	return rsp, err
 }
 
 // requestWith returns the request with what the cluster has of the required resources.
 func (r *recording) requestWith(required map[string]*fnv1.ResourceSelector) *fnv1.RunFunctionRequest {
 	req := proto.CloneOf(r.request)
-	req.RequiredResources = nil
 
-	for name, sel := range required {
-		if req.RequiredResources == nil {
-			req.RequiredResources = map[string]*fnv1.Resources{}
-		}
+	var there []*structpb.Struct
 
-		rs := &fnv1.Resources{}
-
-		for _, there := range slices.Sorted(maps.Keys(r.request.GetRequiredResources())) {
-			for _, o := range r.request.GetRequiredResources()[there].GetItems() {
-				isTwice := slices.ContainsFunc(rs.GetItems(), func(has *fnv1.Resource) bool { return proto.Equal(has, o) })
-				if change.Selects(sel, o.GetResource()) && !isTwice {
-					rs.Items = append(rs.Items, o)
-				}
+	for _, name := range slices.Sorted(maps.Keys(r.request.GetRequiredResources())) {
+		for _, o := range r.request.GetRequiredResources()[name].GetItems() {
+			if !slices.ContainsFunc(there, func(has *structpb.Struct) bool { return proto.Equal(has, o.GetResource()) }) {
+				there = append(there, o.GetResource())
 			}
 		}
-
-		req.RequiredResources[name] = rs
 	}
+
+	req.RequiredResources = cluster.Required(required, there)
 
 	return req
 }

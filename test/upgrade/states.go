@@ -263,7 +263,8 @@ func RecordStates(t *testing.T, fn simulator.Function, dir string) {
 					r.then(w)
 				}
 
-				if err := Record(dir, f.Name, state, w.LastRequest(), func(req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
+				req, _ := w.Last()
+				if err := Record(dir, f.Name, state, req, func(req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
 					return w.Function.RunFunction(t.Context(), req)
 				}); err != nil {
 					t.Fatal(err)
