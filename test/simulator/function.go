@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/crossplane/crossplane-runtime/v2/pkg/logging"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/mem"
@@ -13,6 +14,9 @@ import (
 // A Function is what a world calls. It is injected, since package main cannot be imported.
 type Function struct {
 	fnv1.FunctionRunnerServiceServer
+
+	// WithLog returns the same function with another logger.
+	WithLog func(log logging.Logger) fnv1.FunctionRunnerServiceServer
 
 	// Codec that the function is served with.
 	Codec encoding.CodecV2

@@ -108,6 +108,9 @@ type World struct {
 	history []string
 
 	calls int
+
+	// log of the last call.
+	log *Log
 }
 
 // New returns a world around a function, in which nothing is there yet and chance goes by a
@@ -127,7 +130,10 @@ func New(tb testing.TB, fn Function, seed uint64, f Flavour) *World {
 		covers:   map[string]string{},
 		foreign:  map[string]bool{},
 		matched:  -1,
+		log:      &Log{TB: tb},
 	}
+
+	w.Function.FunctionRunnerServiceServer = fn.WithLog(w.log.Logger())
 
 	if f.Input != "" {
 		w.Input = protostructtest.FromYAML(tb, f.Input)
