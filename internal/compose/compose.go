@@ -11,27 +11,19 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/object"
 	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
-// A Decision is what the guards say of the StatefulSet.
-type Decision interface {
-	// WillMove reports whether its pod template moves by itself before long.
-	WillMove() bool
-
-	// IsPaused reports whether it must not be applied yet.
-	IsPaused() bool
-}
-
 // Resources adds the composed resources of manifests to the desired state, each with
 // its readiness. It returns an error, and adds nothing, if one of them would be another
 // resource than the one that Crossplane observed, or is composed by an earlier function.
 // A StatefulSet that waits to move is not ready, however ready its pod is. Natively, what
 // somebody else has is left out, and what is not known yet.
-func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest.Manifests, o observed.Resources, d Decision) error {
+func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest.Manifests, o observed.Resources, d *guard.Decision) error {
 	composed := map[string]*fnv1.Resource{}
 
 	for row := range manifest.Rows() {
@@ -75,11 +67,11 @@ func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest
 
 // policy returns what the provider may do with an object. One that it may change it can change
 // from then on: an upgrade of this function, or a live object that is not known, takes nothing back.
-func policy(n manifest.Name, o *observed.Resource, d Decision) object.Policy {
+func policy(n manifest.Name, o *observed.Resource, d *guard.Decision) object.Policy {
 	switch {
 	case o.IsWritable():
 		return object.Manage
-	case n == manifest.StatefulSet && d.IsPaused():
+	case n == manifest.StatefulSet && d.Paused:
 		return object.Pause
 	default:
 		return object.Create

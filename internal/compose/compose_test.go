@@ -10,6 +10,7 @@ import (
 
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/object"
 	"github.com/dittofs/function-dittoserver/internal/observed"
@@ -24,12 +25,6 @@ func server(c v1beta1.Compose) *composite.DittoServer {
 
 	return s
 }
-
-// decision of the guards.
-type decision struct{ moves, paused bool }
-
-func (d decision) WillMove() bool { return d.moves }
-func (d decision) IsPaused() bool { return d.paused }
 
 func TestResources(t *testing.T) {
 	manifests := manifest.Manifests{
@@ -47,14 +42,14 @@ func TestResources(t *testing.T) {
 		reason  string
 		compose v1beta1.Compose
 		o       observed.Resources
-		waits   bool
+		rollout guard.Reason
 
 		// want is each composed resource's kind, and whether it is ready.
 		want map[string]string
 	}{
-		"New":   {"Nothing is ready that is not there.", v1beta1.ComposeNative, nil, false, map[string]string{"service-api": "Service READY_FALSE", "statefulset": "StatefulSet READY_FALSE"}},
-		"Ready": {"Each is judged by the rule of its row.", v1beta1.ComposeNative, native, false, map[string]string{"service-api": "Service READY_TRUE", "statefulset": "StatefulSet READY_TRUE"}},
-		"Waits": {"A StatefulSet that is about to move is not ready; others are.", v1beta1.ComposeNative, native, true, map[string]string{"service-api": "Service READY_TRUE", "statefulset": "StatefulSet READY_FALSE"}},
+		"New":   {"Nothing is ready that is not there.", v1beta1.ComposeNative, nil, guard.RolledOut, map[string]string{"service-api": "Service READY_FALSE", "statefulset": "StatefulSet READY_FALSE"}},
+		"Ready": {"Each is judged by the rule of its row.", v1beta1.ComposeNative, native, guard.RolledOut, map[string]string{"service-api": "Service READY_TRUE", "statefulset": "StatefulSet READY_TRUE"}},
+		"Waits": {"A StatefulSet that is about to move is not ready; others are.", v1beta1.ComposeNative, native, guard.ConfigMapNotReady, map[string]string{"service-api": "Service READY_TRUE", "statefulset": "StatefulSet READY_FALSE"}},
 		"Foreign": {
 			reason:  "Natively, nothing is composed over what somebody else has.",
 			compose: v1beta1.ComposeNative,
@@ -67,13 +62,13 @@ func TestResources(t *testing.T) {
 			o:       observed.Resources{manifest.ServiceAPI: {Unknown: true}},
 			want:    map[string]string{"statefulset": "StatefulSet READY_FALSE"},
 		},
-		"Object": {"A provider applies them.", v1beta1.ComposeObject, nil, false, map[string]string{"service-api": "Object READY_FALSE", "statefulset": "Object READY_FALSE"}},
+		"Object": {"A provider applies them.", v1beta1.ComposeObject, nil, guard.RolledOut, map[string]string{"service-api": "Object READY_FALSE", "statefulset": "Object READY_FALSE"}},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			desired := &fnv1.State{Resources: map[string]*fnv1.Resource{}}
-			if err := Resources(desired, server(tc.compose), manifests, tc.o, decision{moves: tc.waits}); err != nil {
+			if err := Resources(desired, server(tc.compose), manifests, tc.o, &guard.Decision{Rollout: tc.rollout}); err != nil {
 				t.Fatal(err)
 			}
 
@@ -91,7 +86,7 @@ func TestResources(t *testing.T) {
 	t.Run("Taken", func(t *testing.T) {
 		earlier := &fnv1.State{Resources: map[string]*fnv1.Resource{"statefulset": {}}}
 
-		err := Resources(earlier, server(v1beta1.ComposeNative), manifests, nil, decision{})
+		err := Resources(earlier, server(v1beta1.ComposeNative), manifests, nil, &guard.Decision{})
 		if err == nil || len(earlier.GetResources()) != 1 {
 			t.Errorf("Resources(...): want an error and nothing else, got %v and %d resources", err, len(earlier.GetResources()))
 		}
@@ -119,7 +114,7 @@ func TestPolicy(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := policy(tc.name, tc.o, decision{paused: tc.paused}); got != tc.want {
+			if got := policy(tc.name, tc.o, &guard.Decision{Paused: tc.paused}); got != tc.want {
 				t.Errorf("%s\npolicy(...): want %d, got %d", tc.reason, tc.want, got)
 			}
 		})

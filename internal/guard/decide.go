@@ -117,9 +117,6 @@ func (d *Decision) WillMove() bool {
 	return d.Rollout == ConfigMapNotReady || d.Rollout == RolloutInProgress
 }
 
-// IsPaused reports whether the StatefulSet is composed and must not be applied yet.
-func (d *Decision) IsPaused() bool { return d.Paused }
-
 // Decide returns what may be composed now, so that every response is safe to be
 // the last one.
 //
