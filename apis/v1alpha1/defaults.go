@@ -32,8 +32,8 @@ const (
 	DefaultCacheClaimSize       = "5Gi"
 )
 
-// Default fills in what the user left out. The image has no default here: it
-// depends on what runs.
+// Default fills in what the user left out. The image has no default here: a running
+// server keeps the image that it has.
 func (s *DittoServerSpec) Default() {
 	set(&s.Rollout, RolloutAutomatic)
 	setPtr(&s.Replicas, DefaultReplicas)
@@ -80,8 +80,8 @@ func (s *DittoServerSpec) Default() {
 	set(&s.Storage.CacheSize, DefaultCacheClaimSize)
 }
 
-// UsesPostgres says whether the control-plane database is PostgreSQL. A
-// postgres section wins over the type.
+// UsesPostgres reports whether the control-plane database is PostgreSQL. A
+// postgres section takes precedence over the type.
 func (s *DittoServerSpec) UsesPostgres() bool {
 	return s.Database.Postgres != nil
 }

@@ -24,13 +24,13 @@ const (
 	AnnotationConfigHash = Group + "/config-hash"
 
 	// AnnotationTemplateHash is set on the pod template. It holds a digest of the
-	// whole template, so that a live one can be told from the one that was asked for
-	// whatever the API server adds.
+	// whole template. It tells whether a live template is the one that was asked,
+	// whatever defaults the API server added.
 	AnnotationTemplateHash = Group + "/template-hash"
 
 	// AnnotationConfig is set on the pod template. It holds a copy of the
-	// config.yaml that the template's rollout digest covers, so that what runs is
-	// known even if the ConfigMap has moved on, or is gone.
+	// config.yaml that the template's rollout digest covers, from which a hold
+	// restores the ConfigMap even if that has changed or is gone.
 	AnnotationConfig = Group + "/config"
 
 	// AnnotationImage is set on the ConfigMap. It holds the image that was last
@@ -43,8 +43,8 @@ const (
 	AnnotationApprove = Group + "/approve"
 )
 
-// Labels of the provider-kubernetes Object of a DittoServer's StatefulSet. By them it is
-// found again while it is being deleted.
+// Labels of the provider-kubernetes Object of a DittoServer's StatefulSet. The function
+// finds an Object that is being deleted by them.
 const (
 	// LabelNamespace holds the namespace of the StatefulSet.
 	LabelNamespace = Group + "/namespace"
@@ -53,8 +53,8 @@ const (
 	LabelStatefulSet = Group + "/statefulset"
 )
 
-// Names of the container's ports and of the Services' ports. They are API: scrapers and
-// ingresses refer to them.
+// Names of the container's ports and of the Services' ports. They are part of the API:
+// scrapers and ingresses refer to them.
 const (
 	PortNFS     = "nfs"
 	PortSMB     = "smb"
@@ -62,15 +62,15 @@ const (
 	PortMetrics = "metrics"
 )
 
-// Container is the name of the server's container. It is API too: annotations of the pod
-// can name it.
+// Container is the name of the server's container. It is part of the API too: annotations
+// of the pod can name it.
 const Container = "dittofs"
 
 // MaxNameLength of a DittoServer. A StatefulSet's pods carry the label
 // controller-revision-hash, <name>-<hash of 10 characters>, of at most 63.
 const MaxNameLength = validation.LabelValueMaxLength - len("-") - 10
 
-// PreStopSeconds is how long the pod's preStop hook sleeps, and so the shortest
-// terminationGracePeriodSeconds: kube-proxy and load balancers take the pod out before
-// the server stops.
+// PreStopSeconds is how long the pod's preStop hook sleeps, so that kube-proxy and load
+// balancers take the pod out before the server stops. It is the shortest
+// terminationGracePeriodSeconds.
 const PreStopSeconds = 5

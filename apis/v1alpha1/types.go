@@ -5,13 +5,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// A Rollout says who decides when a running server restarts.
+// A Rollout is how a change that restarts the server is rolled out.
 type Rollout string
 
 // Rollouts.
 const (
 	// RolloutAutomatic restarts the server as soon as its configuration, its
-	// Secrets or its generation changed.
+	// Secrets or its generation change.
 	RolloutAutomatic Rollout = "Automatic"
 
 	// RolloutManual holds every restart until the annotation dittofs.io/approve
@@ -36,14 +36,14 @@ const (
 	// PhasePending means that no StatefulSet exists yet.
 	PhasePending Phase = "Pending"
 
-	// PhaseProgressing means that the live StatefulSet is not what is asked for
-	// yet, or not ready.
+	// PhaseProgressing means that the live StatefulSet does not match what was asked
+	// yet, or is not ready.
 	PhaseProgressing Phase = "Progressing"
 
-	// PhaseRunning means that the server runs as asked and is ready.
+	// PhaseRunning means that the live StatefulSet matches what was asked, and is ready.
 	PhaseRunning Phase = "Running"
 
-	// PhaseStopped means that no replica is asked for, and none runs.
+	// PhaseStopped means that the server has zero replicas, as asked.
 	PhaseStopped Phase = "Stopped"
 
 	// PhaseFailed means that a composed resource cannot be applied. The condition
@@ -70,10 +70,10 @@ type DittoServer struct {
 	Status DittoServerStatus `json:"status,omitzero"`
 }
 
-// DittoServerSpec is what a user asks of a DittoFS server.
+// DittoServerSpec is the desired state of a DittoFS server.
 //
-// Defaults are applied by the function, not by the API server, so that the
-// stored spec is what the user wrote.
+// The function applies defaults, not the API server: the stored spec stays what the
+// user wrote.
 //
 // +kubebuilder:validation:XValidation:rule="(has(self.nfsPort) ? self.nfsPort : 2049) != (has(self.apiPort) ? self.apiPort : 8080)",message="nfsPort and apiPort must differ"
 // +kubebuilder:validation:XValidation:rule="!(has(self.smb) && has(self.smb.enabled) && self.smb.enabled) || !((has(self.smb.port) ? self.smb.port : 445) in [(has(self.nfsPort) ? self.nfsPort : 2049), (has(self.apiPort) ? self.apiPort : 8080)])",message="smb.port must differ from nfsPort and apiPort"
@@ -84,18 +84,17 @@ type DittoServer struct {
 // +kubebuilder:validation:XValidation:rule="!(has(self.metrics) && has(self.metrics.enabled) && self.metrics.enabled) || !((has(self.metrics.port) ? self.metrics.port : 9090) in [(has(self.adapterPorts) && has(self.adapterPorts.nfs) ? self.adapterPorts.nfs : 12049), (has(self.adapterPorts) && has(self.adapterPorts.smb) ? self.adapterPorts.smb : 1445)])",message="metrics.port must differ from adapterPorts.nfs and adapterPorts.smb: the server listens on all of them"
 type DittoServerSpec struct {
 	// Version is the DittoFS release to run, such as 0.29.0 or v0.29.0. It selects
-	// the image tag and exactly the configuration keys which that release knows.
-	// Default: none, which writes a configuration that every release from 0.4.0
-	// on starts with. A version that is no semantic version or is below 0.4.0 is
-	// an error; one above the newest known release gets that release's keys and a
-	// warning.
+	// the image tag and the configuration keys that this release knows. Default:
+	// none, which writes a configuration that every release from 0.4.0 on starts
+	// with. A version that is not a semantic version or is below 0.4.0 is an error;
+	// one above the newest known release gets that release's keys and a warning.
 	// +optional
 	Version string `json:"version,omitempty"`
 
 	// Image is the container image. Default: marmos91c/dittofs:v<version>. Without
 	// image and version, a new server gets a pinned release (never latest), and a
-	// running one keeps the image it runs. A text that is no image, and an image that
-	// the platform's policy does not allow, are errors.
+	// running one keeps its image. Text that is not an image reference, and an image
+	// that the platform's policy does not allow, are errors.
 	// +optional
 	Image string `json:"image,omitempty"`
 
@@ -110,9 +109,9 @@ type DittoServerSpec struct {
 	// +optional
 	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
 
-	// Rollout says who decides when a running server restarts: Automatic, or
-	// Manual, where a restart waits for the annotation dittofs.io/approve.
-	// Default: Automatic. Any other value is an error.
+	// Rollout is Automatic, which restarts the server as soon as a change needs it, or
+	// Manual, which waits for the annotation dittofs.io/approve before it restarts a
+	// running server. Default: Automatic. Any other value is an error.
 	// +kubebuilder:validation:Enum=Automatic;Manual
 	// +optional
 	Rollout Rollout `json:"rollout,omitempty"`
@@ -160,7 +159,7 @@ type DittoServerSpec struct {
 	// +optional
 	Database Database `json:"database,omitzero"`
 
-	// Identity configures how the server knows its users.
+	// Identity configures the tokens of the REST API and the first administrator.
 	Identity Identity `json:"identity"`
 
 	// Cache configures the cache of DittoFS 0.4 to 0.8; later releases have none.
@@ -206,7 +205,7 @@ type DittoServerSpec struct {
 	SecurityContext *corev1.SecurityContext `json:"securityContext,omitempty"`
 
 	// NodeSelector selects the nodes that may run the server. Default: none. A key
-	// or value that is no label is an error.
+	// or value that cannot be a label's is an error.
 	// +optional
 	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
 
@@ -219,18 +218,18 @@ type DittoServerSpec struct {
 	// +optional
 	Affinity *corev1.Affinity `json:"affinity,omitempty"`
 
-	// TopologySpreadConstraints of the pod. Default: none. One without topologyKey,
-	// maxSkew or whenUnsatisfiable is an error.
+	// TopologySpreadConstraints of the pod. Default: none. A constraint without
+	// topologyKey, maxSkew or whenUnsatisfiable is an error.
 	// +optional
 	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
 
-	// PriorityClassName of the pod. Default: none. A name that is no DNS subdomain
+	// PriorityClassName of the pod. Default: none. A name that is not a DNS subdomain
 	// is an error.
 	// +optional
 	PriorityClassName string `json:"priorityClassName,omitempty"`
 
-	// ServiceAccountName of the pod. Default: Kubernetes' own, default. No token is
-	// mounted. One that the platform's policy does not allow is an error.
+	// ServiceAccountName of the pod. Default: Kubernetes' own, default. The pod mounts
+	// no token. A name that the platform's policy does not allow is an error.
 	// +optional
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 
@@ -252,7 +251,7 @@ type DittoServerSpec struct {
 
 	// TerminationGracePeriodSeconds is the time that the pod has to stop, in
 	// seconds. Default: 5 (preStop) + 3 × shutdownTimeout + 10. A number below 5 is an
-	// error: the preStop hook sleeps as long.
+	// error: the preStop hook sleeps for 5 seconds.
 	// +kubebuilder:validation:Minimum=5
 	// +optional
 	TerminationGracePeriodSeconds *int64 `json:"terminationGracePeriodSeconds,omitempty"`
@@ -260,13 +259,12 @@ type DittoServerSpec struct {
 
 // SMB configures the file Service for SMB.
 type SMB struct {
-	// Enabled shows SMB on the file Service. Default: false.
+	// Enabled adds SMB to the file Service. Default: false.
 	// +optional
 	Enabled bool `json:"enabled,omitempty"`
 
-	// Port is the port of the file Service for SMB, 1 to 65535. Default: 445.
-	// Not shown unless enabled: then a port that another enabled Service port uses is
-	// an error.
+	// Port is the port of the file Service for SMB, 1 to 65535. Default: 445. Used only
+	// if SMB is enabled: then a port that another enabled Service port uses is an error.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	// +optional
@@ -276,14 +274,14 @@ type SMB struct {
 // Metrics configures the Prometheus endpoint.
 type Metrics struct {
 	// Enabled serves metrics, and adds the Service <name>-metrics. Default: false.
-	// DittoFS 0.7 to 0.17 serve none, which gets a warning.
+	// DittoFS 0.7 to 0.17 serve no metrics: enabling them gets a warning.
 	// +optional
 	Enabled bool `json:"enabled,omitempty"`
 
 	// Port of the metrics, on their Service and in the container, 1 to 65535.
-	// Default: 9090. Not shown unless enabled: then a port that another enabled Service
-	// or container port uses is an error, and one below 1024 gets a safe sysctl and a
-	// warning.
+	// Default: 9090. Used only if metrics are enabled: then a port that another enabled
+	// Service or container port uses is an error, and one below 1024 gets a safe sysctl
+	// and a warning.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	// +optional
@@ -300,9 +298,9 @@ type AdapterPorts struct {
 	// +optional
 	NFS *int32 `json:"nfs,omitempty"`
 
-	// SMB is where the SMB adapter listens, 1 to 65535, whether SMB is enabled here
-	// or not. Default: 1445. A port that another container port uses is an error;
-	// one below 1024 gets a safe sysctl and a warning.
+	// SMB is where the SMB adapter listens, 1 to 65535, whether smb.enabled is set or
+	// not. Default: 1445. A port that another container port uses is an error; one
+	// below 1024 gets a safe sysctl and a warning.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	// +optional
@@ -318,8 +316,8 @@ type Service struct {
 	Type corev1.ServiceType `json:"type,omitempty"`
 
 	// Annotations of the file Service and the API Service. Default: none. A key that
-	// Kubernetes refuses is an error, and so is that of the annotation for source
-	// ranges, which has a field.
+	// Kubernetes refuses is an error, and so is the annotation for source ranges: set
+	// loadBalancerSourceRanges instead.
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
 
@@ -341,31 +339,31 @@ type ServiceOverride struct {
 	Type corev1.ServiceType `json:"type,omitempty"`
 
 	// Annotations of this Service, on top of service.annotations. Default: none. A key
-	// that Kubernetes refuses is an error, and so is that of the annotation for source
-	// ranges, which has a field.
+	// that Kubernetes refuses is an error, and so is the annotation for source ranges:
+	// set loadBalancerSourceRanges instead.
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
 
-	// LoadBalancerClass of this Service. Default: the cluster's. An error unless
-	// the type is LoadBalancer. It cannot change while the Service exists.
+	// LoadBalancerClass of this Service. Default: the cluster's. Setting it for another
+	// type than LoadBalancer is an error. It cannot change while the Service exists.
 	// +optional
 	LoadBalancerClass *string `json:"loadBalancerClass,omitempty"`
 
 	// LoadBalancerSourceRanges are the CIDRs that may reach the load balancer.
-	// Default: all. Anything but a CIDR is an error, and so are any unless the type is
-	// LoadBalancer.
+	// Default: all. Text that is not a CIDR is an error, and so is setting them for
+	// another type than LoadBalancer.
 	// +optional
 	LoadBalancerSourceRanges []string `json:"loadBalancerSourceRanges,omitempty"`
 
 	// ExternalTrafficPolicy of this Service: Cluster or Local. Default: Kubernetes'
-	// own, Cluster. An error for the type ClusterIP.
+	// own, Cluster. Setting it for the type ClusterIP is an error.
 	// +kubebuilder:validation:Enum=Cluster;Local
 	// +optional
 	ExternalTrafficPolicy corev1.ServiceExternalTrafficPolicy `json:"externalTrafficPolicy,omitempty"`
 
 	// NodePorts by port name: nfs and smb for the file Service, api for the API
-	// Service. Default: Kubernetes allocates them. An error for the type ClusterIP,
-	// for another port name, and for a number that is used twice.
+	// Service. Default: Kubernetes allocates them. Setting them for the type ClusterIP,
+	// another port name, and a number that is used twice are errors.
 	// +optional
 	NodePorts map[string]int32 `json:"nodePorts,omitempty"`
 }
@@ -414,39 +412,39 @@ type Postgres struct {
 // PostgresKeys are the keys of a PostgreSQL Secret.
 type PostgresKeys struct {
 	// Host is the key of the host name. Default: host. The server waits until the
-	// Secret has it. A text that cannot be a key is an error.
+	// Secret has it. Text that cannot be a key is an error.
 	// +optional
 	Host string `json:"host,omitempty"`
 
-	// Port is the key of the port. Default: port. It may be missing from the
-	// Secret: 5432. A text that cannot be a key is an error.
+	// Port is the key of the port. Default: port. A Secret without this key means port
+	// 5432. Text that cannot be a key is an error.
 	// +optional
 	Port string `json:"port,omitempty"`
 
 	// Database is the key of the database name. Default: database. The server waits
-	// until the Secret has it. A text that cannot be a key is an error.
+	// until the Secret has it. Text that cannot be a key is an error.
 	// +optional
 	Database string `json:"database,omitempty"`
 
 	// User is the key of the user name. Default: user. The server waits until the
-	// Secret has it. A text that cannot be a key is an error.
+	// Secret has it. Text that cannot be a key is an error.
 	// +optional
 	User string `json:"user,omitempty"`
 
 	// Password is the key of the password. Default: password. The server waits until
-	// the Secret has it. A text that cannot be a key is an error.
+	// the Secret has it. Text that cannot be a key is an error.
 	// +optional
 	Password string `json:"password,omitempty"`
 
-	// SSLMode is the key of the SSL mode. Default: sslmode. It may be missing from
-	// the Secret: disable. A text that cannot be a key is an error.
+	// SSLMode is the key of the SSL mode. Default: sslmode. A Secret without this key
+	// means disable. Text that cannot be a key is an error.
 	// +optional
 	SSLMode string `json:"sslmode,omitempty"`
 }
 
 // A SecretRef names a Secret in the server's own namespace.
 type SecretRef struct {
-	// Name of the Secret. A name that is no DNS subdomain is an error.
+	// Name of the Secret. A name that is not a DNS subdomain is an error.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
@@ -454,19 +452,19 @@ type SecretRef struct {
 
 // A SecretKeyRef names a key of a Secret in the server's own namespace.
 type SecretKeyRef struct {
-	// Name of the Secret. A name that is no DNS subdomain is an error.
+	// Name of the Secret. A name that is not a DNS subdomain is an error.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 
 	// Key of the Secret. Default: jwt-secret for the tokens' secret, password for the
-	// administrator's. The server waits until the Secret has it. A text that cannot be
+	// administrator's. The server waits until the Secret has it. Text that cannot be
 	// a key is an error.
 	// +optional
 	Key string `json:"key,omitempty"`
 }
 
-// Identity configures how the server knows its users.
+// Identity configures the tokens of the REST API and the first administrator.
 type Identity struct {
 	// JWT configures the tokens of the REST API.
 	JWT JWT `json:"jwt"`
@@ -497,15 +495,15 @@ type JWT struct {
 type Admin struct {
 	// Username of the administrator. Default: admin. A name with control characters,
 	// with whitespace around it, or longer than 256 bytes is an error. No known
-	// release uses it, so that any name but admin gets a warning.
+	// release uses it: any name but admin gets a warning.
 	// +optional
 	Username string `json:"username,omitempty"`
 
 	// PasswordSecretRef names the Secret key that holds a bcrypt hash, or a clear
-	// password of 8 to 72 bytes. Default key: password. It counts when the server
+	// password of 8 to 72 bytes. Default key: password. The server uses it when it
 	// first starts; later changes restart the server but leave the password. Default:
-	// none, in which case the server invents a password, which older releases log
-	// and newer ones tell nobody: that gets a warning.
+	// none. Without it, the server generates a password, which older releases log and
+	// newer ones do not show: that gets a warning.
 	// +optional
 	PasswordSecretRef *SecretKeyRef `json:"passwordSecretRef,omitempty"`
 }
@@ -544,7 +542,8 @@ type Logging struct {
 
 // Telemetry configures OpenTelemetry traces of DittoFS 0.4 to 0.6.
 type Telemetry struct {
-	// Enabled sends traces. Default: false. A release that sends none gets a warning.
+	// Enabled sends traces. Default: false. Enabling them for a release that sends none
+	// gets a warning.
 	// +optional
 	Enabled bool `json:"enabled,omitempty"`
 
@@ -557,7 +556,7 @@ type Telemetry struct {
 	// +optional
 	Insecure bool `json:"insecure,omitempty"`
 
-	// SampleRate is the share of traces that are sent, 0 to 1. Default: the server's
+	// SampleRate is the fraction of traces that are sent, 0 to 1. Default: the server's
 	// own, 1. A number outside 0 to 1 is an error.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1
@@ -591,9 +590,9 @@ type Storage struct {
 	// +optional
 	CacheSize string `json:"cacheSize,omitempty"`
 
-	// StorageClassName of all claims. Default: the cluster's default class. An empty
-	// text is a value: no dynamic provisioning. A name that is no DNS subdomain is an
-	// error.
+	// StorageClassName of all claims. Default: the cluster's default class. The empty
+	// string is a value of its own, and means no dynamic provisioning. A name that is
+	// not a DNS subdomain is an error.
 	// +optional
 	StorageClassName *string `json:"storageClassName,omitempty"`
 }
@@ -616,8 +615,9 @@ type DittoServerStatus struct {
 	// +optional
 	ConfigHash string `json:"configHash,omitempty"`
 
-	// ObservedGeneration is the metadata.generation that this status is of. A claim
-	// has none: its own generation is not the one that is observed.
+	// ObservedGeneration is the metadata.generation of the DittoServer that this status
+	// describes. Not set on a claim, since the function observes the generation of its
+	// composite resource.
 	// +optional
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 

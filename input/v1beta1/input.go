@@ -15,7 +15,7 @@ const (
 	Kind       = "Input"
 )
 
-// A Compose says how Kubernetes objects are composed.
+// A Compose is the way in which Kubernetes objects are composed.
 type Compose string
 
 // Ways to compose.
@@ -27,8 +27,7 @@ const (
 	ComposeNative Compose = "Native"
 )
 
-// A Generation says what the rollout digest takes for the generation of a
-// DittoServer.
+// A Generation is what the rollout digest takes for the generation of a DittoServer.
 type Generation string
 
 // Generations.
@@ -38,11 +37,11 @@ const (
 	GenerationSpec Generation = "Spec"
 
 	// GenerationMetadata takes the number metadata.generation of the composite
-	// resource, which Crossplane's own writes into spec move too.
+	// resource. It also changes when Crossplane itself writes into spec.
 	GenerationMetadata Generation = "Metadata"
 
-	// GenerationNone takes nothing: only config.yaml and Secrets restart a
-	// server.
+	// GenerationNone leaves the generation out: only config.yaml and Secrets restart
+	// a server.
 	GenerationNone Generation = "None"
 )
 
@@ -57,7 +56,7 @@ const (
 )
 
 // Input configures the function for all DittoServers of a Composition. Every
-// field is optional; no input at all means all defaults.
+// field is optional, and so is the input.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:storageversion
@@ -66,17 +65,17 @@ type Input struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// Compose says how Kubernetes objects are composed: Object, as
-	// provider-kubernetes Objects; or Native, as they are, which needs a ClusterRole
-	// that lets Crossplane work with StatefulSets. Default: Object. Any other value is
-	// an error, and so is one that differs from how a server runs.
+	// Compose is Object, which composes provider-kubernetes Objects, or Native, which
+	// composes the Kubernetes objects themselves and needs a ClusterRole that lets
+	// Crossplane manage StatefulSets. Default: Object. Any other value is an error, and
+	// so is another value than a server was created with.
 	// +kubebuilder:validation:Enum=Object;Native
 	// +optional
 	Compose Compose `json:"compose,omitempty"`
 
 	// ProviderConfigRef names the ProviderConfig of the Objects. Default:
 	// ClusterProviderConfig default for a namespaced composite resource, default
-	// for a cluster-scoped one. An error where there are no Objects.
+	// for a cluster-scoped one. Setting it with compose: Native is an error.
 	// +optional
 	ProviderConfigRef ProviderConfigRef `json:"providerConfigRef,omitzero"`
 
@@ -85,8 +84,8 @@ type Input struct {
 	ConfigHash ConfigHash `json:"configHash,omitzero"`
 
 	// Namespace of the server, for a cluster-scoped composite resource without a
-	// claim. Default: that of the DittoServer or the claim. A namespace that differs
-	// from the one of a namespaced composite resource is an error.
+	// claim. Default: that of the DittoServer or the claim. For a namespaced composite
+	// resource, another namespace than its own is an error.
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
 
@@ -96,7 +95,7 @@ type Input struct {
 	// +optional
 	TTL string `json:"ttl,omitempty"`
 
-	// Policy bounds what a DittoServer may ask for.
+	// Policy restricts what a DittoServer may ask for.
 	// +optional
 	Policy Policy `json:"policy,omitzero"`
 }
@@ -104,29 +103,30 @@ type Input struct {
 // A ProviderConfigRef names a ProviderConfig of provider-kubernetes.
 type ProviderConfigRef struct {
 	// Kind is ClusterProviderConfig or ProviderConfig. Default:
-	// ClusterProviderConfig. An error for a cluster-scoped composite resource,
-	// whose Objects know no kind.
+	// ClusterProviderConfig. Setting it for a cluster-scoped composite resource is an
+	// error: the reference of its Objects has no kind.
 	// +kubebuilder:validation:Enum=ClusterProviderConfig;ProviderConfig
 	// +optional
 	Kind string `json:"kind,omitempty"`
 
-	// Name of the ProviderConfig. Default: default. A name that is no DNS subdomain is
-	// an error.
+	// Name of the ProviderConfig. Default: default. A name that is not a DNS subdomain
+	// is an error.
 	// +optional
 	Name string `json:"name,omitempty"`
 }
 
 // ConfigHash configures the rollout digest.
 type ConfigHash struct {
-	// Generation says what the digest takes for the generation: Spec, Metadata or
-	// None. Default: Spec. Any other value is an error.
+	// Generation is what the digest takes for the generation: Spec (the user's own
+	// spec), Metadata (metadata.generation) or None. Default: Spec. Any other value is
+	// an error.
 	// +kubebuilder:validation:Enum=Spec;Metadata;None
 	// +optional
 	Generation Generation `json:"generation,omitempty"`
 }
 
-// A Policy bounds what a DittoServer may ask for. Whoever may create a
-// DittoServer otherwise runs any pod through the provider's rights.
+// A Policy restricts what a DittoServer may ask for. Without it, anyone who may create
+// a DittoServer could run any pod with the provider's rights.
 type Policy struct {
 	// PodSecurity is the Pod Security Standard that the pod must meet: restricted,
 	// baseline or privileged. Default: restricted. Any other value is an error.
