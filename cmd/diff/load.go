@@ -31,8 +31,9 @@ const (
 // inputGroup is the API group of the function's input.
 const inputGroup = "dittoserver.fn.crossplane.io"
 
-// load the resources of a file, of a folder's YAML files, or of standard input ("-"):
-// YAML or JSON, any number of documents, lists as kubectl writes them.
+// load returns the resources of a file, of all YAML and JSON files in a folder, or of
+// standard input ("-"). Each may have any number of documents, and lists as kubectl
+// writes them.
 func load(path string) ([]*structpb.Struct, error) {
 	if path == "-" {
 		return decode(os.Stdin, "standard input")
@@ -111,7 +112,7 @@ func field(r *structpb.Struct, path ...string) string {
 	return protostruct.Get(r, path...).GetStringValue()
 }
 
-// kindOf a resource of an API group, or "" if it is of another one.
+// kindOf returns the kind of a resource, or "" if it is not in the API group.
 func kindOf(r *structpb.Struct, group string) string {
 	if g, _, _ := strings.Cut(field(r, "apiVersion"), "/"); g != group {
 		return ""
@@ -120,7 +121,7 @@ func kindOf(r *structpb.Struct, group string) string {
 	return field(r, "kind")
 }
 
-// inNamespace gives resources that have none a namespace, as kubectl does.
+// inNamespace sets the namespace of resources that have none, as kubectl does.
 func inNamespace(resources []*structpb.Struct, namespace string) {
 	for _, r := range resources {
 		namespaced := kindOf(r, v1alpha1.Group) == kindServer || field(r, "apiVersion") == "v1" && field(r, "kind") == "Secret"
@@ -130,8 +131,8 @@ func inNamespace(resources []*structpb.Struct, namespace string) {
 	}
 }
 
-// servers returns the composite resources among resources by namespace and name: of the
-// claim, where there is one. claims reports whether DittoServers are claims.
+// servers returns the composite resources among resources, by namespace and name, or by
+// those of their claims. claims tells whether DittoServers are claims.
 func servers(resources []*structpb.Struct, claims bool) (map[string]*structpb.Struct, error) {
 	out := map[string]*structpb.Struct{}
 
@@ -160,7 +161,8 @@ func servers(resources []*structpb.Struct, claims bool) (map[string]*structpb.St
 	return out, nil
 }
 
-// keyOf tells a server from others.
+// keyOf returns the key of a server: namespace and name of the claim, or else of the
+// composite resource.
 func keyOf(xr *structpb.Struct) string {
 	if claim := protostruct.Get(xr, "spec", "claimRef").GetStructValue(); claim != nil {
 		return field(claim, "namespace") + "/" + field(claim, "name")
@@ -169,8 +171,8 @@ func keyOf(xr *structpb.Struct) string {
 	return strings.TrimPrefix(field(xr, "metadata", "namespace")+"/"+field(xr, "metadata", "name"), "/")
 }
 
-// propagated are the fields of a claim's spec that are Crossplane's and that its composite
-// resource gets.
+// propagated are Crossplane's own fields of a claim's spec that it copies to the composite
+// resource.
 //
 //nolint:gochecknoglobals // A table.
 var propagated = []string{"compositionRef", "compositionSelector", "compositionUpdatePolicy", "compositionRevisionSelector"}
@@ -186,8 +188,8 @@ func compositeOf(claim *structpb.Struct) *structpb.Struct {
 		protostruct.Set(xr, protostruct.Get(claim, "metadata", f), "metadata", f)
 	}
 
-	// It is the claim's, and no field of the API: of the composite resource, it would be
-	// an unknown one.
+	// Only claims have resourceRef: Decode would refuse it as an unknown field of the
+	// composite resource.
 	s, _ := composite.Decode(protostruct.With(claim, nil, "spec", "resourceRef"), nil)
 	protostruct.Set(xr, structpb.NewStructValue(s.UserSpec), "spec")
 
@@ -230,7 +232,8 @@ func loadCompositions(path string) (compositions, error) {
 	return out, nil
 }
 
-// areForClaims reports whether they compose what claims make.
+// areForClaims reports whether the Compositions are for the composite resources of claims.
+// Compositions of both kinds are an error.
 func (c compositions) areForClaims() (bool, error) {
 	kinds := map[string]bool{}
 	for _, r := range c {
@@ -244,7 +247,8 @@ func (c compositions) areForClaims() (bool, error) {
 	return kinds[kindComposite], nil
 }
 
-// of a composite resource: the one that it names, or named before, or the only one.
+// of returns the Composition of a composite resource: the one that it names or named
+// before, or the only one.
 func (c compositions) of(xr, before *structpb.Struct) (*structpb.Struct, error) {
 	name := crossplaneField(xr, before, "compositionRef", "name")
 
@@ -260,7 +264,8 @@ func (c compositions) of(xr, before *structpb.Struct) (*structpb.Struct, error) 
 	}
 }
 
-// inputOf returns the function's input in a Composition, and the steps of others.
+// inputOf returns the function's input in a Composition, and the names of the other
+// functions' steps.
 func inputOf(composition *structpb.Struct) (*structpb.Struct, []string, error) {
 	var (
 		own    []*structpb.Struct
@@ -285,7 +290,7 @@ func inputOf(composition *structpb.Struct) (*structpb.Struct, []string, error) {
 	return protostruct.Get(own[0], "input").GetStructValue(), others, nil
 }
 
-// revisionOf a Composition: another spec is another one.
+// revisionOf returns the name of a Composition's revision. It differs for each spec.
 func revisionOf(composition *structpb.Struct) string {
 	// Maps are marshalled in the order of their keys, and a protobuf struct holds
 	// nothing that JSON cannot.
@@ -295,8 +300,8 @@ func revisionOf(composition *structpb.Struct) string {
 	return field(composition, "metadata", "name") + "-" + hex.EncodeToString(h[:])[:7]
 }
 
-// composedOf returns the composed resources of a composite resource among observed ones,
-// by their name.
+// composedOf returns those of the observed resources that belong to a composite resource,
+// by their name as composed resources.
 func composedOf(xr *structpb.Struct, observed []*structpb.Struct) (map[string]*structpb.Struct, error) {
 	out := map[string]*structpb.Struct{}
 
@@ -308,7 +313,7 @@ func composedOf(xr *structpb.Struct, observed []*structpb.Struct) (map[string]*s
 			continue
 		}
 
-		// What Crossplane asked for of a Kubernetes object is only known from them.
+		// Only managedFields tell which fields of a Kubernetes object Crossplane asked for.
 		if field(r, "kind") != "Object" && protostruct.Get(r, "metadata", "managedFields") == nil {
 			return nil, fmt.Errorf("observed %s %s has no managedFields: let kubectl get them with --show-managed-fields", field(r, "kind"), field(r, "metadata", "name"))
 		}

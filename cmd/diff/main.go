@@ -1,4 +1,4 @@
-// Package main tells, before anything is applied, what a change of DittoServers, Secrets,
+// Package main shows, before anything is applied, what a change of DittoServers, Secrets,
 // Compositions or the function does to each server: what changes, whether the server
 // restarts, and why. It needs no cluster.
 package main
@@ -26,8 +26,8 @@ import (
 	"github.com/dittofs/function-dittoserver/test/function"
 )
 
-// Exit statuses with --exit-code. Without it, a change that could be judged is 0. 1 is an
-// error in any case.
+// Exit statuses with --exit-code. Without it, the status is 0 for every change that could
+// be judged. An error is 1 in either case.
 const (
 	exitInterrupted = 2
 	exitStuck       = 3
@@ -81,7 +81,7 @@ func exitStatus(changes []*change.Change) int {
 	}
 }
 
-// start a function's binary.
+// start starts a function's binary, and returns how to call and how to stop it.
 func start(ctx context.Context, binary string) (change.Runner, func(), error) {
 	address, stop, err := function.Start(ctx, binary)
 	if err != nil {
@@ -102,7 +102,7 @@ func start(ctx context.Context, binary string) (change.Runner, func(), error) {
 	return run, func() { _ = conn.Close(); stop() }, nil
 }
 
-// A side of the change: everything but the servers.
+// A side is all that there is before or after the change.
 type side struct {
 	servers      map[string]*structpb.Struct
 	compositions compositions
@@ -153,7 +153,7 @@ func (c *CLI) run(ctx context.Context, start func(binary string) (change.Runner,
 	for _, key := range slices.Compact(keys) {
 		result, err := c.judge(ctx, key, before, after, observed, progress)
 		if err != nil {
-			// The others are judged all the same.
+			// Go on with the others, and fail at the end.
 			failed = append(failed, fmt.Sprintf("%s: %v", key, err))
 			continue
 		}
@@ -172,7 +172,7 @@ func (c *CLI) run(ctx context.Context, start func(binary string) (change.Runner,
 	return changes, nil
 }
 
-// load what is compared.
+// load reads both sides of the change.
 func (c *CLI) load() (before, after side, err error) {
 	if c.NewSecrets != "" && c.OldSecrets == "" {
 		return before, after, errors.New("--new-secrets tells nothing without --old-secrets")
@@ -223,14 +223,14 @@ func (c *CLI) loadSide(serversPath, compositionPath, secretsPath string) (side, 
 		}
 
 		inNamespace(s.secrets, c.Namespace)
-		// One that is empty is another thing than none that can be read.
+		// nil means that no Secrets were given, which of replaces by stand-ins.
 		s.secrets = append([]*structpb.Struct{}, s.secrets...)
 	}
 
 	return s, nil
 }
 
-// judge one server.
+// judge returns what the change does to one server.
 func (c *CLI) judge(ctx context.Context, key string, before, after side, observed []*structpb.Struct, progress io.Writer) (*change.Change, error) {
 	b, err := before.of(key, change.Side{}, progress)
 	if err != nil {
@@ -251,8 +251,8 @@ func (c *CLI) judge(ctx context.Context, key string, before, after side, observe
 	return change.Of(ctx, b, a)
 }
 
-// of returns one server's side of the change. What Crossplane wrote before stays where
-// nothing else is asked for.
+// of returns one server's side of the change. Fields of Crossplane's that the server does
+// not set keep the values that they had before.
 func (s side) of(key string, before change.Side, progress io.Writer) (change.Side, error) {
 	xr := s.servers[key]
 	if xr == nil {
@@ -287,8 +287,8 @@ func (s side) of(key string, before change.Side, progress io.Writer) (change.Sid
 	return out, nil
 }
 
-// crossplaneField returns a field of Crossplane's in a composite resource's spec, or else
-// in what it was before.
+// crossplaneField returns the value of one of Crossplane's own fields in the spec of a
+// composite resource, or else the value that it had before.
 func crossplaneField(xr, before *structpb.Struct, path ...string) string {
 	of := func(xr *structpb.Struct) string {
 		return cmp.Or(field(xr, append([]string{"spec", "crossplane"}, path...)...), field(xr, append([]string{"spec"}, path...)...))

@@ -19,10 +19,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// examples are all objects of all files below example/, by the file.
+// examples are the objects of all files below example/, by file.
 type examples map[string][]*unstructured.Unstructured
 
-// readExamples reads every file: there is none that no test sees.
+// readExamples reads every file below example/, so that tests see all of them.
 func readExamples(t *testing.T) examples {
 	t.Helper()
 
@@ -78,8 +78,8 @@ func flavourOf(file string) string {
 	return namespaced
 }
 
-// renders are every composite resource, with the Composition that it names, and every
-// Composition that none of them names, with the composite resource that has every field.
+// renders pairs every composite resource with the Composition that it names, and every
+// other Composition with the composite resource that has every field.
 func (ex examples) renders(t *testing.T) map[string]rendering {
 	t.Helper()
 
@@ -95,7 +95,7 @@ func (ex examples) renders(t *testing.T) map[string]rendering {
 	renders := map[string]rendering{}
 
 	for file, objects := range ex {
-		// What users write is no composite resource, but a claim.
+		// Users write claims, and Crossplane makes the composite resource.
 		if !isServer(objects[0]) || flavourOf(file) == claims && objects[0].GetKind() == "DittoServer" {
 			continue
 		}
@@ -173,7 +173,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// TestIndex shows that a reader finds every example.
+// TestIndex checks that example/README.md names every example.
 func TestIndex(t *testing.T) {
 	index, err := os.ReadFile(filepath.Join(root, "example", "README.md"))
 	if err != nil {
@@ -230,7 +230,7 @@ func TestServiceMonitor(t *testing.T) {
 				} `json:"forProvider"`
 			} `json:"spec"`
 		}{}
-		// What is no Service has other fields.
+		// Manifests of other kinds may fail to decode as a Service.
 		if err := yaml.Unmarshal([]byte(doc), &object); err != nil || object.Spec.ForProvider.Manifest.Kind != "Service" {
 			continue
 		}

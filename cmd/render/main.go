@@ -22,7 +22,7 @@ import (
 	"github.com/dittofs/function-dittoserver/test/function"
 )
 
-// targetAnnotation of a Function tells render where the function listens.
+// targetAnnotation is the annotation of a Function that tells render where it listens.
 const targetAnnotation = "render.crossplane.io/runtime-development-target"
 
 // CLI of the renderer.
@@ -118,8 +118,8 @@ func (c *CLI) render(ctx context.Context, address string) ([]byte, error) {
 	return stdout.Bytes(), nil
 }
 
-// retarget copies Functions that render talks to at localhost:9443, and lets it
-// talk to an address instead.
+// retarget copies a file of Functions. Those that listen at localhost:9443 get another
+// address.
 func retarget(from, to, address string) error {
 	b, err := os.ReadFile(filepath.Clean(from))
 	if err != nil {

@@ -80,7 +80,7 @@ func TestGolden(t *testing.T) {
 	noneLeft(t, ex.renders(t))
 }
 
-// noneLeft shows that every golden file is one of an example that there is.
+// noneLeft checks that every golden file is of an example.
 func noneLeft(t *testing.T, renders map[string]rendering) {
 	t.Helper()
 
@@ -152,7 +152,7 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// missingFields returns the fields of this API's own types that a value has not.
+// missingFields returns the fields of this API's own types that a value does not have.
 func missingFields(t reflect.Type, v any, path string) []string {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()

@@ -13,8 +13,8 @@ import (
 const allInterfaces = "0.0.0.0"
 
 // Settings of a server, as config.yaml holds them: infrastructure only. Stores,
-// shares, adapters, users and groups are the REST API's. No secret is among
-// them: those reach the server as environment variables.
+// shares, adapters, users and groups are managed over the REST API. Secrets are not
+// here: they reach the server as environment variables.
 type Settings struct {
 	Logging   Logging
 	Telemetry Telemetry
@@ -62,8 +62,8 @@ type Telemetry struct {
 	SampleRate *float64 `yaml:"sample_rate,omitempty"`
 }
 
-// config is config.yaml. The order of the fields is the order of the keys, and
-// a changed byte restarts every server.
+// config is the content of config.yaml. The order of the fields is the order of the
+// keys. A change of one byte restarts every server.
 type config struct {
 	Logging         Logging      `yaml:"logging"`
 	Telemetry       *Telemetry   `yaml:"telemetry,omitempty"`
@@ -120,13 +120,11 @@ type admin struct {
 	Username string `yaml:"username"`
 }
 
-// environmentSets stands in config.yaml for a value that an environment variable
-// sets. Releases before 0.17.0 only read the variables of keys that the file
-// has.
+// environmentSets is the value in config.yaml of a key that an environment variable
+// overrides. Releases before 0.17.0 read only the variables of keys that the file has.
 const environmentSets = "placeholder"
 
-// Config returns config.yaml for a release. It says the same for the same
-// settings, byte for byte.
+// Config returns config.yaml for a release. The same settings give the same bytes.
 func Config(s Settings, r Release) ([]byte, error) {
 	keys := r.Keys()
 
@@ -192,8 +190,8 @@ func Config(s Settings, r Release) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// DatabaseOf tells which database a config.yaml names, for people and to compare:
-// postgres, or sqlite with its path. It is "" for a text that is no config.yaml.
+// DatabaseOf returns which database a config.yaml names, for messages and to compare:
+// postgres, or sqlite with its path. It returns "" for text that is not a config.yaml.
 func DatabaseOf(text string) string {
 	c := config{}
 	if err := yaml.Unmarshal([]byte(text), &c); err != nil {

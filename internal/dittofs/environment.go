@@ -24,9 +24,9 @@ const (
 	EnvPostgresSSLMode  = EnvPrefix + "DATABASE_POSTGRES_SSLMODE"
 )
 
-// ConfigEnv returns the environment variables that would override what config.yaml
-// says, besides those that hold secrets. From 0.17.0 on the server reads one for every
-// key, before that for every key of the file.
+// ConfigEnv returns the environment variables that override a key of config.yaml, apart
+// from those that hold secrets. From 0.17.0 on the server reads one for every key that it
+// knows; earlier releases read one for every key that the file has.
 func ConfigEnv() []string {
 	return []string{
 		EnvPrefix + "LOGGING_LEVEL", EnvPrefix + "LOGGING_FORMAT", EnvPrefix + "LOGGING_OUTPUT",

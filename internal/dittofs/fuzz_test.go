@@ -10,8 +10,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// FuzzConfig writes any values into config.yaml, and reads the same back: nothing
-// that a user writes changes what is around it.
+// FuzzConfig writes any values into config.yaml and reads the same back: no value
+// changes the keys around it.
 func FuzzConfig(f *testing.F) {
 	f.Add("INFO", "stdout", "30s", "/data/controlplane/controlplane.db", "1GB", "admin", int32(8080))
 	f.Add("a: b", "- x", "|", "#", "'", "\"", int32(-1))
@@ -19,7 +19,7 @@ func FuzzConfig(f *testing.F) {
 	f.Add(" ", "\u2028", "\ufeff", "%", "&a", "*a", int32(1))
 
 	f.Fuzz(func(t *testing.T, level, output, timeout, path, size, user string, port int32) {
-		// Whoever calls refuses control characters; protobuf has nothing but UTF-8.
+		// Validation refuses control characters, and protobuf strings are UTF-8.
 		for _, v := range []string{level, output, timeout, path, size, user} {
 			if !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) {
 				t.Skip("refused")

@@ -29,11 +29,12 @@ const (
 	MetricsPath = "/metrics"
 )
 
-// ID is the user and group that the image's server runs as.
+// ID is the user and group that the image runs the server as.
 const ID = 65532
 
-// Args start the server. The image's entrypoint is its binary, whose path differs
-// between releases. Without --foreground the server forks and the container ends.
+// Args returns the arguments that start the server. The image's entrypoint is its binary,
+// whose path differs between releases. Without --foreground the server forks and the
+// container ends.
 func Args() []string {
 	return []string{"start", "--foreground", "--config", path.Join(ConfigDir, ConfigFile)}
 }
@@ -51,14 +52,14 @@ const (
 type Volume struct {
 	Name string
 
-	// Paths where the volume is mounted. Stores live where the administrator puts
-	// them over the REST API: 0.4 suggests the first path, the operator of later
-	// releases the second.
+	// Paths where the volume is mounted. The administrator chooses over the REST API
+	// where stores are: 0.4 suggests the first path, the operator of later releases the
+	// second.
 	Paths []string
 }
 
-// Volumes returns the persistent volumes of a release, in a fixed order. The cache
-// can hold a write-ahead log, so it is persistent where there is one.
+// Volumes returns the persistent volumes of a release, in a fixed order. The cache is
+// one of them in releases that have it, since it can hold a write-ahead log.
 func Volumes(r Release, content bool, cachePath string) []Volume {
 	v := []Volume{
 		{Name: VolumeControlPlane, Paths: []string{"/data/controlplane"}},
@@ -82,7 +83,7 @@ func ImageVolumes() []string {
 	return []string{"/data/metadata", "/data/content", "/data/cache", ConfigDir}
 }
 
-// SystemDirs returns directories of the image that no volume may hide.
+// SystemDirs returns directories of the image where no volume may be mounted.
 func SystemDirs() []string {
 	return []string{"/app", "/bin", "/dev", "/etc", "/lib", "/proc", "/sbin", "/sys", "/usr"}
 }

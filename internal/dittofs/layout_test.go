@@ -52,7 +52,8 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// TestFreshSlices changes what it got, and looks whether the next caller sees it.
+// TestFreshSlices changes the slices that it got, and checks that the next caller gets
+// them unchanged.
 func TestFreshSlices(t *testing.T) {
 	for name, f := range map[string]func() []string{
 		"ImageVolumes": ImageVolumes,

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// Releases that the table below was made for.
+// The first and the last release that the table below covers.
 const (
 	// OldestVersion is the first release with a configuration file like today's.
 	OldestVersion = "v0.4.0"
@@ -59,7 +59,7 @@ var bands = []band{
 	{since: "v0.20.0", keys: Keys{ControlPlaneHost: true, Metrics: true, MetricsHost: true}, passwordHash: true},
 }
 
-// unversioned is every key of every release. Each release starts with it: the
+// unversioned has every key of every release. Every release starts with them: the
 // older ones ignore unknown keys, the newer ones log them once.
 //
 //nolint:gochecknoglobals // A table.
@@ -94,7 +94,7 @@ func ParseRelease(version string) (Release, error) {
 	return Release{}, ErrTooOld
 }
 
-// IsKnown reports whether there is a release at all.
+// IsKnown reports whether the release is known. The zero value is not.
 func (r Release) IsKnown() bool {
 	return r.version != ""
 }
@@ -105,9 +105,9 @@ func (r Release) IsNewerThanKnown() bool {
 	return r.IsKnown() && semver.Compare(r.version, NewestVersion) > 0
 }
 
-// IsOlderThan reports whether both releases are known and this one is the older. What
-// follows major, minor and patch does not count: an image's tag can have no build metadata,
-// and people write a rebuild as v0.29.0-corp.2.
+// IsOlderThan reports whether both releases are known and this one is the older. Only
+// major, minor and patch count: an image's tag cannot have build metadata, so people write
+// a rebuild of 0.29.0 as v0.29.0-corp.2.
 func (r Release) IsOlderThan(o Release) bool {
 	return r.IsKnown() && o.IsKnown() && semver.Compare(core(r.version), core(o.version)) < 0
 }
@@ -137,7 +137,7 @@ func (r Release) Keys() Keys {
 }
 
 // UsesPasswordHash reports whether the release uses a bcrypt hash for the first
-// administrator. A release that is not known is taken for one that does.
+// administrator. It is true for a release that is not known.
 func (r Release) UsesPasswordHash() bool {
 	return !r.IsKnown() || r.band.passwordHash
 }

@@ -76,7 +76,7 @@ func CheckNotEmpty(value []byte) string {
 
 // CheckPort returns why a port cannot be used, or "".
 func CheckPort(value []byte) string {
-	// Spelt in one way: a leading zero means octal to some.
+	// Atoi takes a sign and leading zeros, which other parsers read differently.
 	n, err := strconv.Atoi(string(value))
 	if err != nil || n < 1 || n > maxPort || strconv.Itoa(n) != string(value) {
 		return "must be a port number, 1 to 65535"

@@ -118,7 +118,7 @@ func TestParseSizeErrors(t *testing.T) {
 	}
 }
 
-// shared are the sizes that mean the same to Kubernetes and to DittoFS.
+// shared matches the sizes that mean the same to Kubernetes and to DittoFS.
 var shared = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti)$`)
 
 func FuzzParseSize(f *testing.F) {

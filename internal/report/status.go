@@ -17,9 +17,10 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
-// Status writes the status of the composite resource into the desired state, and
-// its readiness. Crossplane judges by what is desired, and would call a composite
-// resource Ready that waits for its StatefulSet, or for a name that somebody else has.
+// Status writes the status of the composite resource, and its readiness, into the desired
+// state. Crossplane judges readiness by the composed resources that are desired. It would
+// call a composite resource Ready whose StatefulSet is left out for now, or which waits
+// for a name that another object has.
 func Status(desired *fnv1.State, xr *structpb.Struct, s *composite.DittoServer, manifests manifest.Manifests, o observed.Resources) error {
 	ready := desired.GetResources()[string(manifest.StatefulSet)].GetReady() == fnv1.Ready_READY_TRUE
 
@@ -70,8 +71,9 @@ func status(s *composite.DittoServer, manifests manifest.Manifests, o observed.R
 		},
 	}
 
-	// A claim gets the same status and has a generation of its own: to whoever compares the
-	// two, it would never be done. https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus
+	// Crossplane copies the status to the claim, which has a generation of its own. Tools that
+	// compare the two would never see it done.
+	// https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus
 	if !s.Claimed {
 		st.ObservedGeneration = new(s.Generation)
 	}

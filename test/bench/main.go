@@ -1,4 +1,4 @@
-// Package main measures what a call of the function costs, next to what nobody can do
+// Package main measures what a call of the function costs, next to what no function can do
 // without: servers that pass bytes, that decode a request and send a ready-made answer,
 // and that return the desired state. All run as processes, side by side in one run, over
 // gRPC with mTLS as Crossplane calls functions.

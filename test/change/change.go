@@ -1,6 +1,6 @@
-// Package change tells what a change of a DittoServer, its Secrets, its Composition or the
-// function does to a server: what of it changes, whether it restarts, and why. It asks the
-// function itself, as Crossplane would, again and again until nothing changes any more.
+// Package change works out what a change of a DittoServer, its Secrets, its Composition or
+// the function does to a server: what of it changes, whether it restarts, and why. It calls
+// the function as Crossplane would, until nothing changes any more.
 package change
 
 import (
@@ -27,7 +27,7 @@ import (
 // A Runner runs the function.
 type Runner func(ctx context.Context, req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error)
 
-// A Side of a change: what there is before it, or after.
+// A Side is all that there is before a change, or after it.
 type Side struct {
 	// XR is the composite resource, or nil if there is none.
 	XR *structpb.Struct
@@ -39,8 +39,8 @@ type Side struct {
 	// Input of the function.
 	Input *structpb.Struct
 
-	// Revision tells one Composition from another. Crossplane notes it in the composite
-	// resource.
+	// Revision names the revision of the Composition. Crossplane writes it into the
+	// composite resource.
 	Revision string
 
 	// Secrets that there are.
@@ -64,10 +64,10 @@ const (
 	// Restarts means that the pod is replaced.
 	Restarts Verdict = "restarts"
 
-	// Starts means that a server comes up which did not run.
+	// Starts means that a server starts that did not run before.
 	Starts Verdict = "starts"
 
-	// Stops means that a server which ran does not any more.
+	// Stops means that a running server stops.
 	Stops Verdict = "stops"
 
 	// Created means that there is a new DittoServer, which starts.
@@ -76,26 +76,26 @@ const (
 	// Deleted means that there is no DittoServer any more. Its volume claims stay.
 	Deleted Verdict = "deleted"
 
-	// Held means that the server runs on as it is, and waits.
+	// Held means that the server keeps running unchanged, and the change waits.
 	Held Verdict = "held"
 
-	// Waits means that a server does not run, and does not start.
+	// Waits means that a server that does not run does not start yet.
 	Waits Verdict = "does not start"
 
 	// Refused means that the function refuses the change, and nothing is applied.
 	Refused Verdict = "refused"
 
-	// Unknown means that nothing can be said, since the function refuses what there is
-	// before the change already.
+	// Unknown means that the change cannot be judged, since the function already refuses
+	// the state before it.
 	Unknown Verdict = "unknown"
 )
 
-// Interrupts reports whether a running server goes away, for a while or for good.
+// Interrupts reports whether a running server stops, for a while or for good.
 func (c *Change) Interrupts() bool {
 	return slices.Contains([]Verdict{Restarts, Stops, Deleted}, c.Verdict)
 }
 
-// IsStuck reports whether all of a change, or a part of it, does not go through by itself.
+// IsStuck reports whether a change, or a part of it, needs a person to go through.
 func (c *Change) IsStuck() bool {
 	return c.InPart || slices.Contains([]Verdict{Held, Waits, Refused, Unknown}, c.Verdict)
 }
@@ -188,7 +188,7 @@ func stored(xr *structpb.Struct) *structpb.Struct {
 	return xr
 }
 
-// change everything, as whoever applies it would: what Crossplane wrote stays.
+// change applies the side after the change, and keeps the fields that Crossplane wrote.
 func (c *controlPlane) change(after Side) {
 	spec := proto.CloneOf(protostruct.Get(after.XR, "spec").GetStructValue())
 	if spec == nil {
@@ -245,7 +245,7 @@ func created(c *controlPlane) *Change {
 	return out
 }
 
-// judge what became of a server.
+// judge returns the verdict on what became of a server.
 func judge(ctx context.Context, before, after *controlPlane) (*Change, error) {
 	if report.IsFatal(after.response) {
 		return &Change{Verdict: Refused, Why: []string{fatal(after.response)}}, nil
@@ -307,7 +307,7 @@ func judge(ctx context.Context, before, after *controlPlane) (*Change, error) {
 // approval is what a message asks a person to set.
 var approval = regexp.MustCompile(regexp.QuoteMeta(v1alpha1.AnnotationApprove) + `=([0-9a-f]+)`)
 
-// approved tells what a change that waits for approval does once it is approved.
+// approved returns what a change that waits for approval does once it is approved.
 func approved(ctx context.Context, before, after *controlPlane) (*Change, error) {
 	value := approval.FindStringSubmatch(condition(after.response, report.ConfigRolledOut).GetMessage())
 	if value == nil {
@@ -353,8 +353,8 @@ func reasonOf(rsp *fnv1.RunFunctionResponse, typ string) string {
 	return condition(rsp, typ).GetReason()
 }
 
-// attention returns the conditions that ask for it after a change, without warnings that
-// there were before.
+// attention returns the conditions that a person should look at after a change, without
+// warnings that were there before.
 func attention(before, after *fnv1.RunFunctionResponse) []*fnv1.Condition {
 	var out []*fnv1.Condition
 

@@ -56,7 +56,7 @@ func newControlPlane(s Side) *controlPlane {
 	return c
 }
 
-// clone returns a copy that has a future of its own.
+// clone returns a copy that can be reconciled independently.
 func (c *controlPlane) clone() *controlPlane {
 	d := *c
 	d.xr = proto.CloneOf(c.xr)
@@ -65,7 +65,7 @@ func (c *controlPlane) clone() *controlPlane {
 	return &d
 }
 
-// settle reconciles until nothing changes any more.
+// settle reconciles until nothing changes any more, and fails after maxReconciles.
 func (c *controlPlane) settle(ctx context.Context) error {
 	var last []byte
 
@@ -182,8 +182,8 @@ func (c *controlPlane) remove(name string) {
 	delete(c.composed, name)
 }
 
-// writeReferences notes in the composite resource which composed resources there are. Its
-// generation tells of it.
+// writeReferences writes references to the composed resources into the composite
+// resource's spec, which increments its generation.
 func (c *controlPlane) writeReferences(names []string) {
 	refs := &structpb.ListValue{}
 	for _, n := range names {
@@ -204,8 +204,8 @@ func (c *controlPlane) write(v *structpb.Value, path ...string) {
 	cluster.Bump(c.xr)
 }
 
-// machinery is the field of a composite resource that Crossplane keeps its own fields in:
-// one of the spec, or the spec itself where there are claims.
+// machinery is the field of a composite resource that has Crossplane's own fields:
+// spec.crossplane, or the spec itself where there are claims.
 func machinery(xr *structpb.Struct) []string {
 	if protostruct.Get(xr, "metadata", "namespace").GetStringValue() == "" {
 		return []string{"spec"}

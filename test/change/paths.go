@@ -36,7 +36,7 @@ func (d Difference) String() string {
 	}
 }
 
-// digestText is a text that only tells whether it is another one.
+// digestText matches digests, of which a few characters are enough to tell them apart.
 var digestText = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // text of a value, in one line. The first characters of a digest tell it from others.
@@ -53,8 +53,8 @@ func text(v *structpb.Value) string {
 	return string(b)
 }
 
-// Differences between two values, in the order of their paths. Of what only one of them
-// has, the fields are told one by one; items of lists are told whole.
+// Differences returns how two values differ, in the order of paths. An object that only
+// one of them has is listed field by field; an item of a list is one Difference.
 func Differences(path string, before, after *structpb.Value) []Difference {
 	if proto.Equal(before, after) {
 		return nil

@@ -197,7 +197,7 @@ func resourceDifferences(before, after *structpb.Struct) []Difference {
 		a = protostruct.With(a, protostruct.Get(b, "data", dittofs.ConfigFile), "data", dittofs.ConfigFile)
 	}
 
-	// What follows from all else is shown where nothing else is.
+	// Show annotations that follow from other fields only if nothing else differs.
 	bare := func(s *structpb.Struct) *structpb.Struct {
 		if template(s) == nil {
 			return s

@@ -13,7 +13,7 @@ var (
 	named    = regexp.MustCompile("`(Test\\w+)`")
 )
 
-// The page says of every end-to-end test what it proves, and of no other.
+// The page lists every end-to-end test with what it proves, and no test that is gone.
 func TestEndToEndTestsAreListed(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(root, "test", "e2e", "*_test.go"))
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package docs checks what people read.
+// Package docs checks the pages of the documentation.
 package docs
 
 import (
@@ -33,8 +33,8 @@ func pages(t *testing.T) []string {
 	return all
 }
 
-// Every link within the repository leads somewhere: to a file or a folder, and to a
-// heading where it names one.
+// Every link within the repository leads to a file or a folder that exists and, if it has
+// an anchor, to a heading there.
 func TestLinks(t *testing.T) {
 	all := pages(t)
 	if !slices.Contains(all, filepath.Join(root, "README.md")) || !slices.Contains(all, filepath.Join(root, "docs", "concepts.md")) {
@@ -93,10 +93,10 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// elsewhere begins what is not in the repository.
+// elsewhere matches links that lead out of the repository.
 var elsewhere = regexp.MustCompile(`^[a-z]+:`)
 
-// check whether a link of a page leads somewhere.
+// check returns an error if the target of a link in a page does not exist.
 func check(page, target string) error {
 	if elsewhere.MatchString(target) {
 		return nil

@@ -1,5 +1,5 @@
-// Package fields shows what each field of a DittoServer does: that it counts, and what an
-// edit of it does to a server that runs.
+// Package fields checks what each field of a DittoServer does: that it changes what is
+// composed, and what an edit of it does to a running server.
 package fields
 
 import (
@@ -39,9 +39,8 @@ var shownElsewhere = map[string]string{
 	"spec.service.file.type":    "internal/composite: what the example says beside it needs LoadBalancer",
 }
 
-// Count shows that no field of a DittoServer is taken and then forgotten:
-// what is composed changes with each.
-// example is the folder of examples.
+// Count checks that no field of a DittoServer is accepted and then ignored: each changes
+// what is composed. example is the folder of examples.
 func Count(t *testing.T, fn simulator.Function, example string) {
 	t.Helper()
 

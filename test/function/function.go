@@ -18,8 +18,8 @@ import (
 // startTimeout bounds how long the function may take to start.
 const startTimeout = 30 * time.Second
 
-// Start the function on a free port, and return its address. The returned function stops
-// it.
+// Start starts the function on a free port, and returns its address. The returned function
+// stops it.
 func Start(ctx context.Context, binary string) (string, func(), error) {
 	lc := &net.ListenConfig{}
 

@@ -42,7 +42,8 @@ func TestHealth(t *testing.T) {
 		reason string
 		want   judgement
 
-		// namespaced DittoServers are seen in another way than claims, where this says so.
+		// namespaced is the judgement of a namespaced DittoServer, if it differs from that
+		// of a claim.
 		namespaced judgement
 	}{
 		"created": {

@@ -9,7 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Compare what there is with a golden file, after it was written anew if that is asked for.
+// Compare compares got with a golden file. With the flag to update, it writes the file
+// first.
 func Compare(tb testing.TB, file string, got []byte, update bool) {
 	tb.Helper()
 

@@ -1,5 +1,5 @@
-// Package states writes down DittoServers in every state, as users and GitOps tools read
-// them. test/gitops, a module of its own, judges them.
+// Package states records DittoServers in every state, as users and GitOps tools read them.
+// test/gitops, a module of its own, judges the recordings.
 package states
 
 import (

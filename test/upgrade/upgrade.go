@@ -1,6 +1,6 @@
-// Package upgrade holds the function to what its releases left behind: requests as
-// Crossplane sends them for DittoServers in every state, recorded with what the release
-// answered. An upgrade of the function must restart no server and hold none.
+// Package upgrade replays recorded requests against the function: those that Crossplane
+// sends for DittoServers in every state that a release leaves, each with that release's
+// answer. An upgrade of the function must restart no server and hold none.
 //
 // Recordings are of released behaviour. New ones are added; those that are there are never
 // written anew.
