@@ -90,7 +90,7 @@ func (c *CLI) Run() error {
 
 	return serve.Serve(ctx, &Function{log: log, ttl: c.TTL, metrics: metrics.New(registry)}, codec(),
 		function.Listen(c.Network, c.Address),
-		function.MTLSCertificates(c.TLSCertsDir),
+		serve.MTLSCertificates(c.TLSCertsDir),
 		function.Insecure(c.Insecure),
 		function.MaxRecvMessageSize(c.MaxRecvMessageSize*1024*1024),
 		function.WithMetricsServer(c.MetricsAddress),

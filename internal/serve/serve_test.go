@@ -173,12 +173,12 @@ func TestErrors(t *testing.T) {
 	}{
 		"NoCredentials": {
 			reason: "Crossplane always uses mTLS.",
-			opts:   []function.ServeOption{function.Insecure(false), function.MTLSCertificates("")},
+			opts:   []function.ServeOption{function.Insecure(false), MTLSCertificates("")},
 			want:   "no credentials: set --tls-certs-dir, or --insecure for development",
 		},
 		"NoCertificates": {
 			reason: "A folder without certificates is an error.",
-			opts:   []function.ServeOption{function.MTLSCertificates(t.TempDir())},
+			opts:   []function.ServeOption{MTLSCertificates(t.TempDir())},
 			want:   "cannot apply ServeOption: cannot load X509 keypair",
 		},
 		"AddressTaken": {
