@@ -226,6 +226,14 @@ func TestIgnoreDifferences(t *testing.T) {
 	}
 }
 
+// TestTracking holds the example to tracking by annotation: by label, Argo CD would prune
+// the volume claims of a server that has the name of the Application.
+func TestTracking(t *testing.T) {
+	if got := argoCD(t)["application.resourceTrackingMethod"]; got != "annotation" {
+		t.Errorf("application.resourceTrackingMethod: want annotation, got %q", got)
+	}
+}
+
 // remove a field, and the object around it if nothing is left of it.
 func remove(o map[string]any, path []string) {
 	if len(path) == 1 {
