@@ -256,7 +256,7 @@ func (o object) complete(description string, hasDefault bool) error {
 	return errors.Join(errs...)
 }
 
-// row of a table.
+// row writes one row of a table.
 func (r *referenceWriter) row(cells ...string) {
 	r.printf("| %s |\n", strings.Join(cells, " | "))
 }
@@ -266,7 +266,7 @@ func isOurs(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && strings.HasPrefix(t.PkgPath(), "github.com/dittofs/")
 }
 
-// typeName of a field, and what the schema allows.
+// typeName returns the name of a field's type, and what the schema allows.
 func typeName(o object) string {
 	if isOurs(o.typ) {
 		return fmt.Sprintf("[object](#%s)", strings.ToLower(strings.ReplaceAll(o.path, ".", "")))
@@ -352,7 +352,7 @@ func child(m map[string]any, name string) map[string]any {
 	return c
 }
 
-// cell of a Markdown table.
+// cell returns text as a cell of a Markdown table.
 func cell(text string) string {
 	return strings.NewReplacer("|", `\|`, "<", "&lt;").Replace(strings.Join(strings.Fields(text), " "))
 }

@@ -69,7 +69,7 @@ func isServer(u *unstructured.Unstructured) bool {
 	return slices.Contains([]string{"DittoServer", "XDittoServer"}, u.GetKind())
 }
 
-// flavourOf an example, by its folder.
+// flavourOf returns the flavour of an example, by its folder.
 func flavourOf(file string) string {
 	if filepath.Dir(file) == claims {
 		return claims

@@ -114,7 +114,8 @@ func moved(n manifest.Name, desired *structpb.Struct, o *observed.Resource) erro
 	return nil
 }
 
-// groupKind of a resource. Its API version may change.
+// groupKind returns the group and kind of a resource, without its version, which may
+// change.
 func groupKind(r *structpb.Struct) string {
 	kind := manifest.KindOf(r).GroupKind()
 	if kind.Group == "" {

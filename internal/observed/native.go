@@ -132,7 +132,7 @@ func ownedByCrossplane(live *structpb.Struct) *structpb.Struct {
 	return owned(structpb.NewStructValue(live), fields).GetStructValue()
 }
 
-// union of two field sets in the format FieldsV1.
+// union returns the union of two field sets in the format FieldsV1.
 func union(a, b *structpb.Struct) *structpb.Struct {
 	switch {
 	case len(b.GetFields()) == 0:

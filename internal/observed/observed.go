@@ -134,7 +134,7 @@ func ReadsManagers(kind string) bool {
 	return false
 }
 
-// read a composed resource, native or an Object.
+// read reads a composed resource, native or an Object.
 func read(row manifest.Row, r *structpb.Struct) (*Resource, error) {
 	kind := manifest.KindOf(r)
 

@@ -120,7 +120,7 @@ const (
 	isUnknown = fnv1.Status_STATUS_CONDITION_UNKNOWN
 )
 
-// set a condition of the composite resource and its claim.
+// set sets a condition of the composite resource and its claim.
 func set(rsp *fnv1.RunFunctionResponse, typ string, status fnv1.Status, reason, message string) {
 	rsp.Conditions = append(rsp.GetConditions(), &fnv1.Condition{
 		Type: typ, Status: status, Reason: reason, Message: &message, Target: fnv1.Target_TARGET_COMPOSITE_AND_CLAIM.Enum(),

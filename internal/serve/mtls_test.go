@@ -56,7 +56,7 @@ func newAuthority(t *testing.T) authority {
 	}
 }
 
-// write the files that Crossplane mounts into a function.
+// write writes the files that Crossplane mounts into a function.
 func (a authority) write(t *testing.T, dir string) {
 	t.Helper()
 
@@ -67,8 +67,8 @@ func (a authority) write(t *testing.T, dir string) {
 	}
 }
 
-// check the health of a server over a new connection, with the certificate of a client and
-// the authority that it trusts.
+// check calls the health service over a new connection, with the certificate of a client
+// and the authority that it trusts.
 func check(t *testing.T, address string, client, trusted authority) error {
 	t.Helper()
 

@@ -38,7 +38,7 @@ type rule struct {
 	For   model.Duration `json:"for"`
 }
 
-// rules of example/operate/monitoring.yaml.
+// rules returns the rules of example/operate/monitoring.yaml.
 func rules(t *testing.T) []rule {
 	t.Helper()
 

@@ -15,7 +15,7 @@ import (
 // root of the repository.
 const root = "../.."
 
-// pages that are checked.
+// pages returns the pages to check.
 func pages(t *testing.T) []string {
 	t.Helper()
 
@@ -143,7 +143,7 @@ var (
 	title = regexp.MustCompile(`(?m)^#+ +(.*?) *$`)
 )
 
-// links of a page.
+// links returns the links of a page.
 func links(text string) []string {
 	var targets []string
 	for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(fence.ReplaceAllString(text, ""), ""), -1) {
@@ -153,8 +153,9 @@ func links(text string) []string {
 	return targets
 }
 
-// anchors of a page's headings, as GitHub makes them: in lower case, without punctuation,
-// with hyphens for spaces, and a number for one that was there before.
+// anchors returns the anchors of a page's headings, as GitHub makes them: in lower case,
+// without punctuation, with hyphens for spaces, and a number for one that was there
+// before.
 func anchors(text string) []string {
 	var all []string
 

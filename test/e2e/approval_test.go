@@ -16,9 +16,9 @@ import (
 // approvalIn finds the value that a message asks for.
 var approvalIn = regexp.MustCompile(regexp.QuoteMeta(v1alpha1.AnnotationApprove) + `=([0-9a-f]{64})`)
 
-// waitHeld until a change waits for approval, for the reason why, and for another
-// approval than one that is known already. A user finds it in the message; it is
-// returned.
+// waitHeld waits until a change waits for approval, for the reason why, and for another
+// approval than one that is known already. It returns that approval, which the message
+// names.
 func (s *server) waitHeld(t *testing.T, known, why string) string {
 	t.Helper()
 
@@ -47,7 +47,7 @@ func (s *server) waitHeld(t *testing.T, known, why string) string {
 	return approval
 }
 
-// approve the change that asks for this value.
+// approve approves the change whose message names this value.
 func (s *server) approve(t *testing.T, value string) {
 	t.Helper()
 

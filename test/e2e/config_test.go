@@ -103,7 +103,7 @@ func TestChangedConfigReplacesThePod(t *testing.T) {
 	}
 }
 
-// templateAskedFor says nothing once the StatefulSet's Object has a pod template that
+// templateAskedFor returns no error once the StatefulSet's Object has a pod template that
 // covers a config.yaml with a text.
 func (s *server) templateAskedFor(text string) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
@@ -123,7 +123,7 @@ func (s *server) templateAskedFor(text string) func(ctx context.Context) error {
 	}
 }
 
-// configContains says nothing once config.yaml contains a text.
+// configContains returns no error once config.yaml contains a text.
 func (s *server) configContains(text string) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		config, err := s.configYAML(ctx)
@@ -135,7 +135,7 @@ func (s *server) configContains(text string) func(ctx context.Context) error {
 	}
 }
 
-// waitReplaced until another pod than this is there.
+// waitReplaced waits until another pod exists than this one.
 func (s *server) waitReplaced(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 
@@ -153,8 +153,8 @@ func (s *server) waitReplaced(t *testing.T, pod *corev1.Pod) {
 	})
 }
 
-// pause what provider-kubernetes does with the server's object of a kind, or let it
-// go on.
+// pause stops provider-kubernetes from reconciling the server's object of a kind, or lets
+// it go on.
 func (s *server) pause(t *testing.T, kind string, paused bool) {
 	t.Helper()
 
@@ -177,8 +177,8 @@ func (s *server) pause(t *testing.T, kind string, paused bool) {
 	t.Fatalf("no Object of a %s", kind)
 }
 
-// watchPods until the test ends: no pod is ever created before the ConfigMap holds the
-// config.yaml that its digest covers. That may be a moment ago: a change that follows
+// watchPods checks until the test ends that no pod is created before the ConfigMap holds
+// the config.yaml that its digest covers. That may be a moment ago: a change that follows
 // another one in the ConfigMap meets the pod of the first, and replaces it. The order of
 // the two is etcd's: that of their resource versions. Each config.yaml of the test must
 // be another one.
@@ -247,8 +247,8 @@ type version struct {
 	config   string
 }
 
-// record what happens to one object after a resource version, across restarts of the API
-// server.
+// record records what happens to one object after a resource version, across restarts of
+// the API server.
 func (s *server) record(ctx context.Context, t *testing.T, after, resource, name string, config func(watch.Event) (string, bool)) []version {
 	t.Helper()
 
@@ -297,7 +297,7 @@ func (s *server) record(ctx context.Context, t *testing.T, after, resource, name
 	}
 }
 
-// recordAgain from what there is now.
+// recordAgain begins to record anew, from the present state.
 func (s *server) recordAgain(ctx context.Context, t *testing.T, resource, name string, config func(watch.Event) (string, bool)) []version {
 	t.Helper()
 

@@ -70,7 +70,7 @@ func TestRolloutSurvivesFaults(t *testing.T) {
 	}
 }
 
-// waitGoing until this pod is being deleted.
+// waitGoing waits until this pod is being deleted.
 func (s *server) waitGoing(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 
@@ -92,8 +92,8 @@ func (s *server) waitGoing(t *testing.T, pod *corev1.Pod) {
 	})
 }
 
-// killPods of Crossplane's namespace whose names start with prefix and with none of
-// the others, and wait for new ones.
+// killPods kills the pods of Crossplane's namespace whose names start with prefix and
+// with none of the others, and waits for new ones.
 func killPods(t *testing.T, prefix string, not ...string) {
 	t.Helper()
 
@@ -152,7 +152,8 @@ func killPods(t *testing.T, prefix string, not ...string) {
 	})
 }
 
-// killAPIServer where the stack runs it. Elsewhere it is somebody else's.
+// killAPIServer kills the API server of the stack. On any other cluster it skips the
+// test.
 func killAPIServer(t *testing.T) {
 	t.Helper()
 
@@ -195,7 +196,8 @@ func TestConfigWaitsForAStoppedProvider(t *testing.T) {
 	}
 }
 
-// scaleProvider with its DeploymentRuntimeConfig: Crossplane undoes anything else.
+// scaleProvider scales the provider by its DeploymentRuntimeConfig, since Crossplane
+// undoes any other way.
 func scaleProvider(t *testing.T, replicas int32) {
 	t.Helper()
 

@@ -20,7 +20,7 @@ import (
 // restClient fails soon where nobody answers.
 var restClient = &http.Client{Timeout: 5 * time.Second}
 
-// request of the server's REST API. A status other than 2xx is an error that names it.
+// request calls the server's REST API. A status other than 2xx is an error that names it.
 func (s *server) request(ctx context.Context, method, path, token string, body, answer any) error {
 	xr, err := s.get(ctx)
 	if err != nil {
@@ -65,7 +65,7 @@ func (s *server) request(ctx context.Context, method, path, token string, body, 
 	return json.Unmarshal(content, answer)
 }
 
-// login of the admin: the token.
+// login logs in as the administrator, and returns the token.
 func (s *server) login(t *testing.T) string {
 	t.Helper()
 
@@ -84,7 +84,7 @@ func (s *server) login(t *testing.T) string {
 // claims.
 const share = "/export"
 
-// makeShare with stores at these paths in the server's container.
+// makeShare makes a share with stores at these paths in the server's container.
 func (s *server) makeShare(t *testing.T, metadataPath, contentPath string) {
 	t.Helper()
 
@@ -120,7 +120,8 @@ func (s *server) tryMakeShare(t *testing.T, metadataPath, contentPath string) er
 		map[string]string{"name": share, "metadata_store_id": metadata, "local_block_store": store.ID, "default_permission": "read-write"}, nil)
 }
 
-// nfsURL of a file in the share, at the address that the status gives users.
+// nfsURL returns the URL of a file in the share, at the address that the status gives
+// users.
 func (s *server) nfsURL(ctx context.Context, file string) (string, error) {
 	xr, err := s.get(ctx)
 	if err != nil {
@@ -137,7 +138,7 @@ func (s *server) nfsURL(ctx context.Context, file string) (string, error) {
 	return "nfs://" + host + share + "/" + file + "?" + options.Encode(), nil
 }
 
-// writeFile to the share over NFS.
+// writeFile writes a file to the share over NFS.
 func (s *server) writeFile(t *testing.T, name, content string) {
 	t.Helper()
 
@@ -158,7 +159,7 @@ func (s *server) writeFile(t *testing.T, name, content string) {
 	})
 }
 
-// readFile of the share over NFS.
+// readFile reads a file of the share over NFS.
 func (s *server) readFile(ctx context.Context, name string) (string, error) {
 	remote, err := s.nfsURL(ctx, name)
 	if err != nil {
@@ -168,7 +169,7 @@ func (s *server) readFile(ctx context.Context, name string) (string, error) {
 	return tool(ctx, "nfs-cat", remote)
 }
 
-// expectFile with this content in the share, soon.
+// expectFile waits until a file of the share has this content.
 func (s *server) expectFile(t *testing.T, name, content string) {
 	t.Helper()
 

@@ -57,7 +57,8 @@ var flavours = map[string]flavour{
 // tested is the flavour under test.
 var tested = flavours["namespaced"]
 
-// chooseFlavour that the environment names, and add what it needs beside the packages.
+// chooseFlavour chooses the flavour that the environment names, and adds what it needs
+// beside the packages.
 func chooseFlavour(ctx context.Context) error {
 	if name := os.Getenv("STACK_FLAVOUR"); name != "" {
 		f, ok := flavours[name]
@@ -120,8 +121,8 @@ func needsObjects(t *testing.T) {
 	}
 }
 
-// spec of a DittoServer as the flavour has it. Tests write Crossplane's own fields below
-// crossplane, where claims have them beside the user's.
+// spec returns the spec of a DittoServer as the flavour has it. Tests write Crossplane's
+// own fields below crossplane, where claims have them beside the user's.
 func (f flavour) spec(fields map[string]any) map[string]any {
 	if !f.claims {
 		return fields
@@ -144,8 +145,8 @@ func (f flavour) crossplane(field ...string) []string {
 	return append([]string{"spec", "crossplane"}, field...)
 }
 
-// composite resource of the server: the DittoServer, or that of its claim once it has
-// the claim's spec.
+// composite returns the composite resource of the server: the DittoServer, or that of its
+// claim once it has the claim's spec.
 func (s *server) composite(ctx context.Context) (*unstructured.Unstructured, error) {
 	u := s.object()
 	if err := cluster.Get(ctx, s.key(s.name), u); err != nil || !tested.claims {
@@ -181,7 +182,8 @@ func isCrossplanes(field string) bool {
 	return field == "crossplane"
 }
 
-// composed resources of the server: Objects, or the Kubernetes objects themselves.
+// composed returns the composed resources of the server: Objects, or the Kubernetes
+// objects themselves.
 func (s *server) composed(ctx context.Context) ([]unstructured.Unstructured, error) {
 	if tested.native() {
 		return s.nativelyComposed(ctx)

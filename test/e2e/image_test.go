@@ -19,7 +19,7 @@ const (
 	missingImage = "marmos91c/dittofs:missing"
 )
 
-// runsImage says nothing once the server's pod, or the one that is to be, has this
+// runsImage returns no error once the server's pod, or the one that is to be, has this
 // image.
 func (s *server) runsImage(image string) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
@@ -36,8 +36,8 @@ func (s *server) runsImage(image string) func(ctx context.Context) error {
 	}
 }
 
-// waitImageMissing until a pod with this image waits in vain for it, and the user is
-// told that the server is not ready.
+// waitImageMissing waits until a pod cannot pull this image, and the user is told that
+// the server is not ready.
 func (s *server) waitImageMissing(t *testing.T, image string) *corev1.Pod {
 	t.Helper()
 
@@ -68,7 +68,8 @@ func (s *server) waitImageMissing(t *testing.T, image string) *corev1.Pod {
 	return pod
 }
 
-// waitRunningImage until the server runs with this image, on another pod than before.
+// waitRunningImage waits until the server runs with this image, on another pod than
+// before.
 func (s *server) waitRunningImage(t *testing.T, image string, before types.UID) *corev1.Pod {
 	t.Helper()
 

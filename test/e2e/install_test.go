@@ -107,7 +107,7 @@ func runsAs(pod *corev1.Pod, image string) error {
 	return nil
 }
 
-// hasCondition of a cluster-scoped object that is True.
+// hasCondition returns a check that a condition of a cluster-scoped object is True.
 func hasCondition(apiVersion, kind, name, condition string) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		u, err := getClusterObject(ctx, apiVersion, kind, name)

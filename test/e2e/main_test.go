@@ -112,7 +112,7 @@ func clientAs(t *testing.T, name string) client.Client {
 // patience is how long something may take that is expected to happen.
 const patience = 3 * time.Minute
 
-// eventually wait until check finds nothing to say. What it last said is the failure.
+// eventually waits until check returns no error. Its last error is the failure.
 func eventually(t *testing.T, what string, check func(ctx context.Context) error) {
 	t.Helper()
 
@@ -147,7 +147,7 @@ func eventually(t *testing.T, what string, check func(ctx context.Context) error
 // takes to look at a DittoServer again.
 const patienceForNothing = 15 * time.Second
 
-// throughout a duration check finds nothing to say.
+// throughout checks that check returns no error for a duration.
 func throughout(t *testing.T, d time.Duration, what string, check func(ctx context.Context) error) {
 	t.Helper()
 

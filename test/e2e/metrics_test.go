@@ -36,7 +36,7 @@ func TestMetricsAreScrapedWhileTheyAreEnabled(t *testing.T) {
 	s.expectFile(t, "first.txt", "first")
 }
 
-// noMetricsService says nothing if neither the Service for metrics is there nor a
+// noMetricsService returns no error if neither the Service for metrics is there nor a
 // composed resource that would create it anew.
 func (s *server) noMetricsService(ctx context.Context) error {
 	err := cluster.Get(ctx, s.key(s.name+"-metrics"), &corev1.Service{})
@@ -62,7 +62,7 @@ func (s *server) noMetricsService(ctx context.Context) error {
 	return nil
 }
 
-// scrape as Prometheus does that goes by the Service's annotations.
+// scrape reads the metrics as Prometheus does that follows the Service's annotations.
 func (s *server) scrape(ctx context.Context) error {
 	svc := &corev1.Service{}
 	if err := cluster.Get(ctx, s.key(s.name+"-metrics"), svc); err != nil {

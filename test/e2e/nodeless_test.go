@@ -30,8 +30,7 @@ func needsNode(t *testing.T) {
 	}
 }
 
-// digest says nothing once the StatefulSet is there with the digest that the status
-// tells, and returns it.
+// digest returns the digest in the status once the StatefulSet has it too.
 func (s *server) digest(ctx context.Context) (string, error) {
 	xr, err := s.get(ctx)
 	if err != nil {
@@ -51,7 +50,7 @@ func (s *server) digest(ctx context.Context) (string, error) {
 	return hash, s.condition("ConfigRolledOut=True")(ctx)
 }
 
-// waitComposed until the StatefulSet has another digest than this.
+// waitComposed waits until the StatefulSet has another digest than this.
 func (s *server) waitComposed(t *testing.T, before string) string {
 	t.Helper()
 

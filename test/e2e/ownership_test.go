@@ -32,7 +32,7 @@ func TestEveryManagerOwnsOnlyWhatItMeans(t *testing.T) {
 	t.Run("Changed", s.ownership)
 }
 
-// ownership of all that a server is made of.
+// ownership checks who owns the fields of all objects of a server.
 func (s *server) ownership(t *testing.T) {
 	objects, err := s.composed(t.Context())
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *server) ownership(t *testing.T) {
 	t.Run("DittoServer", s.dittoServerOwnership)
 }
 
-// checkOwnership after whatever a test did to a server, if it runs in the end.
+// checkOwnership checks the ownership at the end of a test, if the server runs then.
 func (s *server) checkOwnership(t *testing.T) {
 	t.Helper()
 
@@ -70,7 +70,8 @@ func (s *server) checkOwnership(t *testing.T) {
 	}
 }
 
-// checkObject that Crossplane applied, and the Kubernetes object that the provider did.
+// checkObject checks the Object that Crossplane applied, and the Kubernetes object that
+// the provider did.
 func checkObject(ctx context.Context, t *testing.T, o *unstructured.Unstructured) {
 	t.Helper()
 
@@ -97,8 +98,8 @@ var defaulted = []string{
 	"externalTrafficPolicy", "internalTrafficPolicy", "ipFamilies", "ipFamilyPolicy", "sessionAffinity", "clusterIPs", "nodePort", "status",
 }
 
-// nativeOwnership of a Kubernetes object that Crossplane applied: no default became its
-// own, though the function reads what it asked for from the live object.
+// nativeOwnership checks a Kubernetes object that Crossplane applied: no default became
+// its own, though the function reads what it asked for from the live object.
 func nativeOwnership(t *testing.T, o *unstructured.Unstructured) {
 	t.Helper()
 
@@ -126,8 +127,8 @@ func nativeOwnership(t *testing.T, o *unstructured.Unstructured) {
 	}
 }
 
-// liveOwnership of the Kubernetes object that an Object applied: exactly what its
-// manifest says, with values that mean something.
+// liveOwnership checks the Kubernetes object that an Object applied: the provider owns
+// exactly what its manifest says, with values that mean something.
 func liveOwnership(ctx context.Context, t *testing.T, object string, manifest *unstructured.Unstructured) {
 	t.Helper()
 
@@ -154,8 +155,8 @@ func liveOwnership(ctx context.Context, t *testing.T, object string, manifest *u
 	}
 }
 
-// objectOwnership of an Object: Crossplane owns its metadata and the fields of its spec
-// that the function sets, nobody else owns any of the spec.
+// objectOwnership checks an Object: Crossplane owns its metadata and the fields of its
+// spec that the function sets, nobody else owns any of the spec.
 func objectOwnership(t *testing.T, o *unstructured.Unstructured) {
 	t.Helper()
 
@@ -200,8 +201,8 @@ func objectOwnership(t *testing.T, o *unstructured.Unstructured) {
 	}
 }
 
-// dittoServerOwnership: of its spec, users own what they wrote and Crossplane what is
-// its own.
+// dittoServerOwnership checks the DittoServer: of its spec, users own what they wrote and
+// Crossplane what is its own.
 func (s *server) dittoServerOwnership(t *testing.T) {
 	xr := s.object()
 	if err := cluster.Get(t.Context(), s.key(s.name), xr); err != nil {
@@ -262,7 +263,7 @@ func managers(owned map[string]*fieldpath.Set) []string {
 	return names
 }
 
-// cut the leaves of a set where one of the prefixes reaches, sorted.
+// cut returns the leaves of a set, sorted, each cut off where one of the prefixes ends.
 func cut(set *fieldpath.Set, prefixes []string) []string {
 	var paths []string
 
@@ -283,8 +284,8 @@ func cut(set *fieldpath.Set, prefixes []string) []string {
 	return slices.Compact(paths)
 }
 
-// lookup the value at a path, if there is one. An element of a list is the one that has
-// the path's keys; a key that it lacks is one with a default.
+// lookup returns the value at a path, if there is one. An element of a list is the one
+// that has the path's keys; a key that it lacks is one with a default.
 func lookup(v any, path fieldpath.Path) (any, bool) {
 	for _, element := range path {
 		switch {
@@ -312,7 +313,7 @@ func lookup(v any, path fieldpath.Path) (any, bool) {
 	return v, true
 }
 
-// is the item of a list the one that a path's element stands for?
+// is reports whether an item of a list is the one that an element of a path names.
 func is(item any, element fieldpath.PathElement) bool {
 	if element.Value != nil {
 		return value.Equals(*element.Value, value.NewValueInterface(item))

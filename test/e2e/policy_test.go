@@ -69,7 +69,7 @@ func createComposition(ctx context.Context, c *unstructured.Unstructured, input 
 	return cluster.Create(ctx, c)
 }
 
-// nothingComposed says nothing as long as the function composed nothing.
+// nothingComposed returns no error as long as the function composed nothing.
 func (s *server) nothingComposed(ctx context.Context) error {
 	objects, err := s.composed(ctx)
 	if err != nil {
@@ -92,7 +92,7 @@ func (s *server) nothingComposed(ctx context.Context) error {
 	return nil
 }
 
-// refused says nothing once the spec is refused for each of these reasons. A claim is
+// refused returns no error once the spec is refused for each of these reasons. A claim is
 // synced all the same, with its composite resource.
 func (s *server) refused(reasons ...string) func(ctx context.Context) error {
 	invalid := s.says("SpecValid=False/Invalid", reasons...)
@@ -103,7 +103,8 @@ func (s *server) refused(reasons ...string) func(ctx context.Context) error {
 	return all(invalid, s.says("Synced=False/ReconcileError", reasons...))
 }
 
-// expectRefused is the spec, for each of these reasons, and nothing is composed.
+// expectRefused checks that the spec is refused for each of these reasons, and nothing is
+// composed.
 func (s *server) expectRefused(t *testing.T, reasons ...string) {
 	t.Helper()
 

@@ -159,7 +159,7 @@ func (s *server) expectShareInPostgres(t *testing.T) {
 	}
 }
 
-// expectNoSQLite on the claim that has it with SQLite.
+// expectNoSQLite checks that the claim for the SQLite database has none.
 func (s *server) expectNoSQLite(t *testing.T) {
 	t.Helper()
 
@@ -168,7 +168,7 @@ func (s *server) expectNoSQLite(t *testing.T) {
 		t.Errorf("there is an SQLite database:\n%s", files)
 	}
 
-	// What is there is seen.
+	// The list must show what is there.
 	if !strings.Contains(files, "/metadata/store") {
 		t.Errorf("no metadata store in\n%s", files)
 	}
@@ -221,7 +221,7 @@ func (s *server) filesOnClaims(t *testing.T) string {
 	return string(content)
 }
 
-// waitOtherPod until the server runs in another pod than this.
+// waitOtherPod waits until the server runs in another pod than this.
 func (s *server) waitOtherPod(t *testing.T, before *corev1.Pod) *corev1.Pod {
 	t.Helper()
 

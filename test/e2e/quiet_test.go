@@ -79,8 +79,9 @@ func TestNewCompositionRevisionRestartsByTheLiteralGeneration(t *testing.T) {
 	s.waitOtherPod(t, pod)
 }
 
-// newRevision of a Composition, with this input (YAML), that has reached the server: its
-// spec names the revision, its generation has moved, and the function has answered to it.
+// newRevision makes a revision of a Composition, with this input (YAML), that has reached
+// the server: its spec names the revision, its generation has moved, and the function has
+// answered to it.
 func (s *server) newRevision(t *testing.T, name, input string) {
 	t.Helper()
 
@@ -126,7 +127,8 @@ func (s *server) newRevision(t *testing.T, name, input string) {
 	})
 }
 
-// revision of the Composition that the DittoServer names, and its own generation.
+// revision returns the revision of the Composition that the DittoServer names, and the
+// DittoServer's generation.
 func (s *server) revision(ctx context.Context) (generation int64, revision string, err error) {
 	u, err := s.composite(ctx)
 	if err != nil {
@@ -168,7 +170,7 @@ func (s *server) settled(t *testing.T) map[string]string {
 	return versions
 }
 
-// sameVersions says which object was written since.
+// sameVersions returns an error that names an object that was written since.
 func (s *server) sameVersions(before map[string]string) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		now, err := s.versions(ctx)
@@ -190,8 +192,9 @@ func (s *server) sameVersions(before map[string]string) func(ctx context.Context
 	}
 }
 
-// versions of everything that a DittoServer is: itself, what is composed, and what
-// that applies. Each write moves one, be it of metadata, spec or status.
+// versions returns the resource versions of everything that a DittoServer is: itself,
+// what is composed, and what that applies. Each write moves one, be it of metadata, spec
+// or status.
 func (s *server) versions(ctx context.Context) (map[string]string, error) {
 	xr := s.object()
 	if err := cluster.Get(ctx, s.key(s.name), xr); err != nil {

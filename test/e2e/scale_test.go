@@ -93,7 +93,7 @@ func TestScaledFunctionSharesTheCalls(t *testing.T) {
 	})
 }
 
-// setRuntimeConfig of the function.
+// setRuntimeConfig sets the runtime configuration of the function.
 func setRuntimeConfig(ctx context.Context, t *testing.T, name string) {
 	t.Helper()
 
@@ -102,7 +102,7 @@ func setRuntimeConfig(ctx context.Context, t *testing.T, name string) {
 	}
 }
 
-// callsOf a replica so far, by its metrics. None is an error.
+// callsOf returns how many calls a replica had so far, by its metrics. None is an error.
 func callsOf(ctx context.Context, podIP string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(podIP, "8080")+"/metrics", nil)
 	if err != nil {

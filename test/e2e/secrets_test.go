@@ -25,7 +25,7 @@ func (s *server) rotateJWT(t *testing.T, key string) {
 	s.applySecret(t, "jwt", map[string]string{"jwt-secret": key})
 }
 
-// deleteSecret of the server's namespace.
+// deleteSecret deletes a Secret of the server's namespace.
 func (s *server) deleteSecret(t *testing.T, name string) {
 	t.Helper()
 
@@ -58,7 +58,7 @@ func (s *server) tokenRefused(token string) func(ctx context.Context) error {
 	}
 }
 
-// successor of a pod, once it is ready.
+// successor returns the pod that replaces another, once it is ready.
 func (s *server) successor(t *testing.T, before *corev1.Pod) *corev1.Pod {
 	t.Helper()
 
@@ -79,16 +79,16 @@ func (s *server) successor(t *testing.T, before *corev1.Pod) *corev1.Pod {
 	return pod
 }
 
-// call the function now. It is called on each change of the DittoServer, and else when
-// Crossplane sees a reason to, which may take a minute.
+// call has Crossplane call the function now. It is called on each change of the
+// DittoServer, and else when Crossplane sees a reason to, which may take a minute.
 func (s *server) call(t *testing.T) {
 	t.Helper()
 
 	s.patch(t, fmt.Sprintf(`metadata: {annotations: {e2e/called: %q}}`, time.Now().Format(time.RFC3339Nano)))
 }
 
-// throughoutCalls of the function check finds nothing to say. Conditions are no matter
-// for check: Crossplane may write those of a moment ago for a moment.
+// throughoutCalls checks that check returns no error while the function is called. It
+// must not look at conditions: Crossplane may still write old ones.
 func (s *server) throughoutCalls(t *testing.T, what string, check func(ctx context.Context) error) {
 	t.Helper()
 
@@ -127,7 +127,7 @@ func (s *server) says(want string, parts ...string) func(ctx context.Context) er
 	}
 }
 
-// all of the checks, in their order.
+// all returns a check that does all of the checks, in order.
 func all(checks ...func(ctx context.Context) error) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		for _, check := range checks {
@@ -140,7 +140,7 @@ func all(checks ...func(ctx context.Context) error) func(ctx context.Context) er
 	}
 }
 
-// specSeen says nothing once the function has answered to the spec as it is now.
+// specSeen returns no error once the function has answered to the spec as it is now.
 func (s *server) specSeen(ctx context.Context) error {
 	composite, err := s.composite(ctx)
 	if err != nil {
@@ -155,8 +155,8 @@ func (s *server) specSeen(ctx context.Context) error {
 	return err
 }
 
-// seenGeneration of a composite resource is the one that its pipeline ran for last. A
-// claim's status tells none: its generation is another.
+// seenGeneration returns the generation of a composite resource that its pipeline last
+// ran for. A claim's status has none, since its generation is another.
 func seenGeneration(composite *unstructured.Unstructured) (int64, error) {
 	conditions, err := conditionsOf(composite)
 	if err != nil {

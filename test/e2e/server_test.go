@@ -86,7 +86,8 @@ func (s *server) cleanup(t *testing.T) {
 	}
 }
 
-// remove the DittoServer, and say whether it is gone in time with all that it owns.
+// remove deletes the DittoServer, and reports whether it is gone in time with all that it
+// owns.
 func (s *server) remove(t *testing.T, within time.Duration) bool {
 	t.Helper()
 
@@ -121,9 +122,8 @@ func (s *server) object() *unstructured.Unstructured {
 	return u
 }
 
-// apply the DittoServer with this spec (YAML) as a user does: what an earlier spec had
-// and this one lacks is gone. identity and the Composition are added, where the spec has
-// none.
+// apply applies the DittoServer with this spec (YAML) as a user does: a field that this
+// spec lacks is removed. It adds identity and the Composition if the spec has none.
 func (s *server) apply(t *testing.T, spec string) {
 	t.Helper()
 
@@ -157,7 +157,7 @@ func (s *server) tryApply(ctx context.Context, spec string, opts ...client.Apply
 	return cluster.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), append(opts, user, client.ForceOwnership)...)
 }
 
-// patch the DittoServer with a JSON merge patch (YAML).
+// patch patches the DittoServer with a JSON merge patch (YAML).
 func (s *server) patch(t *testing.T, patch string) {
 	t.Helper()
 
@@ -200,7 +200,7 @@ type dittoServer struct {
 	Conditions []metav1.Condition
 }
 
-// get the DittoServer as it is.
+// get returns the DittoServer as it is.
 func (s *server) get(ctx context.Context) (*dittoServer, error) {
 	u := s.object()
 	if err := cluster.Get(ctx, s.key(s.name), u); err != nil {
@@ -216,7 +216,7 @@ func (s *server) get(ctx context.Context) (*dittoServer, error) {
 	return xr, errors.Join(err, runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &xr.DittoServer))
 }
 
-// conditionsOf whatever has some.
+// conditionsOf returns the conditions of an object.
 func conditionsOf(u *unstructured.Unstructured) ([]metav1.Condition, error) {
 	var object struct {
 		Status struct {
@@ -229,7 +229,7 @@ func conditionsOf(u *unstructured.Unstructured) ([]metav1.Condition, error) {
 	return object.Status.Conditions, err
 }
 
-// condition of the DittoServer, in the words of a user: "Ready=True", or
+// condition returns a condition of the DittoServer as users read it: "Ready=True", or
 // "ConfigRolledOut=False/ApprovalRequired" with its reason.
 func (s *server) condition(want string) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
@@ -253,7 +253,7 @@ func (s *server) condition(want string) func(ctx context.Context) error {
 	}
 }
 
-// message of a condition, empty if there is none.
+// message returns the message of a condition, empty if there is none.
 func (s *server) message(t *testing.T, kind string) string {
 	t.Helper()
 
@@ -269,8 +269,8 @@ func (s *server) message(t *testing.T, kind string) string {
 	return ""
 }
 
-// waitRunning until the DittoServer is Ready and its pod runs with the digest that its
-// status tells. The pod is returned.
+// waitRunning waits until the DittoServer is Ready and its pod runs with the digest in
+// the status. It returns the pod.
 func (s *server) waitRunning(t *testing.T) *corev1.Pod {
 	t.Helper()
 
@@ -326,7 +326,7 @@ func podReady(pod *corev1.Pod) error {
 	return fmt.Errorf("the pod is %s", pod.Status.Phase)
 }
 
-// pod of the server as it is, nil if there is none.
+// pod returns the pod of the server as it is, nil if there is none.
 func (s *server) pod(t *testing.T) *corev1.Pod {
 	t.Helper()
 
@@ -349,7 +349,7 @@ func (s *server) findPod(ctx context.Context) (*corev1.Pod, error) {
 	return pod, err
 }
 
-// samePod says nothing as long as the very pod runs, with the very containers.
+// samePod returns no error as long as the same pod runs, with the same containers.
 func (s *server) samePod(pod *corev1.Pod) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		now := &corev1.Pod{}
@@ -375,7 +375,7 @@ func restarts(now, before *corev1.Pod) error {
 	return nil
 }
 
-// statefulSet of the server.
+// statefulSet returns the StatefulSet of the server.
 func (s *server) statefulSet(t *testing.T) *appsv1.StatefulSet {
 	t.Helper()
 
@@ -387,7 +387,7 @@ func (s *server) statefulSet(t *testing.T) *appsv1.StatefulSet {
 	return set
 }
 
-// configYAML that the server's ConfigMap holds.
+// configYAML returns the config.yaml that the server's ConfigMap holds.
 func (s *server) configYAML(ctx context.Context) (string, error) {
 	cm := &corev1.ConfigMap{}
 	if err := cluster.Get(ctx, s.key(s.name+"-config"), cm); err != nil {
@@ -397,7 +397,7 @@ func (s *server) configYAML(ctx context.Context) (string, error) {
 	return cm.Data["config.yaml"], nil
 }
 
-// log of the server's container so far.
+// log returns the log of the server's container so far.
 func (s *server) log(t *testing.T) string {
 	t.Helper()
 

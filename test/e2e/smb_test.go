@@ -33,7 +33,7 @@ func TestSMBIsServedWhileItIsEnabled(t *testing.T) {
 	s.expectFile(t, "first.txt", "first")
 }
 
-// expectSMB prints this to smbclient, run as the administrator. The %s in its
+// expectSMB checks that smbclient, run as the administrator, prints this. The %s in its
 // arguments is where the server is.
 func (s *server) expectSMB(t *testing.T, what, want string, args ...string) {
 	t.Helper()
@@ -61,7 +61,7 @@ func (s *server) expectSMB(t *testing.T, what, want string, args ...string) {
 	})
 }
 
-// expectPorts of one of the server's Services, by name, soon.
+// expectPorts waits until one of the server's Services has these ports, by name.
 func (s *server) expectPorts(t *testing.T, suffix string, want ...string) {
 	t.Helper()
 
@@ -84,8 +84,8 @@ func (s *server) expectPorts(t *testing.T, suffix string, want ...string) {
 	})
 }
 
-// expectClosed is a port at the address where clients mount the server, soon: rules on
-// the nodes follow Services a little later.
+// expectClosed waits until a port is closed at the address where clients mount the
+// server. Rules on the nodes follow Services a little later.
 func (s *server) expectClosed(t *testing.T, port string) {
 	t.Helper()
 

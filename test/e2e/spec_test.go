@@ -11,8 +11,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// generations of what the server consists of: what is composed and its StatefulSet. They
-// move with every change of what is asked for.
+// generations returns the generations of the composed resources and the StatefulSet. They
+// change with everything that is asked.
 func (s *server) generations(ctx context.Context) (map[string]int64, error) {
 	objects, err := s.composed(ctx)
 	if err != nil {
@@ -31,7 +31,7 @@ func (s *server) generations(ctx context.Context) (map[string]int64, error) {
 	return found, err
 }
 
-// sameGenerations says nothing as long as nothing is asked for that was not before.
+// sameGenerations returns no error as long as nothing else is asked than before.
 func (s *server) sameGenerations(before map[string]int64) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		now, err := s.generations(ctx)
@@ -43,7 +43,7 @@ func (s *server) sameGenerations(before map[string]int64) func(ctx context.Conte
 	}
 }
 
-// refusedByFunction is a spec that the XRD lets pass, and the function does not.
+// refusedByFunction is a spec that the XRD accepts and the function refuses.
 const refusedByFunction = `
 version: 0.29.0
 storage: {contentSize: 1Gi}

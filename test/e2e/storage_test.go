@@ -20,7 +20,7 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 )
 
-// inPhase says nothing while the DittoServer's status has this phase.
+// inPhase returns no error while the DittoServer's status has this phase.
 func (s *server) inPhase(want v1alpha1.Phase) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		xr, err := s.get(ctx)
@@ -36,7 +36,7 @@ func (s *server) inPhase(want v1alpha1.Phase) func(ctx context.Context) error {
 	}
 }
 
-// hasLevel says nothing once this log level is in the ConfigMap and in the
+// hasLevel returns no error once this log level is in the ConfigMap and in the
 // configuration that the StatefulSet's pod template and the pod cover.
 func (s *server) hasLevel(level string) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
@@ -64,7 +64,7 @@ func (s *server) hasLevel(level string) func(ctx context.Context) error {
 	}
 }
 
-// claims of the server's namespace by name.
+// claims returns the claims of the server's namespace by name.
 func (s *server) claims(t *testing.T) map[string]types.UID {
 	t.Helper()
 
@@ -81,8 +81,8 @@ func (s *server) claims(t *testing.T) map[string]types.UID {
 	return uids
 }
 
-// expectClaims that were there before to be there still, and no other than those and
-// the added ones.
+// expectClaims checks that the claims from before still exist, and no others but the
+// added ones.
 func (s *server) expectClaims(t *testing.T, before map[string]types.UID, added ...string) {
 	t.Helper()
 
@@ -121,7 +121,7 @@ func expectClaimTemplates(t *testing.T, set *appsv1.StatefulSet, want map[string
 	}
 }
 
-// expand a claim by hand, and wait for its volume to follow.
+// expand expands a claim by hand, and waits until its volume has grown.
 func (s *server) expand(t *testing.T, claim, size string) {
 	t.Helper()
 
@@ -145,7 +145,8 @@ func (s *server) expand(t *testing.T, claim, size string) {
 	})
 }
 
-// waitStopped until the DittoServer tells so, nothing waits, and no pod is left.
+// waitStopped waits until the DittoServer's phase is Stopped, nothing waits, and no pod
+// is left.
 func (s *server) waitStopped(t *testing.T) {
 	t.Helper()
 
@@ -164,8 +165,8 @@ func (s *server) waitStopped(t *testing.T) {
 	})
 }
 
-// objectsSettled says nothing if each kind of composed resource is there as often as it should,
-// and none is being deleted.
+// objectsSettled returns no error if each kind of composed resource is there as often as
+// it should, and none is being deleted.
 func (s *server) objectsSettled(ctx context.Context) error {
 	objects, err := s.composed(ctx)
 	if err != nil {
@@ -285,7 +286,7 @@ func TestStorageGrowsThroughAStop(t *testing.T) {
 	}
 }
 
-// waitRecreated until a stopped server has another StatefulSet, with the claims of
+// waitRecreated waits until a stopped server has another StatefulSet, with the claims of
 // grownStorage, and nothing is left that could take it along: deletion of the old
 // StatefulSet's Object deletes whatever StatefulSet has its name.
 func (s *server) waitRecreated(t *testing.T, old types.UID) {
@@ -359,8 +360,8 @@ func TestServerCreatedAnewFindsTheFilesOfADeletedOne(t *testing.T) {
 	s.expectClaims(t, claims)
 }
 
-// expectNothingComposed in the server's namespace: foreground deletion ends when all
-// of it is gone.
+// expectNothingComposed checks that no composed resource is left in the server's
+// namespace: foreground deletion ends when all are gone.
 func (s *server) expectNothingComposed(t *testing.T) {
 	t.Helper()
 

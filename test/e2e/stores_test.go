@@ -12,8 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// makeStore of a kind and type ("metadata", "badger") at a path of the server's
-// container. It is named after them.
+// makeStore makes a store of a kind and type ("metadata", "badger") at a path of the
+// server's container. It is named after them.
 func (s *server) makeStore(t *testing.T, kind, storeType, path string) error {
 	t.Helper()
 
@@ -62,8 +62,8 @@ func TestStoresOnClaimsSurviveTenRestarts(t *testing.T) {
 	}
 }
 
-// restart the server by deleting its pod. In haste it has a second to end, which is less
-// than its preStop hook alone takes.
+// restart deletes the server's pod. In haste, the pod has one second to end, less than
+// its preStop hook takes.
 func (s *server) restart(t *testing.T, inHaste bool) {
 	t.Helper()
 

@@ -74,7 +74,7 @@ func anotherPackage(t *testing.T, installed string) string {
 	return installed + "-other"
 }
 
-// upgradeFunction to a package, until a pod of its revision is the only one that runs.
+// upgradeFunction upgrades to a package, and waits until only a pod of its revision runs.
 func upgradeFunction(t *testing.T, version string) {
 	t.Helper()
 
@@ -104,7 +104,7 @@ func upgradeFunction(t *testing.T, version string) {
 	t.Logf("upgraded after %.1f s", time.Since(begin).Seconds())
 }
 
-// patchFunction with a JSON merge patch. Its Deployment follows.
+// patchFunction patches the Function with a JSON merge patch. Its Deployment follows.
 func patchFunction(ctx context.Context, patch string) (*unstructured.Unstructured, error) {
 	function := &unstructured.Unstructured{}
 	function.SetAPIVersion("pkg.crossplane.io/v1")

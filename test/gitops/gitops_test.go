@@ -234,7 +234,7 @@ func TestTracking(t *testing.T) {
 	}
 }
 
-// remove a field, and the object around it if nothing is left of it.
+// remove removes a field, and the object around it if that is empty then.
 func remove(o map[string]any, path []string) {
 	if len(path) == 1 {
 		delete(o, path[0])
@@ -248,7 +248,7 @@ func remove(o map[string]any, path []string) {
 	}
 }
 
-// read the first object of a YAML file.
+// read reads the first object of a YAML file.
 func read(t *testing.T, file string, into any) {
 	t.Helper()
 
@@ -402,7 +402,7 @@ func (e expressions) judge(t *testing.T, obj map[string]any) string {
 	return inProgress
 }
 
-// evaluate an expression with the options of Flux that matter here.
+// evaluate evaluates an expression with the options of Flux that matter here.
 func evaluate(expression string, obj map[string]any) (bool, error) {
 	env, err := cel.NewEnv(cel.HomogeneousAggregateLiterals(), cel.EagerlyValidateDeclarations(true), cel.CrossTypeNumericComparisons(true), cel.OptionalTypes())
 	if err != nil {

@@ -219,7 +219,7 @@ func fullExample(w *simulator.World) {
 	}
 }
 
-// approve what waits for it.
+// approve approves the change that waits.
 func approve(w *simulator.World) {
 	w.Annotate("dittofs.io/approve", w.Approval())
 	w.Settle()

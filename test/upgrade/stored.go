@@ -125,7 +125,7 @@ func storeLive(n, object string, live *structpb.Struct) (*structpb.Struct, error
 	return is, nil
 }
 
-// set the fields of a YAML text below a path.
+// set sets the fields of a YAML text below a path.
 func set(o *structpb.Struct, text string, path ...string) {
 	fields := map[string]any{}
 	if err := yaml.Unmarshal([]byte(text), &fields); err != nil {

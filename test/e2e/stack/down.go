@@ -71,7 +71,7 @@ func down(ctx context.Context, s stack) error {
 // markerFile tells a stack's folder from any other.
 const markerFile = ".function-dittoserver-stack"
 
-// claim the folder. One that holds anything else is somebody else's.
+// claim marks the folder as the stack's. A folder that holds anything else is an error.
 func (s stack) claim() error {
 	if err := os.MkdirAll(string(s.Dir), 0o755); err != nil {
 		return err
@@ -89,7 +89,7 @@ func (s stack) claim() error {
 	return s.Write(nil, markerFile)
 }
 
-// end the supervisor, by force if it does not do so by itself.
+// end stops the supervisor, by force if it does not end by itself.
 func end(pid int) error {
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		if err := syscall.Kill(pid, signal); errors.Is(err, syscall.ESRCH) {
@@ -141,7 +141,7 @@ func (s stack) removeNode(ctx context.Context) error {
 // interfaceFile holds the index of the interface to the node.
 const interfaceFile = "interface"
 
-// cgroup below which the node's pods are.
+// cgroup is the one below which the node's pods are.
 func (s stack) cgroup() string {
 	return fmt.Sprintf("/dittofs-stack-%x", sha256.Sum256([]byte(s.Dir)))[:32]
 }

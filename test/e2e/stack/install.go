@@ -79,7 +79,7 @@ func (i *installer) provider(ctx context.Context) error {
 	return i.applyExample(ctx, "provider-config.yaml")
 }
 
-// configurationPackage of the flavour.
+// configurationPackage returns the package of the flavour's Configuration.
 func (i *installer) configurationPackage() string {
 	if i.claims() {
 		return "configuration-dittoserver-claims"
@@ -132,8 +132,8 @@ func (i *installer) configuration(ctx context.Context) error {
 	return nil
 }
 
-// upgradeFunction to what was pushed. Crossplane installs a dependency, and is content
-// with any version of it that is there already.
+// upgradeFunction upgrades the function to the package that was pushed. Crossplane
+// installs a dependency, and is content with any version of it that is there already.
 func (i *installer) upgradeFunction(ctx context.Context) error {
 	const function = "function.pkg.crossplane.io/dittofs-function-dittoserver"
 
@@ -176,7 +176,7 @@ func (i *installer) applyExample(ctx context.Context, name string) error {
 	return i.apply(ctx, strings.Join(lines, "\n"))
 }
 
-// apply manifests, again while what they belong to is still being installed.
+// apply applies manifests, again while what they belong to is still being installed.
 func (i *installer) apply(ctx context.Context, manifests string) error {
 	deadline := time.Now().Add(time.Minute)
 

@@ -64,7 +64,8 @@ func (i *installer) startNodeless(ctx context.Context) error {
 	return err
 }
 
-// copyBinary into the folder. One that runs cannot be written, but can be replaced.
+// copyBinary copies a binary into the folder. It replaces the file, since a running one
+// cannot be written.
 func (i *installer) copyBinary(from, to string) error {
 	content, err := os.ReadFile(from)
 	if err != nil {

@@ -131,7 +131,7 @@ func prepareNetwork(ctx context.Context) error {
 	return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0)
 }
 
-// run a command that says nothing unless it fails.
+// run runs a command. If it fails, the error has its output.
 func run(ctx context.Context, command string, args ...string) error {
 	if out, err := exec.CommandContext(ctx, command, args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("%s %s: %w: %s", command, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
@@ -158,8 +158,8 @@ type supervisor struct {
 	stopping bool
 }
 
-// stop every process, and wait until they are gone. Those that they left behind on a
-// node the kernel ends with this process.
+// stop stops every process, and waits until they are gone. Those that they left behind on
+// a node the kernel ends with this process.
 func (s *supervisor) stop() {
 	s.mutex.Lock()
 	s.stopping = true

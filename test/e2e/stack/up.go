@@ -77,7 +77,7 @@ func (c *upCommand) Run(s stack) error {
 	return err
 }
 
-// tail of a log, empty if there is none.
+// tail returns the end of a log, empty if there is none.
 func tail(file string, lines int) string {
 	content, err := os.ReadFile(file)
 	if err != nil || len(content) == 0 {
@@ -122,7 +122,7 @@ func (c *upCommand) what() string {
 // claims reports whether the Configuration is the one with claims.
 func (c *upCommand) claims() bool { return c.Flavour == "claims" }
 
-// startSteps start the processes.
+// startSteps returns the steps that start the processes.
 func (i *installer) startSteps() []step {
 	if !i.stack.node {
 		return []step{
@@ -142,7 +142,7 @@ func (i *installer) startSteps() []step {
 	}
 }
 
-// installSteps install what users install.
+// installSteps returns the steps that install what users install.
 func (i *installer) installSteps() []step {
 	log := "kubelet"
 	if !i.stack.node {
@@ -255,7 +255,7 @@ func (i *installer) supervise(namespaces uintptr) (int, error) {
 	return pid, errors.Join(i.Write([]byte(strconv.Itoa(pid)), pidFile), supervisor.Process.Release())
 }
 
-// wait until a command succeeds.
+// wait runs a command until it succeeds.
 func (i *installer) wait(ctx context.Context, timeout time.Duration, command string, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -278,7 +278,7 @@ func (i *installer) wait(ctx context.Context, timeout time.Duration, command str
 	}
 }
 
-// run a command as the stack's administrator.
+// run runs a command as the stack's administrator.
 func (i *installer) run(ctx context.Context, command string, args ...string) error {
 	switch command {
 	case "kubectl", "helm":
