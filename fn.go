@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/crossplane/function-sdk-go/errors"
@@ -121,7 +122,7 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 	}
 
 	// Resolve.
-	secrets := secret.Resolve(srv, req.GetRequiredResources())
+	secrets := secret.Resolve(srv, req.GetRequiredResources(), resources.HasStarted())
 
 	// Configure.
 	config, err := dittofs.Config(srv.Settings(), srv.Release)
@@ -180,7 +181,7 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 	report.Rollout(rsp, decision)
 	report.Storage(rsp, decision)
 	report.Apply(rsp, xr, manifests, resources)
-	report.Warn(rsp, append(srv.Warnings(), manifest.Warnings(srv, in)...))
+	report.Warn(rsp, slices.Concat(srv.Warnings(), manifest.Warnings(srv, in), secrets.Warnings))
 
 	report.Transitions(rsp, xr)
 

@@ -1186,7 +1186,7 @@ func BenchmarkSteps(b *testing.B) {
 	srv, errs := composite.Decode(xr, req.GetInput())
 	found, errRead := observed.Read(req.GetObserved().GetResources())
 	resources, predecessors, errPredecessor := observed.WithRequired(srv, xr, found, req.GetRequiredResources())
-	secrets := secret.Resolve(srv, req.GetRequiredResources())
+	secrets := secret.Resolve(srv, req.GetRequiredResources(), false)
 
 	config, errConfig := dittofs.Config(srv.Settings(), srv.Release)
 	digests := digest.For(srv, secrets)
@@ -1225,7 +1225,7 @@ func BenchmarkSteps(b *testing.B) {
 		{"observed.Read", func() error { _, err := observed.Read(req.GetObserved().GetResources()); return err }},
 		{"manifest.Pod", func() error { _, err := manifest.Pod(srv, in); return err }},
 		{"policy.Check", func() error { return policy.Check(srv, pod).ToAggregate() }},
-		{"secret.Resolve", func() error { secret.Resolve(srv, req.GetRequiredResources()); return nil }},
+		{"secret.Resolve", func() error { secret.Resolve(srv, req.GetRequiredResources(), false); return nil }},
 		{"dittofs.Config", func() error { _, err := dittofs.Config(srv.Settings(), srv.Release); return err }},
 		{"digest.Of", func() error { digest.For(srv, secrets).Of(config); return nil }},
 		{"manifest.Build", func() error { _, err := manifest.Build(srv, parts); return err }},

@@ -501,9 +501,11 @@ type Admin struct {
 
 	// PasswordSecretRef names the Secret key that holds a bcrypt hash, or a clear
 	// password of 8 to 72 bytes. Default key: password. The server uses it when it
-	// first starts; later changes restart the server but leave the password. Default:
-	// none. Without it, the server generates a password, which older releases log and
-	// newer ones do not show: that gets a warning.
+	// first starts; later changes restart the server but leave the password. A hash
+	// with something around it or of another kind keeps a server from its first start,
+	// and is a warning once it has started. Default: none. Without it, the server
+	// generates a password, which older releases log and newer ones do not show: that
+	// gets a warning.
 	// +optional
 	PasswordSecretRef *SecretKeyRef `json:"passwordSecretRef,omitempty"`
 }

@@ -55,6 +55,10 @@ type SecretKey struct {
 	// Check returns why the server cannot use a value, or "". It returns no part of the
 	// value.
 	Check func(value []byte) string
+
+	// CheckFirst returns why a server must not first start with a value, or "", as Check
+	// does. It is nil where a value counts at every start.
+	CheckFirst func(value []byte) string
 }
 
 // A SecretKeyRef names a key of a Secret in the server's namespace.
@@ -91,7 +95,7 @@ func secretKeys(spec *v1alpha1.DittoServerSpec) []SecretKey {
 
 	return []SecretKey{
 		{Role: RoleJWT, Ref: jwt, Env: dittofs.EnvJWTSecret, InDigest: true, Check: dittofs.CheckJWTSecret},
-		{Role: RoleAdmin, Ref: admin, Env: dittofs.EnvAdminPassword, HashEnv: dittofs.EnvAdminPasswordHash, InDigest: true, Check: dittofs.CheckPassword},
+		{Role: RoleAdmin, Ref: admin, Env: dittofs.EnvAdminPassword, HashEnv: dittofs.EnvAdminPasswordHash, InDigest: true, Check: dittofs.CheckPassword, CheckFirst: dittofs.CheckFirstPassword},
 		{Role: RolePostgres, Ref: postgres("host", keys.Host), Env: dittofs.EnvPostgresHost, InDigest: true, Check: dittofs.CheckNotEmpty},
 		// Without a port or an SSL mode the server takes those that config.yaml has.
 		{Role: RolePostgres, Ref: postgres("port", keys.Port), Env: dittofs.EnvPostgresPort, Optional: true, InDigest: true, Check: dittofs.CheckPort},

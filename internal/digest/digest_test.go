@@ -215,7 +215,7 @@ func decode(tb testing.TB, r request) (*composite.DittoServer, secret.Secrets) {
 		}
 	}
 
-	return s, secret.Resolve(s, required)
+	return s, secret.Resolve(s, required, false)
 }
 
 // digest returns the digest of a request.

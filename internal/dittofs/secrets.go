@@ -28,6 +28,29 @@ var (
 	hashPattern = regexp.MustCompile(`^\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}$`)
 )
 
+// dollar is each way in which a tool writes the "$" of a hash: as it is, doubled for Compose
+// files, behind a backslash for shells, encoded for URLs.
+const dollar = `(?:\\?\$|%24)+`
+
+// bcryptWithin finds the beginning of a bcrypt hash anywhere in a value.
+var bcryptWithin = regexp.MustCompile(dollar + `2[a-z]?` + dollar + `[0-9]{1,2}` + dollar)
+
+// otherHashes find hashes that are not bcrypt's: the name of an algorithm as each family of
+// tools marks it, with a salt and a hash behind it, which passwords do not have. Hashes in bare
+// hexadecimal cannot be told from passwords.
+//
+//nolint:gochecknoglobals // A table.
+var otherHashes = []*regexp.Regexp{
+	// crypt(3), Apache, PHP: $argon2id$, $apr1$, $6$, $y$, $P$.
+	regexp.MustCompile(dollar + `([135-9]|g?y|[HPS]|(argon2|apr1|bcrypt|md5|pbkdf2|scrypt|sha1|sm3)[0-9a-z-]*)` + dollar + `[!-~]{22,}`),
+	// LDAP, Dovecot, Spring: {SSHA}, {SHA512-CRYPT}, {bcrypt}.
+	regexp.MustCompile(`(?i)\{[0-9a-z._-]*(argon2|crypt|md5|pbkdf2|sha)[0-9a-z._-]*\}[!-~]{22,}`),
+	// Python's frameworks: pbkdf2_sha256$, scrypt:32768:8:1$.
+	regexp.MustCompile(`(argon2|bcrypt|md5|pbkdf2|scrypt|sha1)[0-9a-z_:-]*` + dollar + `[!-~]{22,}`),
+	// PostgreSQL and MySQL, which mark their hexadecimal.
+	regexp.MustCompile(`^(md5[0-9a-f]{32}|\*[0-9A-F]{40})$`),
+}
+
 // sslModes are those of libpq and of the server's PostgreSQL client.
 //
 //nolint:gochecknoglobals // A table.
@@ -63,6 +86,22 @@ func CheckPassword(value []byte) string {
 	}
 
 	return ""
+}
+
+// CheckFirstPassword returns why nobody could log in with the administrator's password that
+// a server first starts with, or "". The server takes every text of the right length for a
+// clear password, a hash that it does not know as such too.
+func CheckFirstPassword(value []byte) string {
+	switch {
+	case IsPasswordHash(value):
+		return ""
+	case bcryptWithin.Match(value):
+		return "holds a bcrypt hash with something around it, all of which the server would take for a clear password: keep nothing but the hash, from $2 to its end"
+	case slices.ContainsFunc(otherHashes, func(r *regexp.Regexp) bool { return r.Match(value) }):
+		return "looks like a hash of another kind than bcrypt, which the server would take for a clear password: give it a bcrypt hash (htpasswd -nB prints one behind the colon), or the password itself"
+	default:
+		return ""
+	}
 }
 
 // CheckNotEmpty returns why a value that can be any text cannot be used, or "".

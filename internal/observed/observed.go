@@ -97,6 +97,11 @@ func (r Resources) Live(n manifest.Name) *structpb.Struct {
 	return nil
 }
 
+// HasStarted reports whether the server was asked to run before: it may have started then.
+func (r Resources) HasStarted() bool {
+	return r.Asked(manifest.StatefulSet) != nil || r.Live(manifest.StatefulSet) != nil
+}
+
 // Read reads the observed resources, composed as provider-kubernetes Objects or
 // natively. One that is neither is an error: what it was asked for cannot be guessed.
 func Read(resources map[string]*fnv1.Resource) (Resources, error) {

@@ -73,6 +73,10 @@ type Secrets struct {
 	// is There.
 	Values []Value
 
+	// Warnings are what is wrong with a value that counted when the server first started,
+	// and counts no more.
+	Warnings []string
+
 	// AdminPasswordIsHash reports whether the administrator's password is a bcrypt hash.
 	AdminPasswordIsHash bool
 }
@@ -101,12 +105,13 @@ func Requirements(s *composite.DittoServer) map[string]*fnv1.ResourceSelector {
 }
 
 // Resolve returns the Secrets that a DittoServer names, from the required
-// resources of a request.
-func Resolve(s *composite.DittoServer, required map[string]*fnv1.Resources) Secrets {
-	return resolve(s.Namespace, s.Secrets(), required)
+// resources of a request. started tells whether the server has been started before, so that
+// some values count no more.
+func Resolve(s *composite.DittoServer, required map[string]*fnv1.Resources, started bool) Secrets {
+	return resolve(s.Namespace, s.Secrets(), required, started)
 }
 
-func resolve(namespace string, keys []composite.SecretKey, required map[string]*fnv1.Resources) Secrets {
+func resolve(namespace string, keys []composite.SecretKey, required map[string]*fnv1.Resources, started bool) Secrets {
 	var (
 		out    = Secrets{State: There}
 		absent = map[string]bool{}
@@ -131,12 +136,21 @@ func resolve(namespace string, keys []composite.SecretKey, required map[string]*
 		}
 
 		value, problem := read(secret, k)
-		if problem != "" {
-			out.Problems = append(out.Problems, fmt.Sprintf("Secret %s, key %s: %s", id, k.Ref.Key, problem))
+		if problem == "" && value == nil {
 			continue
 		}
 
-		if value == nil {
+		if problem == "" && k.CheckFirst != nil {
+			problem = k.CheckFirst(value)
+
+			if problem != "" && started {
+				out.Warnings = append(out.Warnings, fmt.Sprintf("Secret %s, key %s: %s (the server has been started before, so that it counts no more)", id, k.Ref.Key, problem))
+				problem = ""
+			}
+		}
+
+		if problem != "" {
+			out.Problems = append(out.Problems, fmt.Sprintf("Secret %s, key %s: %s", id, k.Ref.Key, problem))
 			continue
 		}
 
@@ -150,7 +164,7 @@ func resolve(namespace string, keys []composite.SecretKey, required map[string]*
 	}
 
 	if len(out.Problems) > 0 {
-		return Secrets{State: Missing, Problems: out.Problems}
+		return Secrets{State: Missing, Problems: out.Problems, Warnings: out.Warnings}
 	}
 
 	return out

@@ -188,7 +188,7 @@ func TestRequirements(t *testing.T) {
 			}
 
 			for _, required := range []map[string]*fnv1.Resources{nil, fetched(nil, nil, nil), fetched(jwtData, adminData, dbData)} {
-				Resolve(s, required)
+				Resolve(s, required, false)
 
 				if diff := cmp.Diff(tc.want, Requirements(s), protocmp.Transform()); diff != "" {
 					t.Errorf("%s\nRequirements(...): -want, +got:\n%s", "Whatever was fetched, the requirements are the same", diff)
@@ -366,7 +366,7 @@ func TestResolve(t *testing.T) {
 				before[k] = proto.CloneOf(v)
 			}
 
-			got := Resolve(s, tc.required)
+			got := Resolve(s, tc.required, false)
 			if diff := cmp.Diff(tc.want, got, shown); diff != "" {
 				t.Errorf("%s\nResolve(...): -want, +got:\n%s", tc.reason, diff)
 			}
@@ -452,7 +452,7 @@ func TestResolveFiles(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := resolve("storage", tc.keys, tc.required)
+			got := resolve("storage", tc.keys, tc.required, false)
 			if diff := cmp.Diff(tc.want, got, shown); diff != "" {
 				t.Errorf("%s\nresolve(...): -want, +got:\n%s", tc.reason, diff)
 			}
@@ -469,6 +469,8 @@ func TestResolveValues(t *testing.T) {
 		shortJWT    = "Secret storage/files-jwt, key jwt-secret: must have at least 32 bytes, or the server does not start (openssl rand -base64 48 makes a good one)"
 		badPassword = "Secret storage/files-admin, key password: must be a bcrypt hash, or a clear password of 8 to 72 bytes"
 		badHash     = "Secret storage/files-admin, key password: begins like a bcrypt hash but is none: it must be $2a$, $2b$ or $2y$, a cost of 04 to 31, and 53 characters"
+		aroundHash  = "Secret storage/files-admin, key password: holds a bcrypt hash with something around it, all of which the server would take for a clear password: keep nothing but the hash, from $2 to its end"
+		otherHash   = "Secret storage/files-admin, key password: looks like a hash of another kind than bcrypt, which the server would take for a clear password: give it a bcrypt hash (htpasswd -nB prints one behind the colon), or the password itself"
 		badPort     = "Secret storage/files-db, key port: must be a port number, 1 to 65535"
 		badSSLMode  = `Secret storage/files-db, key sslmode: must be one of ["disable" "allow" "prefer" "require" "verify-ca" "verify-full"]`
 		space       = ": begins or ends with whitespace, such as a line break: remove it (echo -n, or printf, writes none)"
@@ -502,7 +504,9 @@ func TestResolveValues(t *testing.T) {
 		"PasswordMultiByte8": {"Bytes are counted, not letters", "files-admin", "password", strings.Repeat("é", 4), ""},
 		"PasswordEmpty":      {"An empty password is too short", "files-admin", "password", "", badPassword},
 		"PasswordDollar":     {"A dollar does not make a hash", "files-admin", "password", "$2example", ""},
-		"PasswordOtherHash":  {"Another kind of hash is taken for a clear password, as the server does", "files-admin", "password", "$6$example$example", ""},
+		"PasswordAlmostHash": {"A password may look a little like a hash", "files-admin", "password", "$6$example$example", ""},
+		"PasswordWithinText": {"The server would take all of it for a clear password", "files-admin", "password", "admin:" + exampleHash, aroundHash},
+		"PasswordOtherHash":  {"The server would take it for a clear password", "files-admin", "password", "$1$example$example.example.exampl", otherHash},
 
 		"Hash2a":       {"bcrypt's versions are 2a, 2b and 2y", "files-admin", "password", "$2a$10$" + hash, ""},
 		"Hash2b":       {"bcrypt's versions are 2a, 2b and 2y", "files-admin", "password", "$2b$10$" + hash, ""},
@@ -575,7 +579,7 @@ func TestResolveValues(t *testing.T) {
 			data[tc.secret][tc.key] = tc.value
 			required := fetched(data["files-jwt"], data["files-admin"], data["files-db"])
 
-			got := Resolve(decode(t, specAll), required)
+			got := Resolve(decode(t, specAll), required, false)
 
 			if tc.want == "" {
 				want := strings.HasPrefix(tc.value, "$2") && tc.value != "$2example"
@@ -583,6 +587,58 @@ func TestResolveValues(t *testing.T) {
 					t.Errorf("%s\nResolve(...): want hash %t, got %d, %d values, hash %t, %q", tc.reason, want, got.State, len(got.Values), got.AdminPasswordIsHash, got.Problems)
 				}
 			} else if diff := cmp.Diff(Secrets{State: Missing, Problems: []string{tc.want}}, got, shown); diff != "" {
+				t.Errorf("%s\nResolve(...): -want, +got:\n%s", tc.reason, diff)
+			}
+
+			hidesSecrets(t, got, required)
+		})
+	}
+}
+
+// TestResolveFirst shows what only a server that has never been started is refused.
+func TestResolveFirst(t *testing.T) {
+	const (
+		around  = "Secret storage/files-admin, key password: holds a bcrypt hash with something around it, all of which the server would take for a clear password: keep nothing but the hash, from $2 to its end"
+		later   = " (the server has been started before, so that it counts no more)"
+		missing = "Secret storage/files-jwt, key jwt-secret: is missing"
+	)
+
+	// value is in the digest of a server that runs: the digest must not change.
+	value := ":" + exampleHash
+
+	cases := map[string]struct {
+		reason  string
+		jwt     map[string]string
+		started bool
+		want    Secrets
+	}{
+		"First": {
+			reason: "Once the server has started, nobody could log in, and a corrected Secret would change nothing",
+			jwt:    jwtData,
+			want:   Secrets{State: Missing, Problems: []string{around}},
+		},
+		"Later": {
+			reason:  "A server that has started runs on, whatever it started with",
+			jwt:     jwtData,
+			started: true,
+			want: Secrets{State: There, Warnings: []string{around + later}, Values: []Value{
+				{composite.RoleAdmin, "password", Data(value)}, {composite.RoleJWT, "jwt-secret", Data(exampleJWT)},
+			}},
+		},
+		"LaterWithAProblem": {
+			reason:  "A problem does not hide the warning",
+			jwt:     map[string]string{},
+			started: true,
+			want:    Secrets{State: Missing, Problems: []string{missing}, Warnings: []string{around + later}},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			required := fetched(tc.jwt, map[string]string{"password": value}, nil)
+
+			got := Resolve(decode(t, specAdmin), required, tc.started)
+			if diff := cmp.Diff(tc.want, got, shown); diff != "" {
 				t.Errorf("%s\nResolve(...): -want, +got:\n%s", tc.reason, diff)
 			}
 
@@ -704,14 +760,14 @@ func TestResolveProblems(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			s := decode(t, tc.spec)
-			got := Resolve(s, tc.required)
+			got := Resolve(s, tc.required, false)
 
 			if diff := cmp.Diff(Secrets{State: Missing, Problems: tc.want}, got, shown); diff != "" {
 				t.Errorf("%s\nResolve(...): -want, +got:\n%s", tc.reason, diff)
 			}
 
 			for range 10 {
-				if diff := cmp.Diff(got, Resolve(s, tc.required), shown); diff != "" {
+				if diff := cmp.Diff(got, Resolve(s, tc.required, false), shown); diff != "" {
 					t.Fatalf("%s\nResolve(...): -first, +again:\n%s", "Problems are the same on every call", diff)
 				}
 			}

@@ -72,7 +72,7 @@ func render(t *testing.T, a ask) rendering {
 	}
 
 	required, values := secrets(t, srv, a.secrets)
-	r := rendering{secrets: secret.Resolve(srv, required), values: values}
+	r := rendering{secrets: secret.Resolve(srv, required, false), values: values}
 
 	text, err := dittofs.Config(srv.Settings(), srv.Release)
 	if err != nil {
