@@ -411,8 +411,9 @@ type Postgres struct {
 
 // PostgresKeys are the keys of a PostgreSQL Secret.
 type PostgresKeys struct {
-	// Host is the key of the host name. Default: host. The server waits until the
-	// Secret has it. Text that cannot be a key is an error.
+	// Host is the key of the host: a DNS name or an IP address without a port, or several
+	// with commas between them. Default: host. The server waits until the Secret has it.
+	// Text that cannot be a key is an error.
 	// +optional
 	Host string `json:"host,omitempty"`
 

@@ -72,12 +72,12 @@ type SecretKeyRef struct {
 
 // Secrets returns the keys of Secrets that the spec names, in the order of the table.
 func (s *DittoServer) Secrets() []SecretKey {
-	return slices.DeleteFunc(secretKeys(&s.Spec), func(k SecretKey) bool { return k.Ref == nil })
+	return slices.DeleteFunc(secretKeys(&s.Spec, s.Release), func(k SecretKey) bool { return k.Ref == nil })
 }
 
 // secretKeys returns the table: every key of a Secret that a spec can name, in the order
 // of the container's environment variables. Another order would restart every server.
-func secretKeys(spec *v1alpha1.DittoServerSpec) []SecretKey {
+func secretKeys(spec *v1alpha1.DittoServerSpec, r dittofs.Release) []SecretKey {
 	jwt := keyRef("spec.identity.jwt.secretRef", &spec.Identity.JWT.SecretRef)
 	admin := keyRef("spec.identity.admin.passwordSecretRef", spec.Identity.Admin.PasswordSecretRef)
 	keys := ptr.Deref(spec.Database.Postgres, v1alpha1.Postgres{}).Keys
@@ -96,12 +96,12 @@ func secretKeys(spec *v1alpha1.DittoServerSpec) []SecretKey {
 	return []SecretKey{
 		{Role: RoleJWT, Ref: jwt, Env: dittofs.EnvJWTSecret, InDigest: true, Check: dittofs.CheckJWTSecret},
 		{Role: RoleAdmin, Ref: admin, Env: dittofs.EnvAdminPassword, HashEnv: dittofs.EnvAdminPasswordHash, InDigest: true, Check: dittofs.CheckPassword, CheckFirst: dittofs.CheckFirstPassword},
-		{Role: RolePostgres, Ref: postgres("host", keys.Host), Env: dittofs.EnvPostgresHost, InDigest: true, Check: dittofs.CheckNotEmpty},
+		{Role: RolePostgres, Ref: postgres("host", keys.Host), Env: dittofs.EnvPostgresHost, InDigest: true, Check: dittofs.CheckPostgresHost(r)},
 		// Without a port or an SSL mode the server takes those that config.yaml has.
 		{Role: RolePostgres, Ref: postgres("port", keys.Port), Env: dittofs.EnvPostgresPort, Optional: true, InDigest: true, Check: dittofs.CheckPort},
-		{Role: RolePostgres, Ref: postgres("database", keys.Database), Env: dittofs.EnvPostgresDatabase, InDigest: true, Check: dittofs.CheckNotEmpty},
-		{Role: RolePostgres, Ref: postgres("user", keys.User), Env: dittofs.EnvPostgresUser, InDigest: true, Check: dittofs.CheckNotEmpty},
-		{Role: RolePostgres, Ref: postgres("password", keys.Password), Env: dittofs.EnvPostgresPassword, InDigest: true, Check: dittofs.CheckNotEmpty},
+		{Role: RolePostgres, Ref: postgres("database", keys.Database), Env: dittofs.EnvPostgresDatabase, InDigest: true, Check: dittofs.CheckPostgresText(r)},
+		{Role: RolePostgres, Ref: postgres("user", keys.User), Env: dittofs.EnvPostgresUser, InDigest: true, Check: dittofs.CheckPostgresText(r)},
+		{Role: RolePostgres, Ref: postgres("password", keys.Password), Env: dittofs.EnvPostgresPassword, InDigest: true, Check: dittofs.CheckPostgresText(r)},
 		{Role: RolePostgres, Ref: postgres("sslmode", keys.SSLMode), Env: dittofs.EnvPostgresSSLMode, Optional: true, InDigest: true, Check: dittofs.CheckSSLMode},
 	}
 }
@@ -120,7 +120,7 @@ func keyRef(path string, ref *v1alpha1.SecretKeyRef) *SecretKeyRef {
 func secretEnv() []string {
 	var env []string
 
-	for _, k := range secretKeys(&v1alpha1.DittoServerSpec{}) {
+	for _, k := range secretKeys(&v1alpha1.DittoServerSpec{}, dittofs.Release{}) {
 		for _, name := range []string{k.Env, k.HashEnv} {
 			if name != "" {
 				env = append(env, name)

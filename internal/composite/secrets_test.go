@@ -82,7 +82,7 @@ func TestSecretKeys(t *testing.T) {
 
 	xr, full := full(t)
 
-	for _, k := range secretKeys(&full.Spec) {
+	for _, k := range secretKeys(&full.Spec, full.Release) {
 		if k.Ref == nil {
 			t.Fatalf("%s\nsecretKeys(...): %+v", "example/full.yaml names every key", k)
 		}
@@ -132,7 +132,7 @@ func TestSecretsAreDocumented(t *testing.T) {
 
 	var want []string
 
-	for _, k := range secretKeys(&full.Spec) {
+	for _, k := range secretKeys(&full.Spec, full.Release) {
 		how := "`" + k.Env + "`"
 
 		switch {

@@ -44,6 +44,10 @@ type band struct {
 	// passwordHash reports whether DITTOFS_ADMIN_PASSWORD_HASH is used. Releases that
 	// do not use it invent a password instead, and log it.
 	passwordHash bool
+
+	// postgresURL reports whether the server names its PostgreSQL by a URL. Before, it put
+	// its settings into a text of keywords as they are: pkg/controlplane/store/gorm.go.
+	postgresURL bool
 }
 
 // bands is the table of DittoFS releases, oldest first. Source: pkg/config and
@@ -55,8 +59,8 @@ var bands = []band{
 	{since: "v0.7.0", keys: Keys{Cache: true}},
 	{since: "v0.9.0"},
 	{since: "v0.17.0", keys: Keys{ControlPlaneHost: true}},
-	{since: "v0.18.0", keys: Keys{ControlPlaneHost: true, Metrics: true, MetricsHost: true}},
-	{since: "v0.20.0", keys: Keys{ControlPlaneHost: true, Metrics: true, MetricsHost: true}, passwordHash: true},
+	{since: "v0.18.0", keys: Keys{ControlPlaneHost: true, Metrics: true, MetricsHost: true}, postgresURL: true},
+	{since: "v0.20.0", keys: Keys{ControlPlaneHost: true, Metrics: true, MetricsHost: true}, postgresURL: true, passwordHash: true},
 }
 
 // unversioned has every key of every release. Every release starts with them: the

@@ -104,15 +104,6 @@ func CheckFirstPassword(value []byte) string {
 	}
 }
 
-// CheckNotEmpty returns why a value that can be any text cannot be used, or "".
-func CheckNotEmpty(value []byte) string {
-	if len(value) == 0 {
-		return "must not be empty"
-	}
-
-	return ""
-}
-
 // CheckPort returns why a port cannot be used, or "".
 func CheckPort(value []byte) string {
 	// Atoi takes a sign and leading zeros, which other parsers read differently.

@@ -527,6 +527,7 @@ func TestResolveValues(t *testing.T) {
 		"HashOnly":     {"A prefix alone is no password either", "files-admin", "password", "$2b$", badHash},
 
 		"HostEmpty":       {"A host is needed", "files-db", "host", "", "Secret storage/files-db, key host: must not be empty"},
+		"HostWithPort":    {"Amazon's endpoints have a port", "files-db", "host", "example.example.org:5432", "Secret storage/files-db, key host: must be a DNS name or an IP address, without port, scheme or path (before DittoFS 0.18 an IPv6 address has no brackets, from then on it has)"},
 		"DatabaseEmpty":   {"A database is needed", "files-db", "database", "", "Secret storage/files-db, key database: must not be empty"},
 		"UserEmpty":       {"A user is needed", "files-db", "user", "", "Secret storage/files-db, key user: must not be empty"},
 		"DBPasswordEmpty": {"A password is needed", "files-db", "password", "", "Secret storage/files-db, key password: must not be empty"},
