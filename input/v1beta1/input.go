@@ -134,10 +134,13 @@ type Policy struct {
 	// +optional
 	PodSecurity PodSecurity `json:"podSecurity,omitempty"`
 
-	// Images are the allowed image prefixes, such as
-	// registry.example.org/files/dittofs. A prefix ends at a "/", ":" or "@" of the
-	// image. Default: any image. Any text is taken: one that no image begins with
-	// allows none.
+	// Images are the allowed images: a repository such as
+	// registry.example.org/files/dittofs, or a registry or a folder of one, for all that
+	// is in it; a repository with a tag, which allows no image with a digest, since that
+	// decides; a repository with a digest, whatever tag is beside it; a repository with
+	// ":" or "@" at its end, for any tag or any digest. Names without a registry are
+	// Docker Hub's. Default: any image. Any text is taken: one that names no image allows
+	// none.
 	// +optional
 	Images []string `json:"images,omitempty"`
 

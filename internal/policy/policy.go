@@ -45,32 +45,12 @@ func checkImages(p *field.Path, allowed []string, pod *corev1.PodTemplateSpec) f
 	var errs field.ErrorList
 
 	for _, c := range pod.Spec.Containers {
-		if !slices.ContainsFunc(allowed, func(prefix string) bool { return hasPrefix(c.Image, prefix) }) {
-			errs = append(errs, field.Forbidden(p, fmt.Sprintf("the platform's policy does not allow the image %q, only those that begin with one of %q", c.Image, allowed)))
+		if !slices.ContainsFunc(allowed, func(entry string) bool { return allows(entry, c.Image) }) {
+			errs = append(errs, field.Forbidden(p, fmt.Sprintf("the platform's policy does not allow the image %q, only those of %q", c.Image, allowed)))
 		}
 	}
 
 	return errs
-}
-
-// hasPrefix reports whether an image begins with a prefix that ends where a part of
-// an image's name does: registry.example.org/files does not allow
-// registry.example.org/files-of-others.
-func hasPrefix(image, prefix string) bool {
-	rest, ok := strings.CutPrefix(image, prefix)
-	if !ok || prefix == "" {
-		return false
-	}
-
-	switch {
-	case rest == "", strings.ContainsAny(prefix[len(prefix)-1:], "/:@"):
-		return true
-	case rest[0] == ':':
-		// A tag, and not the port of another registry.
-		return !strings.Contains(rest, "/")
-	default:
-		return rest[0] == '/' || rest[0] == '@'
-	}
 }
 
 // checkPodSecurity judges a pod by a Pod Security Standard.

@@ -128,13 +128,13 @@ func TestCheck(t *testing.T) {
 			reason: "A prefix does not end in the middle of a name.",
 			spec:   "{image: 'registry.example.org/files-of-others/dittofs:v1'}",
 			input:  "{policy: {images: [registry.example.org/files]}}",
-			want:   []string{`spec.image: Forbidden: the platform's policy does not allow the image "registry.example.org/files-of-others/dittofs:v1", only those that begin with one of ["registry.example.org/files"]`},
+			want:   []string{`spec.image: Forbidden: the platform's policy does not allow the image "registry.example.org/files-of-others/dittofs:v1", only those of ["registry.example.org/files"]`},
 		},
 		"ImageOfAnotherPort": {
 			reason: "A registry at another port is another registry.",
 			spec:   "{image: 'registry.example.org:5000/dittofs:v1'}",
 			input:  "{policy: {images: [registry.example.org]}}",
-			want:   []string{`spec.image: Forbidden: the platform's policy does not allow the image "registry.example.org:5000/dittofs:v1", only those that begin with one of ["registry.example.org"]`},
+			want:   []string{`spec.image: Forbidden: the platform's policy does not allow the image "registry.example.org:5000/dittofs:v1", only those of ["registry.example.org"]`},
 		},
 		"ImageWithTag": {
 			reason: "A prefix may end before the tag.",
@@ -145,13 +145,13 @@ func TestCheck(t *testing.T) {
 			reason: "An empty prefix allows nothing.",
 			spec:   "{image: 'registry.example.org/dittofs:v1'}",
 			input:  "{policy: {images: ['']}}",
-			want:   []string{`spec.image: Forbidden: the platform's policy does not allow the image "registry.example.org/dittofs:v1", only those that begin with one of [""]`},
+			want:   []string{`spec.image: Forbidden: the platform's policy does not allow the image "registry.example.org/dittofs:v1", only those of [""]`},
 		},
 		"DefaultImage": {
 			reason: "The default image is judged too.",
 			spec:   "{version: 0.29.0}",
 			input:  "{policy: {images: [registry.example.org]}}",
-			want:   []string{`spec.image: Forbidden: the platform's policy does not allow the image "marmos91c/dittofs:v0.29.0", only those that begin with one of ["registry.example.org"]`},
+			want:   []string{`spec.image: Forbidden: the platform's policy does not allow the image "marmos91c/dittofs:v0.29.0", only those of ["registry.example.org"]`},
 		},
 		"ServiceAccountAllowed": {
 			reason: "A DittoServer may name an allowed service account.",
