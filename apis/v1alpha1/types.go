@@ -538,7 +538,8 @@ type Logging struct {
 	Format string `json:"format,omitempty"`
 
 	// Output of the log: stdout, stderr, or the path of a file on a volume. Default:
-	// stdout. A path outside every volume is an error.
+	// stdout. A path outside every volume is an error, and so is one that touches the
+	// SQLite database.
 	// +optional
 	Output string `json:"output,omitempty"`
 }

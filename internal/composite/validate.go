@@ -313,16 +313,16 @@ func (s *DittoServer) validateLogging(p *field.Path) field.ErrorList {
 	errs := fielderr.OneOf(p.Child("level"), l.Level, "DEBUG", "INFO", "WARN", "ERROR")
 	errs = append(errs, fielderr.OneOf(p.Child("format"), l.Format, "text", "json")...)
 
-	if !s.Spec.UsesPostgres() && l.Output == s.Spec.Database.SQLite.Path {
-		errs = append(errs, field.Invalid(p.Child("output"), l.Output, "must not be the database"))
-	}
-
 	if s.logsToStream() {
 		return errs
 	}
 
 	if !isFilePath(l.Output) || !dittofs.IsOn(l.Output, s.Volumes()) && !dittofs.IsBelow(l.Output, dittofs.TempDir) {
-		errs = append(errs, field.Invalid(p.Child("output"), l.Output, "must be stdout, stderr or a file on a volume, below one of "+strings.Join(append(s.volumePaths(), dittofs.TempDir), ", ")))
+		return append(errs, field.Invalid(p.Child("output"), l.Output, "must be stdout, stderr or a file on a volume, below one of "+strings.Join(append(s.volumePaths(), dittofs.TempDir), ", ")))
+	}
+
+	if !s.Spec.UsesPostgres() && dittofs.TouchesDatabase(l.Output, s.Spec.Database.SQLite.Path, s.Volumes()) {
+		errs = append(errs, field.Invalid(p.Child("output"), l.Output, "must be neither the database, nor a file that SQLite keeps beside it (-journal, -shm, -wal), nor above or below it"))
 	}
 
 	return errs

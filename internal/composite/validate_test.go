@@ -909,6 +909,8 @@ func TestValidateCache(t *testing.T) {
 func TestValidateLogOutput(t *testing.T) {
 	const volumes = "/data/controlplane, /data/metadata, /data/store/metadata"
 
+	const touches = "must be neither the database, nor a file that SQLite keeps beside it (-journal, -shm, -wal), nor above or below it"
+
 	refused := func(path, volumes string) []string {
 		return []string{fmt.Sprintf("spec.logging.output: Invalid value: %q: must be stdout, stderr or a file on a volume, below one of %s, /tmp", path, volumes)}
 	}
@@ -943,12 +945,17 @@ func TestValidateLogOutput(t *testing.T) {
 		"Database": {
 			reason: "The log would destroy the database",
 			xr:     "spec: {logging: {output: /data/metadata/files.db}, database: {sqlite: {path: /data/metadata/files.db}}}",
-			want:   []string{`spec.logging.output: Invalid value: "/data/metadata/files.db": must not be the database`},
+			want:   []string{`spec.logging.output: Invalid value: "/data/metadata/files.db": ` + touches},
 		},
 		"DefaultDatabase": {
 			reason: "The log would destroy the database, also where its path is the default",
 			xr:     "spec: {logging: {output: /data/controlplane/controlplane.db}}",
-			want:   []string{`spec.logging.output: Invalid value: "/data/controlplane/controlplane.db": must not be the database`},
+			want:   []string{`spec.logging.output: Invalid value: "/data/controlplane/controlplane.db": ` + touches},
+		},
+		"DatabaseThroughTheOtherMount": {
+			reason: "A volume is mounted twice, and one file of it has two paths",
+			xr:     "spec: {logging: {output: /data/store/metadata/files.db}, database: {sqlite: {path: /data/metadata/files.db}}}",
+			want:   []string{`spec.logging.output: Invalid value: "/data/store/metadata/files.db": ` + touches},
 		},
 		"BesideTheDatabase": {
 			reason: "Another file in the directory of the database is the log's to have",

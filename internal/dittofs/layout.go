@@ -93,6 +93,34 @@ func IsBelow(p, dir string) bool {
 	return strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }
 
+// Same returns the path that a file has in the first of the directories that its volume is
+// mounted at: two paths of one file have the same.
+func Same(file string, volumes []Volume) string {
+	for _, v := range volumes {
+		for _, dir := range v.Paths {
+			if IsBelow(file, dir) {
+				return v.Paths[0] + strings.TrimPrefix(file, dir)
+			}
+		}
+	}
+
+	return file
+}
+
+// sqliteSuffixes are those of the files that SQLite keeps beside a database.
+//
+//nolint:gochecknoglobals // A table.
+var sqliteSuffixes = []string{"-journal", "-shm", "-wal"}
+
+// TouchesDatabase reports whether writing a file would harm an SQLite database: it is the
+// database or a file that SQLite keeps beside it, or one cannot be where the other is.
+func TouchesDatabase(file, database string, volumes []Volume) bool {
+	file, database = Same(file, volumes), Same(database, volumes)
+	suffix, isBeside := strings.CutPrefix(file, database)
+
+	return isBeside && (suffix == "" || slices.Contains(sqliteSuffixes, suffix)) || IsBelow(file, database) || IsBelow(database, file)
+}
+
 // IsOn reports whether a file lies on one of the volumes.
 func IsOn(file string, volumes []Volume) bool {
 	return slices.ContainsFunc(volumes, func(v Volume) bool {

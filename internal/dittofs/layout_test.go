@@ -123,3 +123,38 @@ func TestNames(t *testing.T) {
 		t.Errorf("%s\nID: want 65532, got %d", "The image's server runs as 65532", ID)
 	}
 }
+
+func TestTouchesDatabase(t *testing.T) {
+	volumes := Volumes(Release{}, true, "/data/cache")
+
+	cases := map[string]struct {
+		reason         string
+		file, database string
+		want           bool
+	}{
+		"Database":   {"The log would overwrite it", "/data/metadata/f.db", "/data/metadata/f.db", true},
+		"OtherMount": {"It is the same file", "/data/store/metadata/a/f.db", "/data/metadata/a/f.db", true},
+		"OtherWay":   {"It is the same file", "/data/metadata/f.db", "/data/store/metadata/f.db", true},
+		"Content":    {"The content is mounted twice, too", "/data/content/f.db", "/data/store/block/f.db", true},
+		"WAL":        {"SQLite would take the log for transactions", "/data/metadata/f.db-wal", "/data/metadata/f.db", true},
+		"WALOther":   {"It is the same file", "/data/store/metadata/f.db-wal", "/data/metadata/f.db", true},
+		"SHM":        {"SQLite shares memory there", "/data/metadata/f.db-shm", "/data/metadata/f.db", true},
+		"Journal":    {"SQLite would roll back", "/data/metadata/f.db-journal", "/data/metadata/f.db", true},
+		"Folder":     {"A file cannot be a folder", "/data/metadata/a", "/data/store/metadata/a/f.db", true},
+		"InFolder":   {"A file cannot be a folder", "/data/metadata/f.db/log", "/data/metadata/f.db", true},
+
+		"Beside":      {"Another file of the folder is free", "/data/metadata/f.log", "/data/metadata/f.db", false},
+		"OtherSuffix": {"SQLite has no such file", "/data/metadata/f.db-log", "/data/metadata/f.db", false},
+		"OtherVolume": {"Volumes have nothing in common", "/data/metadata/f.db", "/data/controlplane/f.db", false},
+		"BothVolumes": {"Volumes have nothing in common", "/data/store/metadata/f.db", "/data/store/block/f.db", false},
+		"NoVolume":    {"A file elsewhere has one path", "/tmp/f.db", "/data/metadata/f.db", false},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := TouchesDatabase(tc.file, tc.database, volumes); got != tc.want {
+				t.Errorf("%s\nTouchesDatabase(%q, %q, ...): want %t, got %t", tc.reason, tc.file, tc.database, tc.want, got)
+			}
+		})
+	}
+}
