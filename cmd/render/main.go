@@ -86,13 +86,24 @@ func (c *CLI) render(ctx context.Context, address string) ([]byte, error) {
 		return nil, err
 	}
 
+	secrets := filepath.Join(dir, "secrets.yaml")
+	if err := withoutLists(c.Secrets, secrets); err != nil {
+		return nil, err
+	}
+
 	args := []string{
 		"composition", "render", c.XR, c.Composition, functions,
 		"--crossplane-binary=" + c.Core,
-		"--required-resources=" + c.Secrets,
+		"--required-resources=" + secrets,
 	}
+
 	if c.Observed != "" {
-		args = append(args, "--observed-resources="+c.Observed)
+		observed := filepath.Join(dir, "observed.yaml")
+		if err := withoutLists(c.Observed, observed); err != nil {
+			return nil, err
+		}
+
+		args = append(args, "--observed-resources="+observed)
 	}
 
 	if c.Results {

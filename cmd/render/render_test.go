@@ -80,6 +80,53 @@ func TestGolden(t *testing.T) {
 	noneLeft(t, ex.renders(t))
 }
 
+// TestList shows that Secrets may be a list, as kubectl prints them.
+func TestList(t *testing.T) {
+	c := &CLI{Crossplane: binary(t, "CROSSPLANE"), Core: binary(t, "CORE")}
+
+	address, stop, err := function.Start(t.Context(), binary(t, "FUNCTION"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+
+	b, err := os.ReadFile(filepath.Join(root, "example/secrets.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var items []any
+
+	for d := range bytes.SplitSeq(b, []byte("\n---\n")) {
+		item := map[string]any{}
+		if err := yaml.Unmarshal(d, &item); err != nil {
+			t.Fatal(err)
+		}
+
+		items = append(items, item)
+	}
+
+	list, err := yaml.Marshal(map[string]any{"apiVersion": "v1", "kind": "List", "items": items})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	c.Secrets = filepath.Join(t.TempDir(), "secrets.yaml")
+	if err := os.WriteFile(c.Secrets, list, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	c.XR, c.Composition = filepath.Join(root, "example/xr.yaml"), configuration(namespaced, "composition.yaml")
+	c.Functions = filepath.Join(root, "example/functions.yaml")
+
+	got, err := c.render(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	golden.Compare(t, filepath.Join("testdata", "golden", "xr.yaml"), got, false)
+}
+
 // noneLeft checks that every golden file is of an example.
 func noneLeft(t *testing.T, renders map[string]rendering) {
 	t.Helper()
