@@ -54,7 +54,7 @@ func (s *DittoServer) validatePod(p *field.Path) field.ErrorList {
 	errs = append(errs, validateOwnLabels(p.Child("podLabels"), spec.PodLabels)...)
 	errs = append(errs, podrules.Annotations(p.Child("podAnnotations"), spec.PodAnnotations, v1alpha1.Container, cmp.Or(container.AppArmorProfile, pod.AppArmorProfile))...)
 	errs = append(errs, validateOwnAnnotations(p.Child("podAnnotations"), spec.PodAnnotations)...)
-	errs = append(errs, podrules.Env(p.Child("extraEnv"), spec.ExtraEnv)...)
+	errs = append(errs, podrules.Env(p.Child("extraEnv"), spec.ExtraEnv, v1alpha1.Container)...)
 	errs = append(errs, validateOwnEnv(p.Child("extraEnv"), spec.ExtraEnv)...)
 	errs = append(errs, podrules.Resources(p.Child("resources"), &spec.Resources)...)
 	errs = append(errs, podrules.Tolerations(p.Child("tolerations"), spec.Tolerations)...)

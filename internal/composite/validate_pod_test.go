@@ -276,6 +276,11 @@ spec:
 				"spec.extraEnv[3].valueFrom.resourceFieldRef.resource: Required value",
 			},
 		},
+		"OtherContainer": {
+			reason: "The kubelet would not find the container, and not start this one",
+			xr:     "spec: {extraEnv: [{name: A, valueFrom: {resourceFieldRef: {containerName: other, resource: limits.cpu}}}, {name: B, valueFrom: {resourceFieldRef: {containerName: dittofs, resource: limits.cpu}}}]}",
+			want:   []string{`spec.extraEnv[0].valueFrom.resourceFieldRef.containerName: Invalid value: "other": must be the name of the pod's container, dittofs`},
+		},
 		"BadObjects": {
 			reason: "A source is an object, and named like one",
 			xr:     "spec: {extraEnv: [{name: A, valueFrom: {secretKeyRef: {name: B_C, key: d}}}, {name: B, valueFrom: {configMapKeyRef: {name: e.f, key: g}}}]}",

@@ -249,7 +249,7 @@ spec:
       - {topologyKey: zone, matchLabelKeys: [a], mismatchLabelKeys: [b]}
       - topologyKey: zone
         labelSelector: {matchLabels: {a: b}, matchExpressions: [{key: c, operator: Exists}]}
-        matchLabelKeys: [d, _, a, c]
+        matchLabelKeys: [d, _, a, c, d]
         mismatchLabelKeys: [_, d]
 `, kind),
 			want: []string{
@@ -260,9 +260,11 @@ spec:
 				required + `[2].matchLabelKeys[1]: Invalid value: "_": ` + notLabelKey,
 				required + `[2].matchLabelKeys[2]: Invalid value: "a": must not be in labelSelector as well`,
 				required + `[2].matchLabelKeys[3]: Invalid value: "c": must not be in labelSelector as well`,
+				required + `[2].matchLabelKeys[4]: Duplicate value: "d"`,
 				required + `[2].mismatchLabelKeys[0]: Invalid value: "_": ` + notLabelKey,
 				required + `[2].matchLabelKeys[0]: Invalid value: "d": must not be in mismatchLabelKeys as well`,
 				required + `[2].matchLabelKeys[1]: Invalid value: "_": must not be in mismatchLabelKeys as well`,
+				required + `[2].matchLabelKeys[4]: Invalid value: "d": must not be in mismatchLabelKeys as well`,
 			},
 		}
 		tests[kind+"/Preferred"] = testCase{

@@ -49,7 +49,7 @@ func appArmorAnnotation(p *field.Path, value, name, container string, profile *c
 	var errs field.ErrorList
 
 	if name != container {
-		errs = append(errs, field.Invalid(p, name, "must be the name of the pod's container, "+container))
+		errs = append(errs, notTheContainer(p, name, container))
 	}
 
 	known := []string{"", corev1.DeprecatedAppArmorBetaProfileRuntimeDefault, corev1.DeprecatedAppArmorBetaProfileNameUnconfined}

@@ -12,9 +12,9 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/fielderr"
 )
 
-// Env reports what cannot be a container's environment variables. Repetitions are among
-// that: server-side apply merges variables by name.
-func Env(p *field.Path, env []corev1.EnvVar) field.ErrorList {
+// Env reports what cannot be environment variables of the pod's one container, which has
+// this name. Repetitions are among that: server-side apply merges variables by name.
+func Env(p *field.Path, env []corev1.EnvVar, container string) field.ErrorList {
 	var errs field.ErrorList
 
 	seen := sets.New[string]()
@@ -34,14 +34,14 @@ func Env(p *field.Path, env []corev1.EnvVar) field.ErrorList {
 		seen.Insert(e.Name)
 
 		if e.ValueFrom != nil {
-			errs = append(errs, validateEnvSource(p.Index(i).Child("valueFrom"), e)...)
+			errs = append(errs, validateEnvSource(p.Index(i).Child("valueFrom"), e, container)...)
 		}
 	}
 
 	return errs
 }
 
-func validateEnvSource(p *field.Path, e corev1.EnvVar) field.ErrorList {
+func validateEnvSource(p *field.Path, e corev1.EnvVar, container string) field.ErrorList {
 	var errs field.ErrorList
 
 	if e.Value != "" {
@@ -72,7 +72,7 @@ func validateEnvSource(p *field.Path, e corev1.EnvVar) field.ErrorList {
 	if r := src.ResourceFieldRef; r != nil {
 		n++
 
-		errs = append(errs, validateResourceFieldRef(p.Child("resourceFieldRef"), r)...)
+		errs = append(errs, validateResourceFieldRef(p.Child("resourceFieldRef"), r, container)...)
 	}
 
 	if src.FileKeyRef != nil {
@@ -146,14 +146,22 @@ func validateFieldKey(p *field.Path, name, key string) field.ErrorList {
 	return metav1validation.ValidateLabelName(key, p)
 }
 
-func validateResourceFieldRef(p *field.Path, r *corev1.ResourceFieldSelector) field.ErrorList {
+func validateResourceFieldRef(p *field.Path, r *corev1.ResourceFieldSelector, container string) field.ErrorList {
+	var errs field.ErrorList
+
+	// The API server takes any name. The kubelet looks for the container, and does not start
+	// this one if there is none.
+	if r.ContainerName != "" && r.ContainerName != container {
+		errs = append(errs, notTheContainer(p.Child("containerName"), r.ContainerName, container))
+	}
+
 	if r.Resource == "" {
-		return field.ErrorList{field.Required(p.Child("resource"), "")}
+		return append(errs, field.Required(p.Child("resource"), ""))
 	}
 
 	kind, name, _ := strings.Cut(r.Resource, ".")
 	if kind != "limits" && kind != "requests" || !isStandardResource(name) {
-		return field.ErrorList{field.Invalid(p.Child("resource"), r.Resource, "must be limits or requests of "+standardResources+", such as limits.memory")}
+		return append(errs, field.Invalid(p.Child("resource"), r.Resource, "must be limits or requests of "+standardResources+", such as limits.memory"))
 	}
 
 	divisors := byteDivisors
@@ -162,10 +170,14 @@ func validateResourceFieldRef(p *field.Path, r *corev1.ResourceFieldSelector) fi
 	}
 
 	if d := r.Divisor; !d.IsZero() {
-		return fielderr.OneOf(p.Child("divisor"), d.String(), divisors...)
+		errs = append(errs, fielderr.OneOf(p.Child("divisor"), d.String(), divisors...)...)
 	}
 
-	return nil
+	return errs
+}
+
+func notTheContainer(p *field.Path, name, container string) *field.Error {
+	return field.Invalid(p, name, "must be the name of the pod's container, "+container)
 }
 
 // The divisors that Kubernetes takes for a resource.

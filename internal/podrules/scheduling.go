@@ -267,10 +267,17 @@ func validateMatchKeys(p *field.Path, keys []string, s *metav1.LabelSelector) fi
 		selected.Insert(r.Key)
 	}
 
+	seen := sets.New[string]()
+
 	for i, key := range keys {
-		if selected.Has(key) {
+		switch {
+		case selected.Has(key):
 			errs = append(errs, field.Invalid(p.Index(i), key, "must not be in labelSelector as well"))
+		case seen.Has(key):
+			errs = append(errs, field.Duplicate(p.Index(i), key))
 		}
+
+		seen.Insert(key)
 	}
 
 	return errs

@@ -73,6 +73,8 @@ terminationGracePeriodSeconds: 0
 terminationGracePeriodSeconds: -1
 
 nodeSelector: {topology.kubernetes.io/zone: a, b: ""}
+nodeSelector: {beta.kubernetes.io/arch: amd64, beta.kubernetes.io/os: linux, beta.kubernetes.io/instance-type: a, app.kubernetes.io/created-by: a}
+nodeSelector: {failure-domain.beta.kubernetes.io/region: a, failure-domain.beta.kubernetes.io/zone: a, node-role.kubernetes.io/master: "", scheduler.alpha.kubernetes.io/preferAvoidPods: a}
 nodeSelector: {_: a}
 nodeSelector: {a: _}
 nodeSelector: {a/b/c: d}
@@ -205,6 +207,10 @@ extraEnv: [{name: A, valueFrom: {resourceFieldRef: {containerName: other, resour
 resources: {limits: {cpu: 2, memory: 1Gi, ephemeral-storage: 1Gi}, requests: {cpu: 1, memory: 1Gi}}
 resources: {requests: {cpu: 100m, memory: 1.5Gi}}
 resources: {limits: {cpu: 0}, requests: {cpu: 0}}
+resources: {limits: {memory: 512m}}
+resources: {limits: {memory: 1Gi, ephemeral-storage: 1500m}, requests: {memory: 512m, ephemeral-storage: 400m}}
+resources: {requests: {memory: 0.1Gi, ephemeral-storage: 1u}}
+resources: {limits: {memory: 512}, requests: {memory: 0, ephemeral-storage: 1Ki}}
 resources: {limits: {cpu: 1}, requests: {cpu: 1001m}}
 resources: {limits: {memory: 1Gi}, requests: {memory: 2Gi}}
 resources: {limits: {cpu: -1}}
@@ -324,6 +330,11 @@ topologySpreadConstraints: [{maxSkew: 1, topologyKey: a, whenUnsatisfiable: DoNo
 topologySpreadConstraints: [{maxSkew: 1, topologyKey: a, whenUnsatisfiable: DoNotSchedule, matchLabelKeys: [c], labelSelector: {matchExpressions: [{key: c, operator: Exists}]}}]
 topologySpreadConstraints: [{maxSkew: 1, topologyKey: a, whenUnsatisfiable: DoNotSchedule, matchLabelKeys: [c], labelSelector: {matchLabels: {c: d}, matchExpressions: [{key: c, operator: Exists}]}}]
 
+topologySpreadConstraints: [{maxSkew: 1, topologyKey: a, whenUnsatisfiable: DoNotSchedule, matchLabelKeys: [c, c], labelSelector: {}}]
+topologySpreadConstraints: [{maxSkew: 1, topologyKey: a, whenUnsatisfiable: DoNotSchedule, matchLabelKeys: [app.kubernetes.io/name, app.kubernetes.io/name], labelSelector: {}}]
+topologySpreadConstraints: [{maxSkew: 1, topologyKey: a, whenUnsatisfiable: DoNotSchedule, matchLabelKeys: [app.kubernetes.io/name], labelSelector: {}}]
+topologySpreadConstraints: [{maxSkew: 1, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: DoNotSchedule}, {maxSkew: 1, topologyKey: failure-domain.beta.kubernetes.io/zone, whenUnsatisfiable: ScheduleAnyway, labelSelector: {}}]
+
 podSecurityContext: {}
 podSecurityContext: {runAsUser: 1000, runAsGroup: 0, fsGroup: 0, supplementalGroups: [0, 2147483647]}
 podSecurityContext: {runAsUser: 0}
@@ -433,6 +444,7 @@ var nodeTerms = []string{
 var nodeSelectorTerms = []string{
 	"{matchExpressions: [{key: a, operator: In, values: [b, '']}, {key: example.org/a, operator: NotIn, values: [b]}]}",
 	"{matchExpressions: [{key: a, operator: Exists}, {key: a, operator: DoesNotExist}, {key: a, operator: Gt, values: ['1']}]}",
+	"{matchExpressions: [{key: beta.kubernetes.io/arch, operator: In, values: [a]}, {key: a, operator: Exists}, {key: node-role.kubernetes.io/master, operator: DoesNotExist}]}",
 	"{matchExpressions: [{key: a, operator: In}]}",
 	"{matchExpressions: [{key: a, operator: NotIn, values: []}]}",
 	"{matchExpressions: [{key: a, operator: Exists, values: [b]}]}",
@@ -492,6 +504,10 @@ var podAffinityTerms = []string{
 	"{topologyKey: a, labelSelector: {}, mismatchLabelKeys: [_]}",
 	"{topologyKey: a, labelSelector: {}, matchLabelKeys: [a], mismatchLabelKeys: [a]}",
 	"{topologyKey: a, labelSelector: {}, matchLabelKeys: [a, a]}",
+	"{topologyKey: a, labelSelector: {}, matchLabelKeys: [app.kubernetes.io/name, app.kubernetes.io/name]}",
+	"{topologyKey: a, labelSelector: {}, matchLabelKeys: [app.kubernetes.io/name]}",
+	"{topologyKey: a, labelSelector: {}, mismatchLabelKeys: [app.kubernetes.io/name, app.kubernetes.io/name]}",
+	"{topologyKey: a, labelSelector: {matchLabels: {app.kubernetes.io/name: b}}, matchLabelKeys: [app.kubernetes.io/name]}",
 	"{topologyKey: a, labelSelector: {matchLabels: {a: b}}, matchLabelKeys: [a]}",
 	"{topologyKey: a, labelSelector: {matchExpressions: [{key: a, operator: Exists}]}, matchLabelKeys: [a]}",
 	"{topologyKey: a, labelSelector: {matchExpressions: [{key: a, operator: Exists}, {key: a, operator: In, values: [b]}]}, matchLabelKeys: [a]}",

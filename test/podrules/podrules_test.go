@@ -21,8 +21,8 @@ import (
 	appsvalidation "k8s.io/kubernetes/pkg/apis/apps/validation"
 	"k8s.io/kubernetes/pkg/apis/core"
 	_ "k8s.io/kubernetes/pkg/apis/core/install"
-	corevalidation "k8s.io/kubernetes/pkg/apis/core/validation"
 	"k8s.io/kubernetes/pkg/capabilities"
+	registry "k8s.io/kubernetes/pkg/registry/core/pod"
 	"sigs.k8s.io/yaml"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
@@ -89,10 +89,10 @@ func refused(t *testing.T, manifest []byte) field.ErrorList {
 		}})
 	}
 
-	opts := podutil.GetValidationOptionsFromPodSpecAndMeta(&pod.Spec, nil, &pod.ObjectMeta, nil)
-	opts.ResourceIsPod = true
+	// What the API server adds before it judges, such as labels to selectors.
+	registry.Strategy.PrepareForCreate(t.Context(), pod)
 
-	return append(errs, corevalidation.ValidatePodCreate(pod, opts)...)
+	return append(errs, registry.Strategy.Validate(t.Context(), pod)...)
 }
 
 // decode returns the server with the fields that mutations set, and what the function
@@ -139,6 +139,8 @@ var stricter = []struct{ text, reason string }{
 	{`fieldPath: Unsupported value: "spec.host"`, "it is an old name of spec.nodeName"},
 	{"topologyKey: Invalid value", "no node can have such a label"},
 	{"must not be in labelSelector as well", "the API server adds the label to the selector of each pod, which it then refuses"},
+	{"matchLabelKeys[1]: Duplicate value", "the API server adds the label to the selector of each pod that has it, twice, which it then refuses"},
+	{"containerName: Invalid value", "the kubelet would not start the container"},
 	{"must not be root while runAsNonRoot is true", "the kubelet would not start the container"},
 	{"the server runs on Linux", "the pod names no operating system, so that the API server cannot know"},
 	{"must be a relative path without '..'", "the kubelet would look for a profile without a name"},
