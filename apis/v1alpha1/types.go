@@ -181,12 +181,14 @@ type DittoServerSpec struct {
 	// +optional
 	ShutdownTimeout string `json:"shutdownTimeout,omitempty"`
 
-	// Storage sizes the volume claims. They are kept when the server is deleted.
+	// Storage sizes the volume claims. They are kept when the server is deleted. A
+	// fraction of a byte and less than 1Mi get a warning.
 	// +optional
 	Storage Storage `json:"storage,omitzero"`
 
 	// Resources are the container's compute resources. Default: none. A request
-	// above its limit is an error.
+	// above its limit is an error. A fraction of a byte, such as a memory of 512m, and
+	// less than 1Mi get a warning.
 	// +optional
 	Resources corev1.ResourceRequirements `json:"resources,omitzero"`
 

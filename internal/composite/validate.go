@@ -378,18 +378,9 @@ func validateDuration(p *field.Path, d string) field.ErrorList {
 func validateStorage(p *field.Path, s *v1alpha1.Storage) field.ErrorList {
 	var errs field.ErrorList
 
-	for _, size := range []struct{ name, value string }{
-		{"controlPlaneSize", s.ControlPlaneSize},
-		{"metadataSize", s.MetadataSize},
-		{"contentSize", s.ContentSize},
-		{"cacheSize", s.CacheSize},
-	} {
-		if size.value == "" {
-			continue
-		}
-
+	for _, size := range sizes(p, s) {
 		if q, err := quantity.Parse(size.value); err != nil || q.Sign() <= 0 {
-			errs = append(errs, field.Invalid(p.Child(size.name), size.value, "must be a Kubernetes quantity above zero, such as 10Gi"))
+			errs = append(errs, field.Invalid(size.path, size.value, "must be a Kubernetes quantity above zero, such as 10Gi"))
 		}
 	}
 
@@ -399,6 +390,24 @@ func validateStorage(p *field.Path, s *v1alpha1.Storage) field.ErrorList {
 	}
 
 	return errs
+}
+
+// A size is the size of a volume claim with the field that sets it.
+type size struct {
+	path  *field.Path
+	value string
+}
+
+// sizes returns those of the volume claims that have one.
+func sizes(p *field.Path, s *v1alpha1.Storage) []size {
+	all := []size{
+		{p.Child("controlPlaneSize"), s.ControlPlaneSize},
+		{p.Child("metadataSize"), s.MetadataSize},
+		{p.Child("contentSize"), s.ContentSize},
+		{p.Child("cacheSize"), s.CacheSize},
+	}
+
+	return slices.DeleteFunc(all, func(s size) bool { return s.value == "" })
 }
 
 // volumePaths returns where the server's persistent volumes are mounted.

@@ -22,14 +22,7 @@ func validateService(p *field.Path, spec *v1alpha1.DittoServerSpec) field.ErrorL
 	errs := validateServiceType(p.Child("type"), svc.Type)
 	errs = append(errs, fielderr.Sorted(apivalidation.ValidateAnnotations(svc.Annotations, p.Child("annotations")))...)
 
-	for _, a := range []struct {
-		path        *field.Path
-		annotations map[string]string
-	}{
-		{p.Child("annotations"), svc.Annotations},
-		{p.Child("file", "annotations"), svc.File.Annotations},
-		{p.Child("api", "annotations"), svc.API.Annotations},
-	} {
+	for _, a := range annotations(p, svc) {
 		if _, ok := a.annotations[corev1.AnnotationLoadBalancerSourceRangesKey]; ok {
 			errs = append(errs, field.Forbidden(a.path.Key(corev1.AnnotationLoadBalancerSourceRangesKey), "use loadBalancerSourceRanges of the Service"))
 		}
@@ -63,6 +56,20 @@ func validateService(p *field.Path, spec *v1alpha1.DittoServerSpec) field.ErrorL
 	}
 
 	return append(errs, validateUnique(nodePorts, "a node port serves one Service port", sets.New[[2]string]())...)
+}
+
+// serviceAnnotations are annotations of Services with the field that sets them.
+type serviceAnnotations struct {
+	path        *field.Path
+	annotations map[string]string
+}
+
+func annotations(p *field.Path, svc *v1alpha1.Service) []serviceAnnotations {
+	return []serviceAnnotations{
+		{p.Child("annotations"), svc.Annotations},
+		{p.Child("file", "annotations"), svc.File.Annotations},
+		{p.Child("api", "annotations"), svc.API.Annotations},
+	}
 }
 
 func validateOverride(p *field.Path, o *v1alpha1.ServiceOverride, ports []string) field.ErrorList {

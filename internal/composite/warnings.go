@@ -1,11 +1,18 @@
 package composite
 
 import (
+	"cmp"
 	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/podrules"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/quantity"
 )
 
 // firstUnprivilegedPort is the first port that a process without privileges may
@@ -42,6 +49,39 @@ func (s *DittoServer) Warnings() []string {
 
 	for _, p := range s.PrivilegedPorts() {
 		w = append(w, fmt.Sprintf("Container port %d is privileged: the pod gets the sysctl net.ipv4.ip_unprivileged_port_start", p))
+	}
+
+	return append(w, s.apiServerWarnings(field.NewPath("spec"))...)
+}
+
+// apiServerWarnings returns what the API server would warn of, and sizes that are as doubtful.
+func (s *DittoServer) apiServerWarnings(p *field.Path) []string {
+	spec := &s.Spec
+	pod, container := ptr.Deref(spec.PodSecurityContext, corev1.PodSecurityContext{}), ptr.Deref(spec.SecurityContext, corev1.SecurityContext{})
+
+	w := podrules.NodeSelectorWarnings(p.Child("nodeSelector"), spec.NodeSelector)
+	w = append(w, podrules.AffinityWarnings(p.Child("affinity"), spec.Affinity)...)
+	w = append(w, podrules.SpreadWarnings(p.Child("topologySpreadConstraints"), spec.TopologySpreadConstraints)...)
+	w = append(w, podrules.AnnotationWarnings(p.Child("podAnnotations"), spec.PodAnnotations, v1alpha1.Container, cmp.Or(container.AppArmorProfile, pod.AppArmorProfile))...)
+	w = append(w, podrules.ResourceWarnings(p.Child("resources"), &spec.Resources)...)
+
+	for _, size := range sizes(p.Child("storage"), &spec.Storage) {
+		// Validated to be a quantity.
+		if q, err := quantity.Parse(size.value); err == nil {
+			w = append(w, podrules.BytesWarning(size.path, q)...)
+		}
+	}
+
+	return append(w, serviceWarnings(p.Child("service"), &spec.Service)...)
+}
+
+func serviceWarnings(p *field.Path, svc *v1alpha1.Service) []string {
+	var w []string
+
+	for _, a := range annotations(p, svc) {
+		if _, ok := a.annotations[corev1.DeprecatedAnnotationTopologyAwareHints]; ok {
+			w = append(w, fmt.Sprintf("%s: Kubernetes has given it up: use %s", a.path.Key(corev1.DeprecatedAnnotationTopologyAwareHints), corev1.AnnotationTopologyMode))
+		}
 	}
 
 	return w

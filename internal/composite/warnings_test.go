@@ -15,6 +15,8 @@ func TestWarnings(t *testing.T) {
 		overridden = "spec.database.type: sqlite is overridden by spec.database.postgres"
 		privileged = "Container port %d is privileged: the pod gets the sysctl net.ipv4.ip_unprivileged_port_start"
 
+		noSelector = "without one it matches no pod, and does nothing"
+
 		// admin silences the warning that every other server gets.
 		admin = "identity: {admin: {passwordSecretRef: {name: admin}}}"
 	)
@@ -110,6 +112,69 @@ func TestWarnings(t *testing.T) {
 				fmt.Sprintf(privileged, 80),
 				fmt.Sprintf(privileged, 90),
 			},
+		},
+		"NodeLabels": {
+			reason: "Nodes may lack labels that Kubernetes has given up",
+			xr: `
+spec:
+  identity: {admin: {passwordSecretRef: {name: admin}}}
+  nodeSelector: {kubernetes.io/arch: amd64, beta.kubernetes.io/os: linux}
+  affinity:
+    nodeAffinity:
+      requiredDuringSchedulingIgnoredDuringExecution:
+        nodeSelectorTerms: [{matchExpressions: [{key: a, operator: Exists}, {key: node-role.kubernetes.io/master, operator: DoesNotExist}]}]
+      preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1, preference: {matchExpressions: [{key: scheduler.alpha.kubernetes.io/preferAvoidPods, operator: DoesNotExist}]}}]
+  topologySpreadConstraints: [{maxSkew: 1, whenUnsatisfiable: DoNotSchedule, topologyKey: failure-domain.beta.kubernetes.io/zone, labelSelector: {}}]
+`,
+			want: []string{
+				"spec.nodeSelector[beta.kubernetes.io/os]: Kubernetes has given up the node label beta.kubernetes.io/os, which nodes may lack: use kubernetes.io/os",
+				"spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[1].key: Kubernetes has given up the node label node-role.kubernetes.io/master, which nodes may lack: use node-role.kubernetes.io/control-plane",
+				"spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].key: Kubernetes has given up the node label scheduler.alpha.kubernetes.io/preferAvoidPods, which nodes may lack: use a taint",
+				"spec.topologySpreadConstraints[0].topologyKey: Kubernetes has given up the node label failure-domain.beta.kubernetes.io/zone, which nodes may lack: use topology.kubernetes.io/zone",
+			},
+		},
+		"NoSelectors": {
+			reason: "What matches no pod does nothing",
+			xr: `
+spec:
+  identity: {admin: {passwordSecretRef: {name: admin}}}
+  affinity:
+    podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: a, labelSelector: {}}, {topologyKey: a}]}
+    podAntiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1, podAffinityTerm: {topologyKey: a}}]}
+  topologySpreadConstraints: [{maxSkew: 1, whenUnsatisfiable: DoNotSchedule, topologyKey: a}]
+`,
+			want: []string{
+				"spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[1].labelSelector: " + noSelector,
+				"spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm.labelSelector: " + noSelector,
+				"spec.topologySpreadConstraints[0].labelSelector: " + noSelector,
+			},
+		},
+		"Annotations": {
+			reason: "Kubernetes does not read them for ever",
+			xr:     "spec: {podAnnotations: {container.apparmor.security.beta.kubernetes.io/dittofs: runtime/default, security.alpha.kubernetes.io/sysctls: a}, " + admin + "}",
+			want: []string{
+				"spec.podAnnotations[container.apparmor.security.beta.kubernetes.io/dittofs]: Kubernetes has given it up in 1.30: use securityContext.appArmorProfile",
+				"spec.podAnnotations[security.alpha.kubernetes.io/sysctls]: Kubernetes does not read it: use podSecurityContext.sysctls",
+			},
+		},
+		"AppArmorTwice": {
+			reason: "The field counts",
+			xr:     "spec: {podAnnotations: {container.apparmor.security.beta.kubernetes.io/dittofs: runtime/default}, podSecurityContext: {appArmorProfile: {type: RuntimeDefault}}, " + admin + "}",
+		},
+		"Bytes": {
+			reason: "Nobody means a fraction of a byte, or some bytes",
+			xr:     "spec: {resources: {limits: {memory: 512m, ephemeral-storage: 10}, requests: {memory: 0, cpu: 100m}}, storage: {controlPlaneSize: 1.5Gi, metadataSize: 0.3Gi, contentSize: '10', cacheSize: 1Mi}, " + admin + "}",
+			want: []string{
+				"spec.resources.limits[ephemeral-storage]: 10 is less than 1Mi: a number without a unit is in bytes",
+				"spec.resources.limits[memory]: 512m is no whole number of bytes: m is a thousandth of one, and M or Mi are a million",
+				"spec.storage.metadataSize: 322122547200m is no whole number of bytes: m is a thousandth of one, and M or Mi are a million",
+				"spec.storage.contentSize: 10 is less than 1Mi: a number without a unit is in bytes",
+			},
+		},
+		"Services": {
+			reason: "An annotation of both Services is told once",
+			xr:     "spec: {service: {annotations: {service.kubernetes.io/topology-aware-hints: auto}}, " + admin + "}",
+			want:   []string{"spec.service.annotations[service.kubernetes.io/topology-aware-hints]: Kubernetes has given it up: use service.kubernetes.io/topology-mode"},
 		},
 		"Everything": {
 			reason: "All warnings should be told at once, in a fixed order",

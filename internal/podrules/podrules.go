@@ -1,6 +1,7 @@
 // Package podrules reports what Kubernetes refuses of a pod, as errors of the fields that
-// say so: the pod of one Linux container that a StatefulSet makes, which has no resource
-// claims, no user namespace of its own, and no files of environment variables.
+// say so, and what it warns of: the pod of one Linux container that a StatefulSet makes,
+// which has no resource claims, no user namespace of its own, and no files of environment
+// variables.
 //
 // Before Kubernetes 1.34 (kubernetes/kubernetes#131790) the API server judged labels and
 // annotations of a StatefulSet's pod template, but of the pod's spec nothing but

@@ -321,6 +321,7 @@ func delegated() map[string][]string {
 		return msgs
 	}
 	labelName := func(bad string) []string { return details(metav1validation.ValidateLabelName(bad, p)...) }
+	cidr := func(bad string) []string { return details(validation.IsValidCIDR(p, bad)...) }
 	image := func(bad string) []string {
 		_, err := reference.ParseNormalizedNamed(bad)
 		return []string{err.Error()}
@@ -339,7 +340,7 @@ func delegated() map[string][]string {
 		"validation.IsValidUserID":      validation.IsValidUserID(int64(-1)),
 		"validation.IsValidGroupID":     validation.IsValidGroupID(int64(-1)),
 		"validation.IsInRange":          validation.IsInRange(0, 1, 100),
-		"validation.IsValidCIDR":        details(validation.IsValidCIDR(p, "a")...),
+		"validation.IsValidCIDR":        says(cidr, "a", "192.0.2.1/24", "2001:DB8::/32", "010.0.0.0/8", "192.0.2.0/024", "::ffff:192.0.2.0/120"),
 
 		"metav1validation.ValidateLabelName": says(labelName, badNames...),
 		"metav1validation.ValidateLabels":    details(metav1validation.ValidateLabels(map[string]string{"_": long}, p)...),
