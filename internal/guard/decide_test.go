@@ -200,6 +200,11 @@ func TestDecide(t *testing.T) {
 			do:     []func(*State){change, func(st *State) { st.Secrets = secret.Missing }},
 			want:   Decision{Rollout: SecretsNotResolved, Config: configOld, Template: TemplateAsked},
 		},
+		"SecretsMissingNoConfigMap": {
+			reason: "A ConfigMap that somebody deleted comes back as it was, not as the spec asks for.",
+			do:     []func(*State){change, func(st *State) { st.Secrets, st.ConfigMap = secret.Missing, ConfigMap{Desired: configNew} }},
+			want:   Decision{Rollout: SecretsNotResolved, Config: configOld, Template: TemplateAsked},
+		},
 		"SecretsMissingNoCopy": {
 			reason: "A template without a copy of config.yaml keeps that of the ConfigMap.",
 			do: []func(*State){change, func(st *State) {

@@ -140,6 +140,7 @@ func TestReadNeedsCache(t *testing.T) {
 		"NewerImage":   {"", "registry.example.org/dittofs:v0.29.0", false},
 		"Image":        {"", "registry.example.org/dittofs:v0.8.0", true},
 		"UnknownImage": {"", "registry.example.org/dittofs:main", false},
+		"Neither":      {"", "", false},
 	}
 
 	for name, tc := range cases {

@@ -1,0 +1,82 @@
+package observed
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
+)
+
+// What is in the StatefulSet's place decides whether there can be one.
+func TestWithRequired(t *testing.T) {
+	xr := protostructtest.FromYAML(t, "{metadata: {uid: own}}")
+	object := func(uid, more string) *structpb.Struct {
+		return protostructtest.FromYAML(t, `{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object,
+metadata: {name: files-abc, ownerReferences: [{uid: another}, {uid: `+uid+`, controller: true}]`+more+`},
+spec: {forProvider: {manifest: {spec: {serviceName: files-headless, podManagementPolicy: Parallel, selector: {matchLabels: {a: b}}, volumeClaimTemplates: [{metadata: {name: metadata}}], template: {spec: {containers: [{name: dittofs, image: "dittofs:old"}]}}}}}}}`)
+	}
+
+	const gone = `, deletionTimestamp: "2026-01-01T00:00:00Z"`
+
+	cases := map[string]struct {
+		reason   string
+		observed Resources
+
+		// there is what was fetched; nil says that nothing was.
+		there []*structpb.Struct
+
+		want  Predecessors
+		image string
+	}{
+		"NotFetched": {"What is not known may be there.", Resources{}, nil, Predecessors{}, ""},
+		"None":       {"The place is free.", Resources{}, []*structpb.Struct{}, Predecessors{Fetched: true}, ""},
+		"Leaving":    {"Its successor would be applied to the Object that is being deleted, and never come to be.", Resources{}, []*structpb.Struct{object("own", gone)}, Predecessors{Fetched: true, Names: []string{"Object files-abc"}}, ""},
+		"Foreign": {
+			"Two Objects would fight over one StatefulSet.", Resources{}, []*structpb.Struct{object("other", "")},
+			Predecessors{Fetched: true, Names: []string{"Object files-abc (which is not this DittoServer's: remove it, or give the DittoServer another name)"}}, "",
+		},
+		"Two":      {"All must be gone, named in the same order each time.", Resources{}, []*structpb.Struct{object("other", gone), object("own", gone)}, Predecessors{Fetched: true, Names: []string{"Object files-abc", "Object files-abc"}}, ""},
+		"Own":      {"Crossplane may not see yet what it made. What runs is kept as if it did.", Resources{}, []*structpb.Struct{object("own", "")}, Predecessors{Fetched: true}, "dittofs:old"},
+		"Observed": {"What Crossplane observes is not required.", Resources{manifest.StatefulSet: {}}, nil, Predecessors{Fetched: true}, ""},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			required := map[string]*fnv1.Resources{}
+			if tc.there != nil {
+				rs := &fnv1.Resources{}
+				for _, o := range tc.there {
+					rs.Items = append(rs.Items, &fnv1.Resource{Resource: o})
+				}
+
+				required[requirement(manifest.StatefulSet)] = rs
+			}
+
+			before := slices.Sorted(maps.Keys(tc.observed))
+
+			got, predecessors, err := WithRequired(&composite.DittoServer{Name: "files", Namespace: "storage"}, xr, tc.observed, required)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			if diff := cmp.Diff(tc.want, predecessors); diff != "" {
+				t.Errorf("%s\nWithRequired(...): predecessors: -want, +got:\n%s", tc.reason, diff)
+			}
+
+			if image := manifest.ContainerImage(got.Asked(manifest.StatefulSet)); image != tc.image {
+				t.Errorf("%s\nWithRequired(...): want the image %q, got %q", tc.reason, tc.image, image)
+			}
+
+			if diff := cmp.Diff(before, slices.Sorted(maps.Keys(tc.observed))); diff != "" {
+				t.Errorf("%s\nWithRequired(...) changes what is observed: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
