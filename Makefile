@@ -190,7 +190,7 @@ contract: $(DFS) ## Hold config.yaml, environment and checks against the real Di
 .PHONY: bench
 ROUNDS ?= 5
 BEFORE ?=
-bench: build ## Measure the function: each step, and calls next to what gRPC and protobuf alone cost, into docs/performance.md
+bench: build ## Measure the function: a call by itself, and calls next to what gRPC and protobuf alone cost, into docs/performance.md
 	go test -run '^$$' -bench . -benchmem . ./internal/...
 	@$(GO_BUILD) -o $(OUTPUT)/floor ./test/bench/floor
 	@$(GO_BUILD) -o $(OUTPUT)/bench ./test/bench

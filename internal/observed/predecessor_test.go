@@ -7,8 +7,10 @@ import (
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
@@ -76,6 +78,60 @@ spec: {forProvider: {manifest: {spec: {serviceName: files-headless, podManagemen
 
 			if diff := cmp.Diff(before, slices.Sorted(maps.Keys(tc.observed))); diff != "" {
 				t.Errorf("%s\nWithRequired(...) changes what is observed: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// What Crossplane does not observe is required: the Object by its labels, or what is composed
+// natively by its name.
+func TestRequirements(t *testing.T) {
+	labels := &fnv1.ResourceSelector_MatchLabels{MatchLabels: &fnv1.MatchLabels{Labels: map[string]string{"dittofs.io/namespace": "storage", "dittofs.io/statefulset": "files"}}}
+
+	cases := map[string]struct {
+		reason   string
+		change   func(s *composite.DittoServer)
+		observed Resources
+		want     map[string]*fnv1.ResourceSelector
+	}{
+		"Namespaced": {
+			reason: "A StatefulSet's Object may be anywhere in its namespace.",
+			change: func(*composite.DittoServer) {},
+			want: map[string]*fnv1.ResourceSelector{
+				"running/statefulset": {ApiVersion: "kubernetes.m.crossplane.io/v1alpha1", Kind: "Object", Namespace: new("storage"), Match: labels},
+			},
+		},
+		"ClusterScoped": {
+			reason: "A claim's Object has no namespace.",
+			change: func(s *composite.DittoServer) { s.ClusterScoped = true },
+			want: map[string]*fnv1.ResourceSelector{
+				"running/statefulset": {ApiVersion: "kubernetes.crossplane.io/v1alpha2", Kind: "Object", Match: labels},
+			},
+		},
+		"Observed": {
+			reason:   "What Crossplane observes is in the request.",
+			change:   func(*composite.DittoServer) {},
+			observed: Resources{manifest.StatefulSet: {}},
+			want:     map[string]*fnv1.ResourceSelector{},
+		},
+		"Native": {
+			reason:   "Natively, Crossplane would take over what nobody controls.",
+			change:   func(s *composite.DittoServer) { s.Input.Compose = v1beta1.ComposeNative },
+			observed: Resources{manifest.ServiceAPI: {}, manifest.ServiceFile: {}, manifest.ServiceHeadless: {}},
+			want: map[string]*fnv1.ResourceSelector{
+				"running/configmap":   {ApiVersion: "v1", Kind: "ConfigMap", Namespace: new("storage"), Match: &fnv1.ResourceSelector_MatchName{MatchName: "files-config"}},
+				"running/statefulset": {ApiVersion: "apps/v1", Kind: "StatefulSet", Namespace: new("storage"), Match: &fnv1.ResourceSelector_MatchName{MatchName: "files"}},
+			},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := &composite.DittoServer{Name: "files", Namespace: "storage"}
+			tc.change(s)
+
+			if diff := cmp.Diff(tc.want, Requirements(s, tc.observed), protocmp.Transform()); diff != "" {
+				t.Errorf("%s\nRequirements(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
 	}

@@ -237,7 +237,7 @@ func created(c *controlPlane) *Change {
 
 	switch {
 	case sts == nil:
-		out.Verdict, out.Why = Waits, []string{reasonOf(c.response, report.ConfigRolledOut)}
+		out.Verdict, out.Why = Waits, []string{cluster.ReasonOf(c.response, report.ConfigRolledOut)}
 	case replicas(sts) == 0:
 		out.Why = []string{"stopped, since spec.replicas is 0"}
 	}
@@ -255,11 +255,11 @@ func judge(ctx context.Context, before, after *controlPlane) (*Change, error) {
 		Restarts:   after.restarts,
 		Resources:  resources(desired(before), desired(after)),
 		Conditions: attention(before.response, after.response),
-		InPart:     reasonOf(after.response, report.StorageUpToDate) != report.ReasonUpToDate,
+		InPart:     cluster.ReasonOf(after.response, report.StorageUpToDate) != report.ReasonUpToDate,
 	}
 
 	was, is := cluster.Live(before.composed[string(manifest.StatefulSet)]), cluster.Live(after.composed[string(manifest.StatefulSet)])
-	hold := reasonOf(after.response, report.ConfigRolledOut)
+	hold := cluster.ReasonOf(after.response, report.ConfigRolledOut)
 
 	switch {
 	case was == nil && is == nil:
@@ -309,7 +309,7 @@ var approval = regexp.MustCompile(regexp.QuoteMeta(v1alpha1.AnnotationApprove) +
 
 // approved returns what a change that waits for approval does once it is approved.
 func approved(ctx context.Context, before, after *controlPlane) (*Change, error) {
-	value := approval.FindStringSubmatch(condition(after.response, report.ConfigRolledOut).GetMessage())
+	value := approval.FindStringSubmatch(cluster.ConditionOf(after.response, report.ConfigRolledOut).GetMessage())
 	if value == nil {
 		return nil, fmt.Errorf("condition %s does not say how to approve", report.ConfigRolledOut)
 	}
@@ -321,8 +321,8 @@ func approved(ctx context.Context, before, after *controlPlane) (*Change, error)
 		return nil, fmt.Errorf("once approved: %w", err)
 	}
 
-	if reasonOf(next.response, report.ConfigRolledOut) == string(guard.ApprovalRequired) {
-		return nil, fmt.Errorf("once approved, it waits for another approval: %s", condition(next.response, report.ConfigRolledOut).GetMessage())
+	if cluster.ReasonOf(next.response, report.ConfigRolledOut) == string(guard.ApprovalRequired) {
+		return nil, fmt.Errorf("once approved, it waits for another approval: %s", cluster.ConditionOf(next.response, report.ConfigRolledOut).GetMessage())
 	}
 
 	return judge(ctx, before, next)
@@ -339,29 +339,15 @@ func fatal(rsp *fnv1.RunFunctionResponse) string {
 	return ""
 }
 
-func condition(rsp *fnv1.RunFunctionResponse, typ string) *fnv1.Condition {
-	for _, c := range rsp.GetConditions() {
-		if c.GetType() == typ {
-			return c
-		}
-	}
-
-	return nil
-}
-
-func reasonOf(rsp *fnv1.RunFunctionResponse, typ string) string {
-	return condition(rsp, typ).GetReason()
-}
-
 // attention returns the conditions that a person should look at after a change, without
-// warnings that were there before.
+// warnings that there were before.
 func attention(before, after *fnv1.RunFunctionResponse) []*fnv1.Condition {
 	var out []*fnv1.Condition
 
 	for _, c := range after.GetConditions() {
 		good := c.GetStatus() == fnv1.Status_STATUS_CONDITION_TRUE
 		if c.GetType() == report.Warnings {
-			good = !good || proto.Equal(c, condition(before, report.Warnings))
+			good = !good || proto.Equal(c, cluster.ConditionOf(before, report.Warnings))
 		}
 
 		if !good {

@@ -214,3 +214,17 @@ func MayWrite(o *structpb.Struct) bool {
 
 	return false
 }
+
+// ConditionOf returns the condition of a type in a response, or nil.
+func ConditionOf(rsp *fnv1.RunFunctionResponse, typ string) *fnv1.Condition {
+	for _, c := range rsp.GetConditions() {
+		if c.GetType() == typ {
+			return c
+		}
+	}
+
+	return nil
+}
+
+// ReasonOf returns the reason of the condition of a type in a response, or "".
+func ReasonOf(rsp *fnv1.RunFunctionResponse, typ string) string { return ConditionOf(rsp, typ).GetReason() }

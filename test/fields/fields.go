@@ -32,7 +32,7 @@ var otherValues = map[string]string{
 
 // Fields that count only where others are not as in example/full.yaml.
 var shownElsewhere = map[string]string{
-	"spec.rollout":              "TestApproval: it counts for a server that runs",
+	"spec.rollout":              "TestGuards/Approval: it counts for a server that runs",
 	"spec.database.type":        "internal/composite: the example has PostgreSQL either way",
 	"spec.database.sqlite.path": "internal/dittofs: the example has PostgreSQL",
 	"spec.service.type":         "internal/composite: both Services of the example have their own",

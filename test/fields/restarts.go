@@ -274,6 +274,9 @@ func restartSecrets(t *testing.T, changed string) []*structpb.Struct {
 		secret := protostructtest.FromYAML(t, s)
 		protostruct.Set(secret, structpb.NewStringValue("v1"), "apiVersion")
 		protostruct.Set(secret, structpb.NewStringValue("Secret"), "kind")
+		// Any change makes another one, of whatever Secret, and so does one of its labels.
+		protostruct.Set(secret, structpb.NewStringValue("version-"+changed), "metadata", "resourceVersion")
+		protostruct.Set(secret, structpb.NewStringValue("label-"+changed), "metadata", "labels", "any")
 		secrets = append(secrets, secret)
 	}
 

@@ -1,23 +1,25 @@
 package simulator
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
 // Condition returns "Status/Reason: message" of a response's condition.
 func Condition(rsp *fnv1.RunFunctionResponse, typ string) string {
-	for _, c := range rsp.GetConditions() {
-		if c.GetType() == typ {
-			return strings.TrimPrefix(c.GetStatus().String(), "STATUS_CONDITION_") + "/" + c.GetReason() + ": " + c.GetMessage()
-		}
+	c := cluster.ConditionOf(rsp, typ)
+	if c == nil {
+		return ""
 	}
 
-	return ""
+	return strings.TrimPrefix(c.GetStatus().String(), "STATUS_CONDITION_") + "/" + c.GetReason() + ": " + c.GetMessage()
 }
 
 func conditionsOf(rsp *fnv1.RunFunctionResponse) string {
@@ -29,14 +31,17 @@ func conditionsOf(rsp *fnv1.RunFunctionResponse) string {
 	return strings.Join(s, " ")
 }
 
-// Ready tells which composed resources are.
-func Ready(rsp *fnv1.RunFunctionResponse) map[string]bool {
-	m := map[string]bool{}
-	for name, r := range rsp.GetDesired().GetResources() {
-		m[name] = r.GetReady() == fnv1.Ready_READY_TRUE
+// NotReady returns the names of the composed resources that are not.
+func NotReady(rsp *fnv1.RunFunctionResponse) []string {
+	var names []string
+
+	for _, name := range slices.Sorted(maps.Keys(rsp.GetDesired().GetResources())) {
+		if rsp.GetDesired().GetResources()[name].GetReady() != fnv1.Ready_READY_TRUE {
+			names = append(names, name)
+		}
 	}
 
-	return m
+	return names
 }
 
 // Approval returns the value of the annotation that the condition ConfigRolledOut asks for,

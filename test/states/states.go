@@ -242,7 +242,7 @@ func read(w *simulator.World, rsp *fnv1.RunFunctionResponse) *structpb.Struct {
 			"type": "Synced", "status": "False", "reason": "ReconcileError",
 			"message": "cannot compose resources: pipeline step \"dittoserver\" returned a fatal result: " + rsp.GetResults()[len(rsp.GetResults())-1].GetMessage(),
 		}
-	case !report.IsFatal(rsp) && (!composed || slices.Contains(slices.Collect(maps.Values(simulator.Ready(rsp))), false)):
+	case !report.IsFatal(rsp) && (!composed || len(simulator.NotReady(rsp)) > 0):
 		available = map[string]any{"type": "Ready", "status": "False", "reason": map[bool]string{false: "Creating", true: "Waiting"}[claimed]}
 	}
 
