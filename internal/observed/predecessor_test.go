@@ -41,8 +41,11 @@ spec: {forProvider: {manifest: {spec: {serviceName: files-headless, podManagemen
 		"None":       {"The place is free.", Resources{}, []*structpb.Struct{}, Predecessors{Fetched: true}, ""},
 		"Leaving":    {"Its successor would be applied to the Object that is being deleted, and never come to be.", Resources{}, []*structpb.Struct{object("own", gone)}, Predecessors{Fetched: true, Names: []string{"Object files-abc"}}, ""},
 		"Foreign": {
-			"Two Objects would fight over one StatefulSet.", Resources{}, []*structpb.Struct{object("other", "")},
-			Predecessors{Fetched: true, Names: []string{"Object files-abc (which is not this DittoServer's: remove it, or give the DittoServer another name)"}}, "",
+			"Two Objects would fight over one StatefulSet.",
+			Resources{},
+			[]*structpb.Struct{object("other", "")},
+			Predecessors{Fetched: true, Names: []string{"Object files-abc (which is not this DittoServer's: remove it, or give the DittoServer another name)"}},
+			"",
 		},
 		"Two":      {"All must be gone, named in the same order each time.", Resources{}, []*structpb.Struct{object("other", gone), object("own", gone)}, Predecessors{Fetched: true, Names: []string{"Object files-abc", "Object files-abc"}}, ""},
 		"Own":      {"Crossplane may not see yet what it made. What runs is kept as if it did.", Resources{}, []*structpb.Struct{object("own", "")}, Predecessors{Fetched: true}, "dittofs:old"},

@@ -227,4 +227,6 @@ func ConditionOf(rsp *fnv1.RunFunctionResponse, typ string) *fnv1.Condition {
 }
 
 // ReasonOf returns the reason of the condition of a type in a response, or "".
-func ReasonOf(rsp *fnv1.RunFunctionResponse, typ string) string { return ConditionOf(rsp, typ).GetReason() }
+func ReasonOf(rsp *fnv1.RunFunctionResponse, typ string) string {
+	return ConditionOf(rsp, typ).GetReason()
+}

@@ -20,6 +20,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
+	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/test/simulator"
 )
 
@@ -78,7 +79,7 @@ func Count(t *testing.T, fn simulator.Function, example string) {
 		}
 
 		if len(rsp.GetDesired().GetResources()) == 0 {
-			t.Fatalf("nothing is composed: %s", simulator.Condition(rsp, "SpecValid"))
+			t.Fatalf("nothing is composed: %s", simulator.Condition(rsp, report.SpecValid))
 		}
 
 		return rsp.GetDesired().GetResources()

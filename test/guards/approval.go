@@ -91,35 +91,42 @@ func approval(t *testing.T, fn simulator.Function) {
 				tc.start(w)
 			}
 
-			w.Settle()
-
-			was, config := w.Template(), w.Config()
-			tc.change(w)
-
-			for _, wrong := range []string{"", "true", strings.Repeat("0", 64), w.Hash()} {
-				if wrong != "" {
-					w.Annotate(v1alpha1.AnnotationApprove, wrong)
-				}
-
-				if got := cluster.ReasonOf(w.Settle(), report.ConfigRolledOut); got != string(guard.ApprovalRequired) {
-					t.Fatalf("%s\nf.RunFunction(...): with approval %q: want %s, got %s", tc.reason, wrong, guard.ApprovalRequired, got)
-				}
-
-				if !cmp.Equal(was, w.Template(), protocmp.Transform()) || w.Config() != config {
-					t.Fatalf("%s\nf.RunFunction(...): with approval %q: the server moves", tc.reason, wrong)
-				}
-			}
-
-			w.Annotate(v1alpha1.AnnotationApprove, w.Approval())
-
-			if got := cluster.ReasonOf(w.Settle(), report.ConfigRolledOut); got != string(guard.RolledOut) {
-				t.Errorf("%s\nf.RunFunction(...): approved: want %s, got %s", tc.reason, guard.RolledOut, got)
-			}
-
-			if cmp.Equal(was, w.Template(), protocmp.Transform()) {
-				t.Errorf("%s\nf.RunFunction(...): the approved change never comes", tc.reason)
-			}
+			checkApproval(t, w, tc.reason, tc.change)
 		})
+	}
+}
+
+// checkApproval checks that a change of a server at rest waits, and comes once it is approved.
+func checkApproval(t *testing.T, w *simulator.World, reason string, change func(w *simulator.World)) {
+	t.Helper()
+
+	w.Settle()
+
+	was, config := w.Template(), w.Config()
+	change(w)
+
+	for _, wrong := range []string{"", "true", strings.Repeat("0", 64), w.Hash()} {
+		if wrong != "" {
+			w.Annotate(v1alpha1.AnnotationApprove, wrong)
+		}
+
+		if got := cluster.ReasonOf(w.Settle(), report.ConfigRolledOut); got != string(guard.ApprovalRequired) {
+			t.Fatalf("%s\nf.RunFunction(...): with approval %q: want %s, got %s", reason, wrong, guard.ApprovalRequired, got)
+		}
+
+		if !cmp.Equal(was, w.Template(), protocmp.Transform()) || w.Config() != config {
+			t.Fatalf("%s\nf.RunFunction(...): with approval %q: the server moves", reason, wrong)
+		}
+	}
+
+	w.Annotate(v1alpha1.AnnotationApprove, w.Approval())
+
+	if got := cluster.ReasonOf(w.Settle(), report.ConfigRolledOut); got != string(guard.RolledOut) {
+		t.Errorf("%s\nf.RunFunction(...): approved: want %s, got %s", reason, guard.RolledOut, got)
+	}
+
+	if cmp.Equal(was, w.Template(), protocmp.Transform()) {
+		t.Errorf("%s\nf.RunFunction(...): the approved change never comes", reason)
 	}
 }
 
@@ -138,7 +145,7 @@ func upgradeByHand(t *testing.T, fn simulator.Function) {
 			t.Errorf("%s: want %s, got %s", rollout, guard.ApprovalRequired, got)
 		}
 
-		if got := manifest.ContainerImage(w.Live["statefulset"]); got != newer {
+		if got := manifest.ContainerImage(w.Live[statefulSet]); got != newer {
 			t.Errorf("%s: the newer server goes down to %s", rollout, got)
 		}
 
@@ -164,14 +171,14 @@ func imageOfWebhook(t *testing.T, fn simulator.Function) {
 	w := newNative(t, fn, `{identity: {jwt: {secretRef: {name: jwt}}}}`)
 	w.Input = protostructtest.FromYAML(t, "{compose: Native, policy: {images: [marmos91c/dittofs]}}")
 
-	asked, hash := manifest.ContainerImage(w.Live["statefulset"]), manifest.TemplateHash(w.Live["statefulset"])
+	asked, hash := manifest.ContainerImage(w.Live[statefulSet]), manifest.TemplateHash(w.Live[statefulSet])
 
 	// A webhook changes what Crossplane itself applies, so that Crossplane owns it.
-	container := protostruct.Get(w.Live["statefulset"], "spec", "template", "spec", "containers").GetListValue().GetValues()[0].GetStructValue()
+	container := protostruct.Get(w.Live[statefulSet], "spec", "template", "spec", "containers").GetListValue().GetValues()[0].GetStructValue()
 	protostruct.Set(container, structpb.NewStringValue("mirror.example.org/"+asked), "image")
 
 	_, rsp := w.Last()
-	sts := rsp.GetDesired().GetResources()["statefulset"].GetResource()
+	sts := rsp.GetDesired().GetResources()[statefulSet].GetResource()
 
 	if got := manifest.ContainerImage(sts); got != asked {
 		t.Errorf("want the image %s again, got: %s", asked, got)

@@ -26,42 +26,48 @@ func foreign(t *testing.T, fn simulator.Function) {
 	for _, f := range simulator.Flavours {
 		for name := range simulator.Foreign {
 			t.Run(f.Name+"/"+name, func(t *testing.T) {
-				w := newWithMetrics(t, fn, f)
-				w.Occupy(name)
-
-				theirs := proto.CloneOf(w.Live[name])
-				rsp := w.Settle()
-
-				// Natively the StatefulSet is a predecessor.
-				condition, reason := report.Applied, report.ReasonForeign
-				if f.Native && name == "statefulset" {
-					condition, reason = report.ConfigRolledOut, string(guard.PredecessorThere)
-				}
-
-				if got := cluster.ReasonOf(rsp, condition); got != reason {
-					t.Errorf("%s: want %s, got %s", condition, reason, got)
-				}
-
-				// The controllers write a status.
-				got := proto.CloneOf(w.Live[name])
-				protostruct.Set(got, nil, "status")
-				protostruct.Set(theirs, nil, "status")
-
-				if diff := cmp.Diff(theirs, got, protocmp.Transform()); diff != "" {
-					t.Errorf("want it left alone: -want, +got:\n%s", diff)
-				}
-
-				if runs := w.Live["statefulset"] != nil; name != "statefulset" && runs != (name != "configmap") {
-					t.Errorf("there is a StatefulSet: %t", runs)
-				}
-
-				w.Vacate(name)
-
-				if rsp := w.Settle(); cluster.ReasonOf(rsp, report.Applied) != report.ReasonApplied || phase(rsp) != string(v1alpha1.PhaseRunning) {
-					t.Errorf("once it is gone: want the server to run, got: %s, %s", phase(rsp), simulator.Condition(rsp, report.Applied))
-				}
+				checkForeign(t, newWithMetrics(t, fn, f), name)
 			})
 		}
+	}
+}
+
+// checkForeign checks a new server in a world where somebody else has a name of its.
+func checkForeign(t *testing.T, w *simulator.World, name string) {
+	t.Helper()
+
+	w.Occupy(name)
+
+	theirs := proto.CloneOf(w.Live[name])
+	rsp := w.Settle()
+
+	// Natively the StatefulSet is a predecessor.
+	condition, reason := report.Applied, report.ReasonForeign
+	if w.Flavour.Native && name == statefulSet {
+		condition, reason = report.ConfigRolledOut, string(guard.PredecessorThere)
+	}
+
+	if got := cluster.ReasonOf(rsp, condition); got != reason {
+		t.Errorf("%s: want %s, got %s", condition, reason, got)
+	}
+
+	// The controllers write a status.
+	got := proto.CloneOf(w.Live[name])
+	protostruct.Set(got, nil, "status")
+	protostruct.Set(theirs, nil, "status")
+
+	if diff := cmp.Diff(theirs, got, protocmp.Transform()); diff != "" {
+		t.Errorf("want it left alone: -want, +got:\n%s", diff)
+	}
+
+	if runs := w.Live[statefulSet] != nil; name != statefulSet && runs != (name != "configmap") {
+		t.Errorf("there is a StatefulSet: %t", runs)
+	}
+
+	w.Vacate(name)
+
+	if rsp := w.Settle(); cluster.ReasonOf(rsp, report.Applied) != report.ReasonApplied || phase(rsp) != string(v1alpha1.PhaseRunning) {
+		t.Errorf("once it is gone: want the server to run, got: %s, %s", phase(rsp), simulator.Condition(rsp, report.Applied))
 	}
 }
 

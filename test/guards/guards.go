@@ -9,10 +9,14 @@ import (
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/test/simulator"
 )
+
+// statefulSet is the name of the composed resource.
+const statefulSet = string(manifest.StatefulSet)
 
 // Check a function.
 func Check(t *testing.T, fn simulator.Function) {

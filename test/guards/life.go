@@ -47,7 +47,7 @@ func life(t *testing.T, fn simulator.Function) {
 		{
 			"Nothing is there yet.",
 			func() {},
-			state{v1alpha1.PhasePending, []string{"configmap", "service-api", "service-file", "service-headless", "statefulset"}, report.ReasonNotObserved, name},
+			state{v1alpha1.PhasePending, []string{"configmap", "service-api", "service-file", "service-headless", statefulSet}, report.ReasonNotObserved, name},
 		},
 		{
 			"What has no state of its own is ready once it is there.",
@@ -55,35 +55,35 @@ func life(t *testing.T, fn simulator.Function) {
 				w.Reconcile(10)
 				provide("configmap", "service-headless", "service-file", "service-api")
 			},
-			state{v1alpha1.PhasePending, []string{"service-api", "service-file", "statefulset"}, report.ReasonNotObserved, name},
+			state{v1alpha1.PhasePending, []string{"service-api", "service-file", statefulSet}, report.ReasonNotObserved, name},
 		},
 		{
 			"A paused Object is neither applied nor a failure.",
-			func() { provide("statefulset") },
-			state{v1alpha1.PhasePending, []string{"service-api", "service-file", "statefulset"}, report.ReasonNotObserved, name},
+			func() { provide(statefulSet) },
+			state{v1alpha1.PhasePending, []string{"service-api", "service-file", statefulSet}, report.ReasonNotObserved, name},
 		},
 		{
 			"The provider did not work on it since.",
 			func() { w.Reconcile(10) },
-			state{v1alpha1.PhasePending, []string{"service-api", "service-file", "statefulset"}, report.ReasonNotObserved, name},
+			state{v1alpha1.PhasePending, []string{"service-api", "service-file", statefulSet}, report.ReasonNotObserved, name},
 		},
 		{
 			"A StatefulSet that its controller has not seen is not ready.",
-			func() { provide("statefulset") },
-			state{v1alpha1.PhaseProgressing, []string{"service-api", "service-file", "statefulset"}, report.ReasonApplied, name},
+			func() { provide(statefulSet) },
+			state{v1alpha1.PhaseProgressing, []string{"service-api", "service-file", statefulSet}, report.ReasonApplied, name},
 		},
 		{
 			"Load balancers have addresses, and the pod is ready.",
 			func() {
 				w.Control()
-				provide("statefulset", "service-file", "service-api")
+				provide(statefulSet, "service-file", "service-api")
 			},
 			state{v1alpha1.PhaseRunning, nil, report.ReasonApplied, address},
 		},
 		{
 			"A Ready that is of the old digest is not ready.",
 			func() { w.SetSecret("jwt", simulator.SecretValues["jwt"][1]) },
-			state{v1alpha1.PhaseProgressing, []string{"statefulset"}, report.ReasonApplied, address},
+			state{v1alpha1.PhaseProgressing, []string{statefulSet}, report.ReasonApplied, address},
 		},
 		{
 			"What waits to move is not ready, however ready its pod is.",
@@ -91,7 +91,7 @@ func life(t *testing.T, fn simulator.Function) {
 				w.Settle()
 				w.Patch("DEBUG", "logging", "level")
 			},
-			state{v1alpha1.PhaseProgressing, []string{"configmap", "statefulset"}, report.ReasonApplied, address},
+			state{v1alpha1.PhaseProgressing, []string{"configmap", statefulSet}, report.ReasonApplied, address},
 		},
 		{
 			"The pod still runs.",
@@ -100,7 +100,7 @@ func life(t *testing.T, fn simulator.Function) {
 				w.Patch("0", "replicas")
 				w.Reconcile(10)
 			},
-			state{v1alpha1.PhaseProgressing, []string{"statefulset"}, report.ReasonApplied, address},
+			state{v1alpha1.PhaseProgressing, []string{statefulSet}, report.ReasonApplied, address},
 		},
 		{
 			"No replica is asked for, and none runs.",
@@ -113,9 +113,9 @@ func life(t *testing.T, fn simulator.Function) {
 				w.Refused = true
 				w.Patch("1", "replicas")
 				w.Reconcile(10)
-				provide("statefulset")
+				provide(statefulSet)
 			},
-			state{v1alpha1.PhaseFailed, []string{"statefulset"}, report.ReasonNotSynced, address},
+			state{v1alpha1.PhaseFailed, []string{statefulSet}, report.ReasonNotSynced, address},
 		},
 	}
 

@@ -24,7 +24,7 @@ func growStorage(t *testing.T, fn simulator.Function) {
 	w.Patch("", "version")
 	w.Settle()
 
-	was := claims(w.Live["statefulset"])
+	was := claims(w.Live[statefulSet])
 
 	w.Patch("{metadataSize: 20Gi, contentSize: 1Gi, storageClassName: fast}", "storage")
 	w.Patch("DEBUG", "logging", "level")
@@ -33,7 +33,7 @@ func growStorage(t *testing.T, fn simulator.Function) {
 		t.Errorf("f.RunFunction(...): want %s, got %s", report.ReasonFrozen, got)
 	}
 
-	if diff := cmp.Diff(was, claims(w.Live["statefulset"])); diff != "" {
+	if diff := cmp.Diff(was, claims(w.Live[statefulSet])); diff != "" {
 		t.Errorf("f.RunFunction(...): claims of a running server: -want, +got:\n%s", diff)
 	}
 
@@ -55,11 +55,11 @@ func growStorage(t *testing.T, fn simulator.Function) {
 	w.Patch("1", "replicas")
 	w.Settle()
 
-	if diff := cmp.Diff([]string{"controlplane", "metadata", "content", "cache"}, claims(w.Live["statefulset"])); diff != "" {
+	if diff := cmp.Diff([]string{"controlplane", "metadata", "content", "cache"}, claims(w.Live[statefulSet])); diff != "" {
 		t.Errorf("f.RunFunction(...): claims of the new StatefulSet: -want, +got:\n%s", diff)
 	}
 
-	if got := manifest.ContainerImage(w.Live["statefulset"]); got != "marmos91c/dittofs:v0.27.0" {
+	if got := manifest.ContainerImage(w.Live[statefulSet]); got != "marmos91c/dittofs:v0.27.0" {
 		t.Errorf("f.RunFunction(...): want the image that ran, got: %s", got)
 	}
 }
@@ -79,7 +79,7 @@ func contentDropped(t *testing.T, fn simulator.Function) {
 				t.Errorf("f.RunFunction(...): want %s, got %s", report.ReasonFrozen, got)
 			}
 
-			if !manifest.MountsContent(w.Live["statefulset"]) {
+			if !manifest.MountsContent(w.Live[statefulSet]) {
 				t.Error("f.RunFunction(...): the content of a running server is unmounted")
 			}
 
@@ -91,7 +91,7 @@ func contentDropped(t *testing.T, fn simulator.Function) {
 				t.Errorf("f.RunFunction(...): want %s, got %s", report.ReasonUpToDate, got)
 			}
 
-			if manifest.MountsContent(w.Live["statefulset"]) {
+			if manifest.MountsContent(w.Live[statefulSet]) {
 				t.Error("f.RunFunction(...): the content is never unmounted")
 			}
 		})

@@ -3,17 +3,18 @@ package simulator
 import (
 	"maps"
 	"slices"
-	"strings"
 	"testing"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/test/change"
+	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
 // AgreesWithDiff checks that what make diff says of an edit is what a world makes of it.
@@ -99,17 +100,21 @@ func checkEdit(t *testing.T, fn Function, f Flavour, from, to string) *change.Ch
 	}
 
 	if got.Approved != nil {
-		w.Annotate("dittofs.io/approve", value)
+		w.Annotate(v1alpha1.AnnotationApprove, value)
 		check(got.Approved)
 	}
 
 	return got
 }
 
+func isFalse(rsp *fnv1.RunFunctionResponse, typ string) bool {
+	return cluster.ConditionOf(rsp, typ).GetStatus() == fnv1.Status_STATUS_CONDITION_FALSE
+}
+
 // verdictOf what happened in a world, by its StatefulSets and the last response.
 func verdictOf(was, is *structpb.Struct, rsp *fnv1.RunFunctionResponse) change.Verdict {
 	runs := func(s *structpb.Struct) bool { return protostruct.Get(s, "spec", "replicas").GetNumberValue() > 0 }
-	isHeld := strings.HasPrefix(Condition(rsp, "ConfigRolledOut"), "FALSE/") || strings.HasPrefix(Condition(rsp, "StorageUpToDate"), "FALSE/") && proto.Equal(was, is)
+	isHeld := isFalse(rsp, report.ConfigRolledOut) || isFalse(rsp, report.StorageUpToDate) && proto.Equal(was, is)
 
 	switch {
 	case report.IsFatal(rsp):

@@ -81,7 +81,7 @@ func CheckConditions(rsp *fnv1.RunFunctionResponse) error {
 		}
 	}
 
-	want := map[string]int{"SpecValid": 1, "SecretsResolved": 1, "ConfigRolledOut": 1, "StorageUpToDate": 1, "Applied": 1, "Warnings": 1}
+	want := map[string]int{report.SpecValid: 1, report.SecretsResolved: 1, report.ConfigRolledOut: 1, report.StorageUpToDate: 1, report.Applied: 1, report.Warnings: 1}
 	if diff := cmp.Diff(want, got); diff != "" {
 		return fmt.Errorf("conditions: -want, +got:\n%s", diff)
 	}
@@ -127,11 +127,10 @@ func (w *World) checkSecretBytes(rsp *fnv1.RunFunctionResponse) {
 // checkHold checks that a server which may not move keeps all of what it runs, so
 // that a pod which restarts by itself does not take half of a change.
 func (w *World) checkHold(rsp *fnv1.RunFunctionResponse) {
-	reason, _, _ := strings.Cut(strings.TrimPrefix(Condition(rsp, "ConfigRolledOut"), "FALSE/"), ":")
 	holds := []guard.Reason{guard.SecretsNotFetched, guard.SecretsNotResolved, guard.StorageMissing, guard.ApprovalRequired, guard.RolloutInProgress}
 
 	sts := cluster.Asked(rsp.GetDesired().GetResources()["statefulset"].GetResource())
-	if sts == nil || !slices.Contains(holds, guard.Reason(reason)) {
+	if sts == nil || !slices.Contains(holds, guard.Reason(cluster.ReasonOf(rsp, report.ConfigRolledOut))) {
 		return
 	}
 
@@ -264,8 +263,8 @@ func (w *World) digest(config string) string {
 // out to be created anew comes back, and a refused template that was replaced may
 // need another approval.
 func (w *World) checkIdempotent(rsp *fnv1.RunFunctionResponse) {
-	rollout := Condition(rsp, "ConfigRolledOut")
-	if strings.HasPrefix(rollout, "FALSE/Recreating") || strings.HasPrefix(rollout, "FALSE/RolloutInProgress") && strings.HasPrefix(Condition(rsp, "Applied"), "FALSE/NotSynced") {
+	rollout := guard.Reason(cluster.ReasonOf(rsp, report.ConfigRolledOut))
+	if rollout == guard.Recreating || rollout == guard.RolloutInProgress && cluster.ReasonOf(rsp, report.Applied) == report.ReasonNotSynced {
 		return
 	}
 

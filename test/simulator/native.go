@@ -12,9 +12,12 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
+	"github.com/dittofs/function-dittoserver/internal/report"
+	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
 // NativeExamples holds each example natively: of what the API server stored, exactly
@@ -72,8 +75,8 @@ func NativeExamples(t *testing.T, fn Function, dir string) {
 			w.Secrets = nil
 			_, rsp := w.Last()
 
-			if got := Condition(rsp, "ConfigRolledOut"); !strings.HasPrefix(got, "FALSE/SecretsNotResolved") {
-				t.Errorf("without Secrets: want a hold, got: %s", got)
+			if got := cluster.ReasonOf(rsp, report.ConfigRolledOut); got != string(guard.SecretsNotResolved) {
+				t.Errorf("without Secrets: want %s, got %s", guard.SecretsNotResolved, got)
 			}
 
 			for name, r := range rsp.GetDesired().GetResources() {

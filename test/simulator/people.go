@@ -102,7 +102,7 @@ func (w *World) approve() {
 	}
 
 	w.didf("approve %s", value)
-	w.Annotate("dittofs.io/approve", value)
+	w.Annotate(v1alpha1.AnnotationApprove, value)
 }
 
 // meddle is what people do to a live StatefulSet now and then: give it another image, or

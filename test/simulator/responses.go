@@ -8,7 +8,10 @@ import (
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/condition"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
@@ -47,18 +50,14 @@ func NotReady(rsp *fnv1.RunFunctionResponse) []string {
 // Approval returns the value of the annotation that the condition ConfigRolledOut asks for,
 // if it asks for one.
 func (w *World) Approval() string {
-	_, value, _ := strings.Cut(messageOf(w.XR, "ConfigRolledOut"), "dittofs.io/approve=")
-	return value
-}
-
-func messageOf(xr *structpb.Struct, typ string) string {
-	for _, c := range protostruct.Get(xr, "status", "conditions").GetListValue().GetValues() {
-		if protostruct.Get(c.GetStructValue(), "type").GetStringValue() == typ {
-			return protostruct.Get(c.GetStructValue(), "message").GetStringValue()
-		}
+	c := condition.Of(w.XR, report.ConfigRolledOut)
+	if c == nil {
+		return ""
 	}
 
-	return ""
+	_, value, _ := strings.Cut(c.Message, v1alpha1.AnnotationApprove+"=")
+
+	return value
 }
 
 // Template is the pod template that the StatefulSet was last asked for.

@@ -8,11 +8,14 @@ import (
 	"slices"
 	"testing"
 
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 	"sigs.k8s.io/yaml"
 
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/internal/report"
@@ -50,7 +53,7 @@ func Golden(t *testing.T, fn simulator.Function, dir string, update bool) {
 		"approved": func(w *simulator.World) *fnv1.RunFunctionResponse {
 			w.Patch("0.28.0", "version")
 			rsp := w.Settle()
-			w.Annotate("dittofs.io/approve", w.Approval())
+			w.Annotate(v1alpha1.AnnotationApprove, w.Approval())
 
 			return rsp
 		},
@@ -59,7 +62,7 @@ func Golden(t *testing.T, fn simulator.Function, dir string, update bool) {
 			w.Settle()
 			// The end of the right value is none.
 			value := w.Approval()
-			w.Annotate("dittofs.io/approve", value[:len(value)-1])
+			w.Annotate(v1alpha1.AnnotationApprove, value[:len(value)-1])
 
 			return w.Settle()
 		},
@@ -84,7 +87,7 @@ func Golden(t *testing.T, fn simulator.Function, dir string, update bool) {
 	}
 
 	paused := func(o *structpb.Struct) {
-		setCondition(t, o, map[string]any{"type": "Synced", "status": "False", "reason": "ReconcilePaused", "message": "Reconciliation is paused via the pause annotation"})
+		setCondition(t, o, map[string]any{"type": string(xpv2.TypeSynced), "status": "False", "reason": string(xpv2.ReasonReconcilePaused), "message": "Reconciliation is paused via the pause annotation"})
 	}
 
 	// What Crossplane and users do without calling the function.
@@ -105,11 +108,11 @@ func Golden(t *testing.T, fn simulator.Function, dir string, update bool) {
 		},
 		"deleting": func(o *structpb.Struct) {
 			protostruct.Set(o, structpb.NewStringValue("2026-01-01T00:00:00Z"), "metadata", "deletionTimestamp")
-			setCondition(t, o, map[string]any{"type": "Ready", "status": "False", "reason": "Deleting"})
+			setCondition(t, o, map[string]any{"type": string(xpv2.TypeReady), "status": "False", "reason": string(xpv2.ReasonDeleting)})
 		},
 		"unreachable": func(o *structpb.Struct) {
 			for _, c := range protostruct.Get(o, "status", "conditions").GetListValue().GetValues() {
-				if typ := protostruct.Get(c.GetStructValue(), "type").GetStringValue(); typ != "Synced" && typ != "Ready" {
+				if typ := protostruct.Get(c.GetStructValue(), "type").GetStringValue(); typ != string(xpv2.TypeSynced) && typ != string(xpv2.TypeReady) {
 					maps.Copy(c.GetStructValue().GetFields(), protostructtest.FromMap(t, map[string]any{
 						"status": "Unknown", "reason": "FatalError", "message": "A fatal error occurred before the status of this condition could be determined.",
 					}).GetFields())
@@ -118,13 +121,13 @@ func Golden(t *testing.T, fn simulator.Function, dir string, update bool) {
 
 			// A claim does not get to know of it.
 			if protostruct.Get(o, "spec", "resourceRef") == nil {
-				setCondition(t, o, map[string]any{"type": "Synced", "status": "False", "reason": "ReconcileError", "message": `cannot compose resources: cannot run Composition pipeline step "dittoserver"`})
+				setCondition(t, o, map[string]any{"type": string(xpv2.TypeSynced), "status": "False", "reason": string(xpv2.ReasonReconcileError), "message": `cannot compose resources: cannot run Composition pipeline step "dittoserver"`})
 			}
 		},
 		"approved-refused": func(o *structpb.Struct) {
-			protostruct.Set(o, structpb.NewStringValue("example"), "metadata", "annotations", "dittofs.io/approve")
-			setCondition(t, o, map[string]any{"type": "ConfigRolledOut", "status": "False", "reason": "ApprovalRequired", "message": "until a person approves the change: annotate the DittoServer with dittofs.io/approve=example"})
-			setCondition(t, o, map[string]any{"type": "Synced", "status": "False", "reason": "ReconcileError", "message": "cannot apply a composed resource"})
+			protostruct.Set(o, structpb.NewStringValue("example"), "metadata", "annotations", v1alpha1.AnnotationApprove)
+			setCondition(t, o, map[string]any{"type": report.ConfigRolledOut, "status": "False", "reason": string(guard.ApprovalRequired), "message": "until a person approves the change: annotate the DittoServer with dittofs.io/approve=example"})
+			setCondition(t, o, map[string]any{"type": string(xpv2.TypeSynced), "status": "False", "reason": string(xpv2.ReasonReconcileError), "message": "cannot apply a composed resource"})
 		},
 		"edited": edited,
 		// The edit came in the midst of a reconcile. Crossplane's conditions are of the
@@ -231,19 +234,19 @@ func object(w *simulator.World) *structpb.Struct {
 func read(w *simulator.World, rsp *fnv1.RunFunctionResponse) *structpb.Struct {
 	o := object(w)
 	claimed := w.Flavour.Name == "claimed"
-	synced := map[string]any{"type": "Synced", "status": "True", "reason": "ReconcileSuccess"}
-	available := map[string]any{"type": "Ready", "status": "True", "reason": "Available"}
+	synced := map[string]any{"type": string(xpv2.TypeSynced), "status": "True", "reason": string(xpv2.ReasonReconcileSuccess)}
+	available := map[string]any{"type": string(xpv2.TypeReady), "status": "True", "reason": string(xpv2.ReasonAvailable)}
 	_, composed := rsp.GetDesired().GetResources()["statefulset"]
 
 	switch {
 	case report.IsFatal(rsp) && !claimed:
 		// Ready stays as it was.
 		synced = map[string]any{
-			"type": "Synced", "status": "False", "reason": "ReconcileError",
+			"type": string(xpv2.TypeSynced), "status": "False", "reason": string(xpv2.ReasonReconcileError),
 			"message": "cannot compose resources: pipeline step \"dittoserver\" returned a fatal result: " + rsp.GetResults()[len(rsp.GetResults())-1].GetMessage(),
 		}
 	case !report.IsFatal(rsp) && (!composed || len(simulator.NotReady(rsp)) > 0):
-		available = map[string]any{"type": "Ready", "status": "False", "reason": map[bool]string{false: "Creating", true: "Waiting"}[claimed]}
+		available = map[string]any{"type": string(xpv2.TypeReady), "status": "False", "reason": map[bool]string{false: "Creating", true: "Waiting"}[claimed]}
 	}
 
 	setCondition(w.T, o, synced)

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/test/simulator"
@@ -221,7 +222,7 @@ func fullExample(w *simulator.World) {
 
 // approve approves the change that waits.
 func approve(w *simulator.World) {
-	w.Annotate("dittofs.io/approve", w.Approval())
+	w.Annotate(v1alpha1.AnnotationApprove, w.Approval())
 	w.Settle()
 }
 

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/report"
 )
 
 // A Move is a change of what is composed, on purpose: of the value at a path of a composed
@@ -40,7 +41,7 @@ type Move struct {
 //nolint:gochecknoglobals // A table.
 var moves = slices.Concat(
 	[]Move{{
-		States: []string{"created"}, Resource: "conditions", Path: []string{"ConfigRolledOut"},
+		States: []string{"created"}, Resource: "conditions", Path: []string{report.ConfigRolledOut},
 		Changelog: "`ConfigRolledOut` of a new server is False with the reason `ConfigMapNotReady` until then.",
 	}},
 	managementPolicies("configmap", "statefulset", "service-headless", "service-file", "service-api"),
