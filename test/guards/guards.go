@@ -29,6 +29,7 @@ func Check(t *testing.T, fn simulator.Function) {
 		"ContentDropped": contentDropped,
 		"UpgradeByHand":  upgradeByHand,
 		"ImageOfWebhook": imageOfWebhook,
+		"FirstPassword":  firstPassword,
 		"Foreign":        foreign,
 		"Leftover":       leftover,
 		"CreationCost":   creationCost,
