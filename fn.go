@@ -122,7 +122,10 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 	}
 
 	// Resolve.
-	secrets := secret.Resolve(srv, req.GetRequiredResources(), resources.HasStarted())
+	secrets, err := secret.Resolve(srv, req.GetRequiredResources(), resources.HasStarted())
+	if err != nil {
+		return err
+	}
 
 	// Configure.
 	config, err := dittofs.Config(srv.Settings(), srv.Release)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/dittofs/function-dittoserver/internal/metrics"
 	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/secret"
 	"github.com/dittofs/function-dittoserver/internal/serve"
 	"github.com/dittofs/function-dittoserver/internal/wire"
 )
@@ -99,7 +100,7 @@ func (c *CLI) Run() error {
 
 // codec decodes of a request only what the function reads.
 func codec() wire.Codec {
-	return wire.Codec{Reads: observed.Reads, ReadsManagers: observed.ReadsManagers}
+	return wire.Codec{Reads: observed.Reads, ReadsManagers: observed.ReadsManagers, Picks: secret.IsRequirement}
 }
 
 // version of this build, set by the linker.

@@ -215,7 +215,12 @@ func decode(tb testing.TB, r request) (*composite.DittoServer, secret.Secrets) {
 		}
 	}
 
-	return s, secret.Resolve(s, required, false)
+	resolved, err := secret.Resolve(s, required, false)
+	if err != nil {
+		tb.Fatal(err)
+	}
+
+	return s, resolved
 }
 
 // digest returns the digest of a request.

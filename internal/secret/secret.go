@@ -22,6 +22,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/wire"
 )
 
 // A State of the Secrets that a DittoServer names.
@@ -86,6 +87,10 @@ func requirement(secret string) string {
 	return "secret/" + secret
 }
 
+// IsRequirement reports whether Resolve reads the required resources of this name, of which it
+// decodes no more than it needs.
+func IsRequirement(name string) bool { return strings.HasPrefix(name, requirement("")) }
+
 // Requirements returns the Secrets that the function requires. They depend on
 // nothing but the spec: Crossplane calls the function until they are stable.
 func Requirements(s *composite.DittoServer) map[string]*fnv1.ResourceSelector {
@@ -107,23 +112,23 @@ func Requirements(s *composite.DittoServer) map[string]*fnv1.ResourceSelector {
 // Resolve returns the Secrets that a DittoServer names, from the required
 // resources of a request. started tells whether the server has been started before, so that
 // some values count no more.
-func Resolve(s *composite.DittoServer, required map[string]*fnv1.Resources, started bool) Secrets {
+func Resolve(s *composite.DittoServer, required map[string]*fnv1.Resources, started bool) (Secrets, error) {
 	return resolve(s.Namespace, s.Secrets(), required, started)
 }
 
-func resolve(namespace string, keys []composite.SecretKey, required map[string]*fnv1.Resources, started bool) Secrets {
+func resolve(namespace string, keys []composite.SecretKey, required map[string]*fnv1.Resources, started bool) (Secrets, error) {
+	found, ok, err := find(namespace, keys, required)
+	if err != nil || !ok {
+		return Secrets{State: NotFetched}, err
+	}
+
 	var (
 		out    = Secrets{State: There}
 		absent = map[string]bool{}
 	)
 
 	for _, k := range slices.SortedStableFunc(slices.Values(keys), byRoleAndKey) {
-		fetched, ok := required[requirement(k.Ref.Name)]
-		if !ok {
-			return Secrets{State: NotFetched}
-		}
-
-		secret := find(fetched, namespace, k.Ref.Name)
+		secret := found[k.Ref.Name]
 		id := namespace + "/" + k.Ref.Name
 
 		if secret == nil {
@@ -164,10 +169,10 @@ func resolve(namespace string, keys []composite.SecretKey, required map[string]*
 	}
 
 	if len(out.Problems) > 0 {
-		return Secrets{State: Missing, Problems: out.Problems, Warnings: out.Warnings}
+		return Secrets{State: Missing, Problems: out.Problems, Warnings: out.Warnings}, nil
 	}
 
-	return out
+	return out, nil
 }
 
 // byRoleAndKey is the order of the rollout digest.
@@ -175,16 +180,68 @@ func byRoleAndKey(a, b composite.SecretKey) int {
 	return cmp.Or(cmp.Compare(a.Role, b.Role), cmp.Compare(a.Ref.Key, b.Ref.Key))
 }
 
-// find returns the Secret of a name among fetched resources, or nil.
-func find(fetched *fnv1.Resources, namespace, name string) *structpb.Struct {
-	for _, item := range fetched.GetItems() {
-		r := item.GetResource()
-		if protostruct.Get(r, "metadata", "name").GetStringValue() == name && protostruct.Get(r, "metadata", "namespace").GetStringValue() == namespace {
-			return r
+// find returns the Secrets that keys name: nil for one that does not exist. It returns false if
+// Crossplane has not been asked for all of them yet.
+func find(namespace string, keys []composite.SecretKey, required map[string]*fnv1.Resources) (map[string]*structpb.Struct, bool, error) {
+	found := map[string]*structpb.Struct{}
+
+	for _, k := range keys {
+		name := k.Ref.Name
+		if _, ok := found[name]; ok {
+			continue
+		}
+
+		fetched, ok := required[requirement(name)]
+		if !ok {
+			return nil, false, nil
+		}
+
+		found[name] = nil
+
+		for _, item := range fetched.GetItems() {
+			r, err := wire.Pick(item, unread(keys, name))
+			if err != nil {
+				return nil, false, fmt.Errorf("cannot read Secret %s/%s: %w", namespace, name, err)
+			}
+
+			if found[name] == nil && protostruct.Get(r, "metadata", "name").GetStringValue() == name && protostruct.Get(r, "metadata", "namespace").GetStringValue() == namespace {
+				found[name] = r
+			}
 		}
 	}
 
-	return nil
+	return found, true, nil
+}
+
+// unread returns whether a field of a Secret is not read, by its name and that of the field it is
+// in. A Secret may have a hundred thousand keys, each of which costs memory once decoded.
+func unread(keys []composite.SecretKey, secret string) func(object, field string) bool {
+	wanted, hasDSN := map[string]bool{}, false
+
+	for _, k := range keys {
+		if k.Ref.Name == secret {
+			wanted[k.Ref.Key] = true
+		}
+	}
+
+	return func(object, field string) bool {
+		switch object {
+		case "":
+			return field != "metadata" && field != "data" && field != "stringData"
+		case "metadata":
+			return field != "name" && field != "namespace"
+		}
+
+		if wanted[field] {
+			return false
+		}
+
+		// One tells that there are some.
+		first := !hasDSN && isDSN(field)
+		hasDSN = hasDSN || first
+
+		return !first
+	}
 }
 
 // wantedKeys names the keys that a Secret must have.
@@ -255,11 +312,16 @@ func checkEnv(value []byte) string {
 // hasDSN reports whether a Secret seems to hold a connection string.
 func hasDSN(secret *structpb.Struct) bool {
 	for key := range protostruct.Get(secret, "data").GetStructValue().GetFields() {
-		k := strings.ToLower(key)
-		if strings.Contains(k, "dsn") || strings.Contains(k, "url") || strings.Contains(k, "uri") || strings.Contains(k, "connection") {
+		if isDSN(key) {
 			return true
 		}
 	}
 
 	return false
+}
+
+// isDSN reports whether a key of a Secret sounds like that of a connection string.
+func isDSN(key string) bool {
+	k := strings.ToLower(key)
+	return strings.Contains(k, "dsn") || strings.Contains(k, "url") || strings.Contains(k, "uri") || strings.Contains(k, "connection")
 }

@@ -135,6 +135,51 @@ func fetched(jwt, admin, db map[string]string) map[string]*fnv1.Resources {
 	return out
 }
 
+// carried returns what was fetched as the function's codec does: as bytes.
+func carried(tb testing.TB, required map[string]*fnv1.Resources) map[string]*fnv1.Resources {
+	tb.Helper()
+
+	out := map[string]*fnv1.Resources{}
+
+	for name, r := range required {
+		out[name] = &fnv1.Resources{}
+
+		for _, item := range r.GetItems() {
+			b, err := proto.Marshal(item)
+			if err != nil {
+				tb.Fatal(err)
+			}
+
+			bytes := &fnv1.Resource{}
+			bytes.ProtoReflect().SetUnknown(b)
+			out[name].Items = append(out[name].Items, bytes)
+		}
+	}
+
+	return out
+}
+
+// resolved returns what Resolve makes of Secrets, which is the same of their bytes.
+func resolved(t *testing.T, s *composite.DittoServer, required map[string]*fnv1.Resources, started bool) Secrets {
+	t.Helper()
+
+	got, err := Resolve(s, required, started)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	ofBytes, err := Resolve(s, carried(t, required), started)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if diff := cmp.Diff(got, ofBytes, shown); diff != "" {
+		t.Errorf("Resolve(...): -decoded, +of bytes:\n%s", diff)
+	}
+
+	return got
+}
+
 func TestRequirements(t *testing.T) {
 	selector := func(name string) *fnv1.ResourceSelector {
 		return &fnv1.ResourceSelector{ApiVersion: "v1", Kind: "Secret", Namespace: new("storage"), Match: &fnv1.ResourceSelector_MatchName{MatchName: name}}
@@ -188,7 +233,7 @@ func TestRequirements(t *testing.T) {
 			}
 
 			for _, required := range []map[string]*fnv1.Resources{nil, fetched(nil, nil, nil), fetched(jwtData, adminData, dbData)} {
-				Resolve(s, required, false)
+				resolved(t, s, required, false)
 
 				if diff := cmp.Diff(tc.want, Requirements(s), protocmp.Transform()); diff != "" {
 					t.Errorf("%s\nRequirements(...): -want, +got:\n%s", "Whatever was fetched, the requirements are the same", diff)
@@ -366,7 +411,7 @@ func TestResolve(t *testing.T) {
 				before[k] = proto.CloneOf(v)
 			}
 
-			got := Resolve(s, tc.required, false)
+			got := resolved(t, s, tc.required, false)
 			if diff := cmp.Diff(tc.want, got, shown); diff != "" {
 				t.Errorf("%s\nResolve(...): -want, +got:\n%s", tc.reason, diff)
 			}
@@ -452,13 +497,64 @@ func TestResolveFiles(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := resolve("storage", tc.keys, tc.required, false)
+			got, err := resolve("storage", tc.keys, tc.required, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+
 			if diff := cmp.Diff(tc.want, got, shown); diff != "" {
 				t.Errorf("%s\nresolve(...): -want, +got:\n%s", tc.reason, diff)
 			}
 
 			hidesSecrets(t, got, tc.required)
 		})
+	}
+}
+
+// A Secret may have as many keys as fit into 1.5 MB. Those that nobody names cost no memory,
+// whatever they are called.
+func TestResolveManyKeys(t *testing.T) {
+	s := decode(t, specAll)
+	required := fetched(jwtData, adminData, without(dbData, "user"))
+
+	for _, fetched := range required {
+		for i := range 100_000 {
+			data := fetched.GetItems()[0].GetResource().GetFields()["data"].GetStructValue()
+			data.Fields[fmt.Sprintf("url%d", i)] = structpb.NewStringValue("")
+		}
+	}
+
+	required = carried(t, required)
+
+	allocs := testing.AllocsPerRun(1, func() {
+		if got, err := Resolve(s, required, false); err != nil || len(got.Problems) != 1 || !strings.HasPrefix(got.Problems[0], "Secret storage/files-db, key user: is missing, and a connection string does not do") {
+			t.Errorf("Resolve(...): want one problem, got %q, %v", got.Problems, err)
+		}
+	})
+
+	if allocs > 300 {
+		t.Errorf("Resolve(...): want no more than 300 allocations, got %.0f", allocs)
+	}
+}
+
+// Bytes that are no Secret are an error, which says nothing of them.
+func TestResolveBadBytes(t *testing.T) {
+	required := carried(t, fetched(jwtData, adminData, dbData))
+
+	for _, r := range required {
+		b := r.GetItems()[0].ProtoReflect().GetUnknown()
+		r.GetItems()[0].ProtoReflect().SetUnknown(b[:len(b)-1])
+	}
+
+	_, err := Resolve(decode(t, specJWT), required, false)
+	if err == nil || !strings.HasPrefix(err.Error(), "cannot read Secret storage/files-jwt: ") {
+		t.Errorf("Resolve(...): want an error, got %v", err)
+	}
+
+	for _, part := range parts(fetched(jwtData, adminData, dbData)) {
+		if err != nil && strings.Contains(err.Error(), part) {
+			t.Errorf("Resolve(...): the error has a part of a Secret: %v", err)
+		}
 	}
 }
 
@@ -580,7 +676,7 @@ func TestResolveValues(t *testing.T) {
 			data[tc.secret][tc.key] = tc.value
 			required := fetched(data["files-jwt"], data["files-admin"], data["files-db"])
 
-			got := Resolve(decode(t, specAll), required, false)
+			got := resolved(t, decode(t, specAll), required, false)
 
 			if tc.want == "" {
 				want := strings.HasPrefix(tc.value, "$2") && tc.value != "$2example"
@@ -638,7 +734,7 @@ func TestResolveFirst(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			required := fetched(tc.jwt, map[string]string{"password": value}, nil)
 
-			got := Resolve(decode(t, specAdmin), required, tc.started)
+			got := resolved(t, decode(t, specAdmin), required, tc.started)
 			if diff := cmp.Diff(tc.want, got, shown); diff != "" {
 				t.Errorf("%s\nResolve(...): -want, +got:\n%s", tc.reason, diff)
 			}
@@ -761,14 +857,14 @@ func TestResolveProblems(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			s := decode(t, tc.spec)
-			got := Resolve(s, tc.required, false)
+			got := resolved(t, s, tc.required, false)
 
 			if diff := cmp.Diff(Secrets{State: Missing, Problems: tc.want}, got, shown); diff != "" {
 				t.Errorf("%s\nResolve(...): -want, +got:\n%s", tc.reason, diff)
 			}
 
 			for range 10 {
-				if diff := cmp.Diff(got, Resolve(s, tc.required, false), shown); diff != "" {
+				if diff := cmp.Diff(got, resolved(t, s, tc.required, false), shown); diff != "" {
 					t.Fatalf("%s\nResolve(...): -first, +again:\n%s", "Problems are the same on every call", diff)
 				}
 			}

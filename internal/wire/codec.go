@@ -9,6 +9,7 @@
 //     on as they came;
 //   - observed resources that nobody reads are left out;
 //   - metadata.managedFields, often half of a resource, is left out where nobody reads it;
+//   - required resources that are Secrets stay bytes, of which Pick decodes what is read;
 //   - values are allocated many at a time, and strings share the memory of the request.
 //
 // The benchmarks of this package and docs/performance.md tell what that buys, and what
@@ -16,6 +17,9 @@
 // with managedFields, 80 % with the checks that it lacks. It checks no UTF-8, does not merge
 // values as protobuf does, and a message of some 12 MB that is nested deeply enough ends the
 // process by a stack overflow.
+//
+// A value takes up to a hundred times the memory of its bytes. So there is a bound on how
+// many values one message may decode into.
 package wire
 
 import (
@@ -34,6 +38,9 @@ type Codec struct {
 	// ReadsManagers reports whether the function reads the managedFields of resources of
 	// this kind.
 	ReadsManagers func(kind string) bool
+
+	// Picks reports whether the function calls Pick with the required resources of this name.
+	Picks func(requirement string) bool
 }
 
 // Name of the codec: it speaks protobuf.

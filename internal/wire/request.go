@@ -1,9 +1,11 @@
 package wire
 
 import (
+	"github.com/crossplane/function-sdk-go/errors"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 )
 
 // Numbers of the fields that this package decodes or encodes.
@@ -30,31 +32,20 @@ const (
 
 // decodeRequest decodes a request. The request aliases b; do not modify b afterwards.
 func (c Codec) decodeRequest(b []byte, req *fnv1.RunFunctionRequest) error {
-	d := &decoder{}
+	d := newDecoder()
 
 	return message(b, req, func(num protowire.Number, v []byte) (bool, error) {
 		switch num { //nolint:exhaustive // Numbers of fields, not of the type's constants.
 		case requestObserved:
 			return true, c.decodeState(d, v, orNew(&req.Observed), func(v []byte, s *fnv1.State) error { return c.decodeObserved(d, v, s) })
 		case requestDesired:
-			return true, c.decodeState(d, v, orNew(&req.Desired), carryDesired)
+			return true, c.decodeState(d, v, orNew(&req.Desired), func(v []byte, s *fnv1.State) error { return carryDesired(d, v, s) })
 		case requestInput:
-			return true, d.decodeStruct(v, orNew(&req.Input), false)
+			return true, d.decodeStruct(v, orNew(&req.Input), nil)
 		case requestContext:
 			return true, carry(v, orNew(&req.Context))
 		case requestRequiredResources:
-			return true, entry(v, &req.RequiredResources, func(v []byte, r *fnv1.Resources) error {
-				return message(v, r, func(num protowire.Number, v []byte) (bool, error) {
-					if num != resourcesItems {
-						return false, nil
-					}
-
-					item := &fnv1.Resource{}
-					r.Items = append(r.Items, item)
-
-					return true, c.decodeResource(d, v, item)
-				})
-			})
+			return true, c.decodeRequired(d, v, req)
 		default:
 			return false, nil
 		}
@@ -67,7 +58,7 @@ func (c Codec) decodeState(d *decoder, b []byte, s *fnv1.State, resource func(en
 	return message(b, s, func(num protowire.Number, v []byte) (bool, error) {
 		switch num { //nolint:exhaustive // As above.
 		case stateComposite:
-			return true, c.decodeResource(d, v, orNew(&s.Composite))
+			return true, errors.Wrap(c.decodeResource(d, v, orNew(&s.Composite)), "cannot decode the composite resource")
 		case stateResources:
 			return true, resource(v, s)
 		default:
@@ -82,12 +73,38 @@ func (c Codec) decodeObserved(d *decoder, b []byte, s *fnv1.State) error {
 		return nil
 	}
 
-	return entry(b, &s.Resources, func(v []byte, r *fnv1.Resource) error { return c.decodeResource(d, v, r) })
+	return entry(d, b, &s.Resources, func(name string, v []byte, r *fnv1.Resource) error {
+		return errors.Wrapf(c.decodeResource(d, v, r), "cannot decode composed resource %s", name)
+	})
 }
 
 // carryDesired carries a desired composed resource of an earlier function.
-func carryDesired(b []byte, s *fnv1.State) error {
-	return entry(b, &s.Resources, func(v []byte, r *fnv1.Resource) error { return carry(v, r) })
+func carryDesired(d *decoder, b []byte, s *fnv1.State) error {
+	return entry(d, b, &s.Resources, func(_ string, v []byte, r *fnv1.Resource) error { return carry(v, r) })
+}
+
+// decodeRequired decodes the required resources of a name, or carries them for Pick.
+func (c Codec) decodeRequired(d *decoder, b []byte, req *fnv1.RunFunctionRequest) error {
+	return entry(d, b, &req.RequiredResources, func(name string, v []byte, r *fnv1.Resources) error {
+		return message(v, r, func(num protowire.Number, v []byte) (bool, error) {
+			if num != resourcesItems {
+				return false, nil
+			}
+
+			if err := d.spend(1); err != nil {
+				return true, err
+			}
+
+			item := &fnv1.Resource{}
+			r.Items = append(r.Items, item)
+
+			if c.Picks(name) {
+				return true, carry(v, item)
+			}
+
+			return true, errors.Wrapf(c.decodeResource(d, v, item), "cannot decode required resource %s", name)
+		})
+	})
 }
 
 func (c Codec) decodeResource(d *decoder, b []byte, r *fnv1.Resource) error {
@@ -96,7 +113,35 @@ func (c Codec) decodeResource(d *decoder, b []byte, r *fnv1.Resource) error {
 			return false, nil
 		}
 
-		return true, d.decodeStruct(v, orNew(&r.Resource), !c.ReadsManagers(d.kindOf(v)))
+		if c.ReadsManagers(d.kindOf(v)) {
+			return true, d.decodeStruct(v, orNew(&r.Resource), nil)
+		}
+
+		return true, d.decodeStruct(v, orNew(&r.Resource), isManagedFields)
+	})
+}
+
+func isManagedFields(object, field string) bool {
+	return object == "metadata" && field == "managedFields"
+}
+
+// Pick returns a resource that the codec carried, without the fields that skips reports
+// true for, of their own name and that of the field they are in: "" for a field of the
+// resource itself. A resource that is decoded already is returned as it is.
+func Pick(r *fnv1.Resource, skips func(object, field string) bool) (*structpb.Struct, error) {
+	b := r.ProtoReflect().GetUnknown()
+	if len(b) == 0 {
+		return r.GetResource(), nil
+	}
+
+	d, picked := newDecoder(), &structpb.Struct{}
+
+	return picked, message(b, &fnv1.Resource{}, func(num protowire.Number, v []byte) (bool, error) {
+		if num != resourceResource {
+			return true, nil
+		}
+
+		return true, d.decodeStruct(v, picked, skips)
 	})
 }
 
@@ -162,9 +207,13 @@ func message(b []byte, m proto.Message, take func(num protowire.Number, v []byte
 
 // entry decodes an entry of a map of messages into m. It calls decode with each value that
 // the entry has, to merge them: there should be one, but protobuf takes any number.
-func entry[M any](b []byte, m *map[string]*M, decode func(v []byte, into *M) error) error {
+func entry[M any](d *decoder, b []byte, m *map[string]*M, decode func(key string, v []byte, into *M) error) error {
 	key, value, more, err := keyAndValue(b)
 	if err != nil {
+		return err
+	}
+
+	if err := d.spend(1); err != nil {
 		return err
 	}
 
@@ -175,12 +224,12 @@ func entry[M any](b []byte, m *map[string]*M, decode func(v []byte, into *M) err
 	into := new(M)
 	(*m)[key] = into
 
-	if err := decode(value, into); err != nil {
+	if err := decode(key, value, into); err != nil {
 		return err
 	}
 
 	for value := range valuesOf(more) {
-		if err := decode(value, into); err != nil {
+		if err := decode(key, value, into); err != nil {
 			return err
 		}
 	}

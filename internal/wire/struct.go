@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"fmt"
 	"iter"
 	"math"
 	"slices"
@@ -33,7 +34,14 @@ const errFieldNumber = -2
 var (
 	errUTF8  = errors.New("a string is not valid UTF-8")
 	errDepth = errors.New("values are nested too deeply")
+
+	errValues = fmt.Errorf("more than %d values", maxValues)
 )
+
+// maxValues bounds how many values a message decodes into, with some 15 MB of memory. A
+// running server has 2,500, with its Secrets and what is observed of it. All that fits into
+// a composite resource, 1.5 MB of text, would have some 60,000.
+const maxValues = 1 << 16
 
 // A decoder of structs. It allocates slab values of a kind at a time.
 type decoder struct {
@@ -42,8 +50,25 @@ type decoder struct {
 	structs []structValue
 	lists   []listValue
 
-	// bare reports whether to leave out metadata.managedFields.
-	bare bool
+	// skips reports whether to leave out a field, by its own name and that of the field it
+	// is in. It may be nil.
+	skips func(object, field string) bool
+
+	// left is how many more values may be decoded.
+	left int
+}
+
+func newDecoder() *decoder { return &decoder{left: maxValues} }
+
+// spend counts n values.
+func (d *decoder) spend(n int) error {
+	if n > d.left {
+		return errValues
+	}
+
+	d.left -= n
+
+	return nil
 }
 
 // A value of each kind, together with what it points to.
@@ -85,9 +110,10 @@ func next[T any](free *[]T) *T {
 	return v
 }
 
-// decodeStruct merges an encoded struct into s. Its strings alias b.
-func (d *decoder) decodeStruct(b []byte, s *structpb.Struct, bare bool) error {
-	d.bare = bare
+// decodeStruct merges an encoded struct into s, without the fields that are to be skipped.
+// Its strings alias b.
+func (d *decoder) decodeStruct(b []byte, s *structpb.Struct, skips func(object, field string) bool) error {
+	d.skips = skips
 
 	return d.fields(b, s, "", protowire.DefaultRecursionLimit)
 }
@@ -119,7 +145,7 @@ func (d *decoder) fields(b []byte, s *structpb.Struct, name string, depth int) e
 			return err
 		}
 
-		if d.bare && key == "managedFields" && name == "metadata" {
+		if d.skips != nil && d.skips(name, key) {
 			continue
 		}
 
@@ -157,6 +183,10 @@ func (d *decoder) value(b []byte, v *structpb.Value, name string, depth int) (*s
 		}
 
 		b = b[n:]
+
+		if err := d.spend(1); err != nil {
+			return nil, err
+		}
 
 		var err error
 
@@ -198,7 +228,11 @@ func (d *decoder) value(b []byte, v *structpb.Value, name string, depth int) (*s
 		b = b[n:]
 	}
 
-	return orNew(&v), nil
+	if v == nil {
+		return &structpb.Value{}, d.spend(1)
+	}
+
+	return v, nil
 }
 
 func (d *decoder) stringValue(b []byte) (*structpb.Value, int, error) {
@@ -256,7 +290,12 @@ func (d *decoder) items(b []byte, l *structpb.ListValue, depth int) error {
 		return errDepth
 	}
 
-	l.Values = slices.Grow(l.GetValues(), count(b, listValues))
+	n := count(b, listValues)
+	if n > d.left {
+		return errValues
+	}
+
+	l.Values = slices.Grow(l.GetValues(), n)
 
 	for len(b) > 0 {
 		num, v, n := consume(b)

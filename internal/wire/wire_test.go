@@ -21,10 +21,12 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 )
 
-// codec of a function that reads a resource named own, and managers of Services.
+// codec of a function that reads a resource named own, and managers of Services, and picks what
+// it reads of Secrets.
 var codec = Codec{
 	Reads:         func(name string) bool { return name == "own" },
 	ReadsManagers: func(kind string) bool { return kind == "Service" },
+	Picks:         func(name string) bool { return name == "secrets" },
 }
 
 // field of a message, of its number and bytes.
@@ -163,6 +165,163 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+func TestPick(t *testing.T) {
+	secret := func(yaml string) *fnv1.Resource { return &fnv1.Resource{Resource: protostructtest.FromYAML(t, yaml)} }
+	whole := secret(`{kind: Secret, metadata: {name: files, labels: {a: b}}, data: {a: YQ==, b: Yg==}}`)
+
+	carried := func(r ...*fnv1.Resource) *fnv1.Resource {
+		out := &fnv1.Resource{}
+
+		for _, r := range r {
+			b, err := proto.Marshal(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			if err := carry(b, out); err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		return out
+	}
+
+	skips := func(object, field string) bool {
+		return object == "" && field == "kind" || object == "metadata" && field != "name" || object == "data" && field != "b"
+	}
+
+	cases := map[string]struct {
+		reason string
+		given  *fnv1.Resource
+		want   *fnv1.Resource
+	}{
+		"Carried": {
+			reason: "Of what is carried, all is left out that is to be skipped.",
+			given:  carried(whole),
+			want:   secret(`{metadata: {name: files}, data: {b: Yg==}}`),
+		},
+		"Twice": {
+			reason: "Protobuf merges the top level of a resource that comes in two parts.",
+			given:  carried(whole, secret(`{data: {b: Yw==}}`)),
+			want:   secret(`{metadata: {name: files}, data: {b: Yw==}}`),
+		},
+		"Decoded": {
+			reason: "What is decoded already is whole.",
+			given:  whole,
+			want:   whole,
+		},
+		"Empty": {
+			reason: "A resource without anything has no fields.",
+			given:  &fnv1.Resource{},
+			want:   &fnv1.Resource{},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, err := Pick(tc.given, skips)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			if diff := cmp.Diff(tc.want.GetResource(), got, protocmp.Transform()); diff != "" {
+				t.Errorf("%s\nPick(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// A message that would decode into more values than fit into memory is an error, wherever
+// they are. What is carried or skipped is none.
+func TestTooManyValues(t *testing.T) {
+	text := field(valueString, 'a')
+	list := func(n int, item ...byte) []byte {
+		return field(valueList, bytes.Repeat(field(listValues, item...), n)...)
+	}
+	resource := func(properties ...byte) []byte { return field(resourceResource, properties...) }
+	required := func(name string, items ...byte) []byte {
+		return field(requestRequiredResources, join(field(entryKey, []byte(name)...), field(entryValue, items...))...)
+	}
+
+	const some, many = maxValues / 2, 2 * maxValues
+
+	cases := map[string]struct {
+		reason string
+		b      []byte
+		want   error
+	}{
+		"Some": {
+			reason: "Far more than a server has.",
+			b:      input(property("a", list(some, text...)...)),
+		},
+		"Objects": {
+			reason: "A list of {}.",
+			b:      input(property("a", list(many, field(valueStruct)...)...)),
+			want:   errValues,
+		},
+		"Nothing": {
+			reason: "Values of no kind take memory too.",
+			b:      input(property("a", list(many)...)),
+			want:   errValues,
+		},
+		"Fields": {
+			reason: "A map of many keys, or of one that comes often.",
+			b:      input(bytes.Repeat(property("a", text...), many)),
+			want:   errValues,
+		},
+		"Kinds": {
+			reason: "A value that is given many times over.",
+			b:      input(property("a", bytes.Repeat(text, many)...)),
+			want:   errValues,
+		},
+		"Split": {
+			reason: "The bound is on a message, and not on each of its resources.",
+			b:      join(slices.Repeat([][]byte{field(requestObserved, field(stateComposite, resource(property("a", list(some, text...)...)...)...)...)}, 3)...),
+			want:   errValues,
+		},
+		"Composed": {
+			reason: "What is observed counts.",
+			b:      field(requestObserved, field(stateResources, join(field(entryKey, []byte("own")...), field(entryValue, resource(property("a", list(many, text...)...)...)...))...)...),
+			want:   errValues,
+		},
+		"Others": {
+			reason: "What is not read does not.",
+			b:      field(requestObserved, field(stateResources, join(field(entryKey, []byte("other")...), field(entryValue, resource(property("a", list(many, text...)...)...)...))...)...),
+		},
+		"Carried": {
+			reason: "What is passed on is not decoded.",
+			b:      field(requestContext, property("a", list(many, text...)...)...),
+		},
+		"Desired": {
+			reason: "A resource that is carried takes memory by itself.",
+			b:      field(requestDesired, bytes.Repeat(field(stateResources, field(entryKey, 'a')...), many)...),
+			want:   errValues,
+		},
+		"Required": {
+			reason: "What is required counts.",
+			b:      required("services", field(resourcesItems, resource(property("a", list(many, text...)...)...)...)...),
+			want:   errValues,
+		},
+		"Items": {
+			reason: "A resource without fields takes memory by itself.",
+			b:      required("services", bytes.Repeat(field(resourcesItems), many)...),
+			want:   errValues,
+		},
+		"Picked": {
+			reason: "What is to be picked is not decoded yet.",
+			b:      required("secrets", field(resourcesItems, resource(property("data", field(valueStruct, bytes.Repeat(property("a", text...), many)...)...)...)...)...),
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if err := codec.decodeRequest(tc.b, &fnv1.RunFunctionRequest{}); !errors.Is(err, tc.want) {
+				t.Errorf("%s\ndecodeRequest(...): want error %v, got %v", tc.reason, tc.want, err)
+			}
+		})
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	for _, seeds := range []map[string][]byte{requests(f), repeated(3)} {
 		for _, b := range seeds {
@@ -180,13 +339,17 @@ func compareDecoded(t *testing.T, b []byte) {
 	want := &fnv1.RunFunctionRequest{}
 	wantErr := proto.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(b, want)
 
-	for _, c := range []Codec{{Reads: func(string) bool { return true }, ReadsManagers: func(string) bool { return true }}, codec} {
+	for _, c := range []Codec{{Reads: func(string) bool { return true }, ReadsManagers: func(string) bool { return true }, Picks: func(string) bool { return false }}, codec} {
 		got := &fnv1.RunFunctionRequest{}
 		err := c.Unmarshal(mem.BufferSlice{mem.SliceBuffer(slices.Clone(b))}, got)
 
 		if err == nil {
 			// What is carried is none of this function's business, right or wrong.
 			err = uncarry(got)
+		}
+
+		if errors.Is(err, errValues) {
+			continue
 		}
 
 		// What is not read may be wrong.
@@ -243,6 +406,10 @@ func carriedReplaced(b []byte, req *fnv1.RunFunctionRequest) bool {
 func uncarry(req *fnv1.RunFunctionRequest) error {
 	decode := func(m proto.Message) error {
 		b := m.ProtoReflect().GetUnknown()
+		if len(b) == 0 {
+			return nil
+		}
+
 		m.ProtoReflect().SetUnknown(nil)
 
 		return proto.Unmarshal(b, m)
@@ -258,6 +425,10 @@ func uncarry(req *fnv1.RunFunctionRequest) error {
 		errs = append(errs, decode(r))
 	}
 
+	for _, r := range req.GetRequiredResources()["secrets"].GetItems() {
+		errs = append(errs, decode(r))
+	}
+
 	return errors.Join(errs...)
 }
 
@@ -268,8 +439,10 @@ func withoutUnread(req *fnv1.RunFunctionRequest, c Codec) {
 	decoded := []*fnv1.Resource{req.GetObserved().GetComposite(), req.GetDesired().GetComposite()}
 	decoded = slices.AppendSeq(decoded, maps.Values(req.GetObserved().GetResources()))
 
-	for _, rs := range req.GetRequiredResources() {
-		decoded = append(decoded, rs.GetItems()...)
+	for name, rs := range req.GetRequiredResources() {
+		if !c.Picks(name) {
+			decoded = append(decoded, rs.GetItems()...)
+		}
 	}
 
 	for _, r := range decoded {

@@ -72,7 +72,13 @@ func render(t *testing.T, a ask) rendering {
 	}
 
 	required, values := secrets(t, srv, a.secrets)
-	r := rendering{secrets: secret.Resolve(srv, required, false), values: values}
+
+	resolved, err := secret.Resolve(srv, required, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	r := rendering{secrets: resolved, values: values}
 
 	text, err := dittofs.Config(srv.Settings(), srv.Release)
 	if err != nil {
