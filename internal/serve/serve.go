@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/crossplane/function-sdk-go"
@@ -24,6 +25,7 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/reflection"
 )
 
@@ -35,6 +37,33 @@ const drainTimeout = 20 * time.Second
 // up the function's replicas only when it connects: without a limit, a new replica gets no
 // calls while the old ones live.
 const connectionAge = time.Minute
+
+// maxCalls bounds how many calls of a connection are worked on at once, and so memory: a
+// message has up to 16 MiB. Further calls wait in Crossplane, which has one connection to each
+// replica.
+const maxCalls = 10
+
+// largeMessage is the size from which messages are decoded one at a time. A running server's
+// has 60 KB.
+const largeMessage = 128 << 10
+
+// A patientCodec decodes one large message at a time. What is large takes long, and memory, and
+// leaves the other cores to calls of the usual size.
+type patientCodec struct {
+	encoding.CodecV2
+
+	large sync.Mutex
+}
+
+// Unmarshal a message.
+func (c *patientCodec) Unmarshal(data mem.BufferSlice, v any) error {
+	if data.Len() >= largeMessage {
+		c.large.Lock()
+		defer c.large.Unlock()
+	}
+
+	return c.CodecV2.Unmarshal(data, v)
+}
 
 // Serve serves a function, whose messages codec encodes and decodes, until ctx is done.
 // Then it finishes the calls in flight.
@@ -66,8 +95,9 @@ func Serve(ctx context.Context, fn fnv1.FunctionRunnerServiceServer, codec encod
 	grpcMetrics := grpcprometheus.NewServerMetrics(so.MetricsServerOpts...)
 	srv := grpc.NewServer(
 		grpc.MaxRecvMsgSize(so.MaxRecvMsgSize),
+		grpc.MaxConcurrentStreams(maxCalls),
 		grpc.Creds(so.Credentials),
-		grpc.ForceServerCodecV2(codec),
+		grpc.ForceServerCodecV2(&patientCodec{CodecV2: codec}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: connectionAge}),
 		// Reused goroutines have already grown the stack that a call needs, which saves 6 %
 		// of its CPU.

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/mem"
 )
 
 // slow answers once it is told to.
@@ -203,6 +204,91 @@ func TestErrors(t *testing.T) {
 				t.Errorf("%s\nServe(...): want %q, got: %v", tc.reason, tc.want, err)
 			}
 		})
+	}
+}
+
+// Calls above the bound wait, and are answered like the others.
+func TestMaxCalls(t *testing.T) {
+	fn := &slow{called: make(chan struct{}), answer: make(chan struct{})}
+	conn, _, _ := start(t, fn, function.WithMetricsServer(""))
+
+	answers := make(chan error)
+
+	for range maxCalls + 5 {
+		go func() {
+			_, err := fnv1.NewFunctionRunnerServiceClient(conn).RunFunction(t.Context(), &fnv1.RunFunctionRequest{}, grpc.WaitForReady(true))
+			answers <- err
+		}()
+	}
+
+	for range maxCalls {
+		<-fn.called
+	}
+
+	select {
+	case <-fn.called:
+		t.Errorf("RunFunction(...): more than %d calls at once", maxCalls)
+	case <-time.After(100 * time.Millisecond):
+	}
+
+	close(fn.answer)
+
+	for range 5 {
+		<-fn.called
+	}
+
+	for range maxCalls + 5 {
+		if err := <-answers; err != nil {
+			t.Errorf("RunFunction(...): %v", err)
+		}
+	}
+}
+
+// A waitingCodec decodes a message once it is told to.
+type waitingCodec struct {
+	encoding.CodecV2
+
+	decodes, decode chan struct{}
+}
+
+func (c *waitingCodec) Unmarshal(mem.BufferSlice, any) error {
+	c.decodes <- struct{}{}
+	<-c.decode
+
+	return nil
+}
+
+// Large messages are decoded one at a time, and those of the usual size beside them.
+func TestLargeMessages(t *testing.T) {
+	waiting := &waitingCodec{decodes: make(chan struct{}), decode: make(chan struct{})}
+	c := &patientCodec{CodecV2: waiting}
+	done := make(chan error)
+
+	unmarshal := func(size int) {
+		go func() { done <- c.Unmarshal(mem.BufferSlice{mem.SliceBuffer(make([]byte, size))}, nil) }()
+	}
+
+	unmarshal(largeMessage)
+	<-waiting.decodes
+
+	unmarshal(largeMessage)
+
+	select {
+	case <-waiting.decodes:
+		t.Error("Unmarshal(...): two large messages at once")
+	case <-time.After(100 * time.Millisecond):
+	}
+
+	unmarshal(largeMessage - 1)
+	<-waiting.decodes
+
+	close(waiting.decode)
+	<-waiting.decodes
+
+	for range 3 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}
 }
 

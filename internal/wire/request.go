@@ -91,7 +91,7 @@ func (c Codec) decodeRequired(d *decoder, b []byte, req *fnv1.RunFunctionRequest
 				return false, nil
 			}
 
-			if err := d.spend(1); err != nil {
+			if err := d.spend(); err != nil {
 				return true, err
 			}
 
@@ -213,7 +213,7 @@ func entry[M any](d *decoder, b []byte, m *map[string]*M, decode func(key string
 		return err
 	}
 
-	if err := d.spend(1); err != nil {
+	if err := d.spend(); err != nil {
 		return err
 	}
 

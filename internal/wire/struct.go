@@ -38,10 +38,9 @@ var (
 	errValues = fmt.Errorf("more than %d values", maxValues)
 )
 
-// maxValues bounds how many values a message decodes into, with some 15 MB of memory. A
-// running server has 2,500, with its Secrets and what is observed of it. All that fits into
-// a composite resource, 1.5 MB of text, would have some 60,000.
-const maxValues = 1 << 16
+// maxValues bounds how many values a message decodes into, with some 10 MB of memory. A
+// running server has 2,500, with its Secrets and what is observed of it.
+const maxValues = 1 << 15
 
 // A decoder of structs. It allocates slab values of a kind at a time.
 type decoder struct {
@@ -60,13 +59,13 @@ type decoder struct {
 
 func newDecoder() *decoder { return &decoder{left: maxValues} }
 
-// spend counts n values.
-func (d *decoder) spend(n int) error {
-	if n > d.left {
+// spend counts a value.
+func (d *decoder) spend() error {
+	if d.left == 0 {
 		return errValues
 	}
 
-	d.left -= n
+	d.left--
 
 	return nil
 }
@@ -184,7 +183,7 @@ func (d *decoder) value(b []byte, v *structpb.Value, name string, depth int) (*s
 
 		b = b[n:]
 
-		if err := d.spend(1); err != nil {
+		if err := d.spend(); err != nil {
 			return nil, err
 		}
 
@@ -229,7 +228,7 @@ func (d *decoder) value(b []byte, v *structpb.Value, name string, depth int) (*s
 	}
 
 	if v == nil {
-		return &structpb.Value{}, d.spend(1)
+		return &structpb.Value{}, d.spend()
 	}
 
 	return v, nil
