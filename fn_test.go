@@ -519,44 +519,44 @@ func TestDebugLog(t *testing.T) {
 		// run stands in for what the function does, unless it is nil.
 		run func(*fnv1.RunFunctionRequest, *fnv1.RunFunctionResponse) error
 
-		// want is the decision and the reasons.
+		// want is the decision. The line also has the reasons of all conditions.
 		want string
 		info int
 	}{
 		"RolledOut": {
 			reason: "A call that changes nothing is logged too.",
 			change: func(*simulator.World) {},
-			want:   `"decision","RolledOut","reasons","SpecValid=Valid SecretsResolved=Resolved ConfigRolledOut=RolledOut StorageUpToDate=UpToDate Applied=Applied Warnings=None"`,
+			want:   string(guard.RolledOut),
 		},
 		"Held": {
 			reason: "The message of a hold names the old and the new database, its reason does not.",
 			change: func(w *simulator.World) { w.Patch("{path: "+hidden+"}", "database", "sqlite") },
-			want:   `"decision","ApprovalRequired","reasons","SpecValid=Valid SecretsResolved=Resolved ConfigRolledOut=ApprovalRequired StorageUpToDate=UpToDate Applied=Applied Warnings=None"`,
+			want:   string(guard.ApprovalRequired),
 		},
 		"BadSecret": {
 			reason: "A Secret that cannot be used is read, and not shown.",
 			change: func(w *simulator.World) {
 				w.SetSecret("admin", map[string]string{"password": "short-å\x00-" + hidden})
 			},
-			want: `"decision","SecretsNotResolved","reasons","SpecValid=Valid SecretsResolved=Missing ConfigRolledOut=SecretsNotResolved StorageUpToDate=UpToDate Applied=Applied Warnings=None"`,
+			want: string(guard.SecretsNotResolved),
 		},
 		"Invalid": {
 			reason: "A fatal result is a decision; its message quotes the spec.",
 			change: func(w *simulator.World) { w.Patch(hidden, "logging", "level") },
-			want:   `"decision","Invalid","reasons","SpecValid=Invalid SecretsResolved=NotChecked ConfigRolledOut=NotChecked StorageUpToDate=NotChecked Applied=NotChecked Warnings=NotChecked"`,
+			want:   report.ReasonInvalid,
 		},
 		"Unreadable": {
 			reason: "So is a composed resource that cannot be read.",
 			change: func(w *simulator.World) {
 				protostruct.Set(w.Composed["statefulset"], structpb.NewStringValue(hidden), "kind")
 			},
-			want: `"decision","FatalError","reasons","SpecValid=NotChecked SecretsResolved=NotChecked ConfigRolledOut=NotChecked StorageUpToDate=NotChecked Applied=NotChecked Warnings=NotChecked"`,
+			want: report.ReasonFatal,
 		},
 		"Panic": {
 			reason: "A panic is logged with its stack for those without --debug, and counts as a call.",
 			change: func(*simulator.World) {},
 			run:    func(*fnv1.RunFunctionRequest, *fnv1.RunFunctionResponse) error { panic("boom") },
-			want:   `"decision","Panic","reasons","SpecValid=NotChecked SecretsResolved=NotChecked ConfigRolledOut=NotChecked StorageUpToDate=NotChecked Applied=NotChecked Warnings=NotChecked"`,
+			want:   report.ReasonPanic,
 			info:   1,
 		},
 	}
@@ -584,13 +584,13 @@ func TestDebugLog(t *testing.T) {
 				run = tc.run
 			}
 
-			f.protect(req, run)
+			_, reasons := report.Outcome(f.protect(req, run))
 
 			if len(log.Debug) != 1 || len(log.Info) != tc.info {
 				t.Fatalf("%s\nf.protect(...): want 1 line at debug and %d at info, got:\n%s\n%s", tc.reason, tc.info, strings.Join(log.Debug, "\n"), strings.Join(log.Info, "\n"))
 			}
 
-			want := `["Ran the function","tag","tag","xr-kind","DittoServer","xr-namespace","storage","xr-name","files",` + tc.want + `,"duration","`
+			want := `["Ran the function","tag","tag","xr-kind","DittoServer","xr-namespace","storage","xr-name","files","decision","` + tc.want + `","reasons","` + reasons + `","duration","`
 			if !strings.HasPrefix(log.Debug[0], want) {
 				t.Errorf("%s\nf.protect(...): the line begins: -want, +got:\n-%s\n+%s", tc.reason, want, log.Debug[0])
 			}

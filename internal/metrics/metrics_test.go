@@ -7,6 +7,9 @@ import (
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/dittofs/function-dittoserver/internal/guard"
+	"github.com/dittofs/function-dittoserver/internal/report"
 )
 
 func TestObserve(t *testing.T) {
@@ -15,19 +18,19 @@ func TestObserve(t *testing.T) {
 
 	m.Observe(&fnv1.RunFunctionResponse{
 		Conditions: []*fnv1.Condition{
-			{Type: "ConfigRolledOut", Status: fnv1.Status_STATUS_CONDITION_FALSE, Reason: "ApprovalRequired"},
-			{Type: "StorageUpToDate", Status: fnv1.Status_STATUS_CONDITION_FALSE, Reason: "Frozen"},
+			{Type: report.ConfigRolledOut, Status: fnv1.Status_STATUS_CONDITION_FALSE, Reason: string(guard.ApprovalRequired)},
+			{Type: report.StorageUpToDate, Status: fnv1.Status_STATUS_CONDITION_FALSE, Reason: report.ReasonFrozen},
 		},
-		Results: []*fnv1.Result{{Severity: fnv1.Severity_SEVERITY_WARNING, Reason: new("ApprovalRequired")}},
+		Results: []*fnv1.Result{{Severity: fnv1.Severity_SEVERITY_WARNING, Reason: new(string(guard.ApprovalRequired))}},
 	})
 	m.Observe(&fnv1.RunFunctionResponse{
-		Conditions: []*fnv1.Condition{{Type: "ConfigRolledOut", Status: fnv1.Status_STATUS_CONDITION_FALSE, Reason: "SecretsNotFetched"}},
+		Conditions: []*fnv1.Condition{{Type: report.ConfigRolledOut, Status: fnv1.Status_STATUS_CONDITION_FALSE, Reason: string(guard.SecretsNotFetched)}},
 	})
 	m.Observe(&fnv1.RunFunctionResponse{
-		Conditions: []*fnv1.Condition{{Type: "ConfigRolledOut", Status: fnv1.Status_STATUS_CONDITION_TRUE, Reason: "RolledOut"}},
+		Conditions: []*fnv1.Condition{{Type: report.ConfigRolledOut, Status: fnv1.Status_STATUS_CONDITION_TRUE, Reason: string(guard.RolledOut)}},
 	})
 	m.Observe(&fnv1.RunFunctionResponse{
-		Conditions: []*fnv1.Condition{{Type: "ConfigRolledOut", Status: fnv1.Status_STATUS_CONDITION_UNKNOWN, Reason: "NotChecked"}},
+		Conditions: []*fnv1.Condition{{Type: report.ConfigRolledOut, Status: fnv1.Status_STATUS_CONDITION_UNKNOWN, Reason: report.ReasonNotChecked}},
 		Results:    []*fnv1.Result{{Severity: fnv1.Severity_SEVERITY_FATAL, Reason: new("Invalid")}},
 	})
 
