@@ -21,8 +21,8 @@ import (
 // Resources adds the composed resources of manifests to the desired state, each with
 // its readiness. It returns an error, and adds nothing, if one of them would be another
 // resource than the one that Crossplane observed, or is composed by an earlier function.
-// A StatefulSet that waits to move is not ready, however ready its pod is. Natively, what
-// somebody else has is left out, and what is not known yet.
+// A StatefulSet whose pod template is about to change is not ready, even if its pod is.
+// Natively, a resource is left out if another object has its name, or may have it.
 func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest.Manifests, o observed.Resources, d *guard.Decision) error {
 	composed := map[string]*fnv1.Resource{}
 

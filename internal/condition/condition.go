@@ -17,8 +17,8 @@ type Condition struct {
 	Reason  string
 	Message string
 
-	// ObservedGeneration is the generation of the resource that the condition is of, or
-	// 0 if whoever wrote it does not note that.
+	// ObservedGeneration is the generation of the resource that the condition describes, or 0
+	// if its writer does not set that.
 	ObservedGeneration float64
 }
 

@@ -215,9 +215,9 @@ func environment(keys []composite.SecretKey, adminPasswordIsHash bool) []corev1.
 	return env
 }
 
-// secretFiles returns a volume, and where to mount it, for each role of which the server
-// reads files. A volume has the keys that the table names and no others, and whoever is in
-// the pod's fsGroup may read them.
+// secretFiles returns a volume and its mount for each role whose keys the server reads as
+// files. A volume has the keys that the table names and no others. The pod's fsGroup may read
+// them.
 func secretFiles(keys []composite.SecretKey) ([]corev1.Volume, []corev1.VolumeMount) {
 	var (
 		volumes []corev1.Volume

@@ -165,9 +165,9 @@ type Asker interface {
 	Asked(n Name) *structpb.Struct
 }
 
-// Image returns the image of a server: the one that the spec names, else the one that was
-// asked last, so that a new version of this function upgrades nobody, else the newest known
-// release.
+// Image returns the image of a server: the one that the spec names; else the one that was
+// asked last, so that a new version of this function upgrades no server; else the newest
+// known release.
 func Image(s *composite.DittoServer, o Asker) string {
 	switch {
 	case s.Spec.Image != "":

@@ -70,8 +70,8 @@ func TestReadiness(t *testing.T) {
 				t.Errorf("%s\nIsReady(...): want %t, got %t", tc.reason, tc.want, got)
 			}
 
-			// What CEL takes for ready by mistake is told above. The other way round, an Object
-			// would never be ready.
+			// CEL may call an object ready that Go does not, for the reason in the case. It must
+			// not do the opposite: the Object would never be ready.
 			if want, got := tc.want || tc.celIsReady != "", isReadyByCEL(t, ready.CEL(desired), live); got != want {
 				t.Errorf("%s %s\nCEL(...): want %t, got %t", tc.reason, tc.celIsReady, want, got)
 			}

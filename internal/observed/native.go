@@ -15,11 +15,10 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
-// Crossplane does not keep what it asked for of a Kubernetes object that it applied itself.
-// But the API server notes which fields Crossplane owns, and these are what was asked for.
-// The server's defaults are nobody's, and what controllers and people added is theirs: if the
-// function sent such fields back, Crossplane would own them, and they would not follow
-// their owners any more.
+// Crossplane does not keep the manifest of a Kubernetes object that it applied itself. But
+// managedFields tell which fields Crossplane owns, and these are what was asked. Other fields
+// are the API server's defaults, or belong to controllers and people. If the function sent
+// them back, Crossplane would own them too, and overwrite later changes by others.
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
 
 // managerPrefix begins the name of the field manager that Crossplane applies composed

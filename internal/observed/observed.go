@@ -32,33 +32,35 @@ type Resource struct {
 	// not known yet, or is Foreign.
 	Live *structpb.Struct
 
-	// Policy is what the provider may do. It means nothing of what is composed natively.
+	// Policy is what the provider may do. It has no meaning for native resources.
 	Policy object.Policy
 
-	// Foreign names the Kubernetes object that somebody else has under the name of this one, or
-	// is "". It is neither read nor written.
+	// Foreign is the text of a Kubernetes object of this name that this DittoServer did not
+	// make, or "" if there is none. The function neither reads nor writes such an object.
 	Foreign string
 
-	// Unknown reports whether it is not known yet if there is anything under the name of this one.
+	// Unknown is true while the function does not know whether an object of this name
+	// exists.
 	Unknown bool
 
-	// Current reports whether Live is of what was last asked for. Otherwise what was
-	// asked for before may be on its way, or there already.
+	// Current is true if Live is of what was asked last. Otherwise Live may still be of what
+	// was asked before.
 	Current bool
 
-	// Synced tells whether what was asked for could be applied, or is nil if that is
-	// not known yet.
+	// Synced is the condition that tells whether what was asked could be applied. It is nil
+	// while that is not known.
 	Synced *condition.Condition
 }
 
-// IsForeign reports whether the name of a resource is somebody else's.
+// IsForeign reports whether an object that this DittoServer did not make has the name.
 func (r *Resource) IsForeign() bool { return r != nil && r.Foreign != "" }
 
-// IsTaken reports whether the name of a resource is somebody else's, or may be.
+// IsTaken reports whether an object that this DittoServer did not make has the name, or may
+// have it.
 func (r *Resource) IsTaken() bool { return r.IsForeign() || r != nil && r.Unknown }
 
-// IsWritable reports whether what is there may be changed: it is this server's, or the provider
-// may change it already.
+// IsWritable reports whether the provider may change the object: it is this server's, or the
+// provider was allowed to before.
 func (r *Resource) IsWritable() bool { return r != nil && (r.Policy == object.Manage || r.Live != nil) }
 
 // IsNotSynced reports whether a composed resource is known not to be applied.
@@ -166,17 +168,17 @@ func read(row manifest.Row, r *structpb.Struct) (*Resource, error) {
 	return o, nil
 }
 
-// text of a resource, for people.
+// text returns kind and name of a resource, for messages.
 func text(resource *structpb.Struct) string {
 	return protostruct.Get(resource, "kind").GetStringValue() + " " + nameOf(resource)
 }
 
-// foreign is the text of a resource that somebody else has.
+// foreign returns the text of a resource that this DittoServer did not make.
 func foreign(resource *structpb.Struct) string {
 	return text(resource) + " (which is not this DittoServer's: remove it, or give the DittoServer another name)"
 }
 
-// kindText is the text of a kind, for people.
+// kindText returns the text of a kind, for messages.
 func kindText(kind schema.GroupVersionKind) string {
 	return kind.GroupVersion().String() + " " + kind.Kind
 }

@@ -22,8 +22,9 @@ import (
 // observes no StatefulSet, the function requires whatever may still occupy its name: the Object
 // by its labels, the StatefulSet by its name.
 //
-// Natively it requires whatever else it does not observe by name, too: Crossplane would take over
-// what nobody controls. A provider shows what is there.
+// Natively it also requires, by name, every other resource that Crossplane does not observe:
+// Crossplane would take over an object that has no controller. With Objects, the provider
+// reads what exists before it writes.
 
 // IsFoundAgain reports whether Requirements finds an observed StatefulSet once Crossplane
 // does not observe it any more: by its name, or by the labels of its Object.

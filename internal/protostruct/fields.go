@@ -1,9 +1,9 @@
 // Package protostruct converts between Go types with json tags and the protobuf values
 // that functions exchange with Crossplane.
 //
-// encoding/json and the SDK's converters stop at the first error and tell no
-// field path; and they write zero values, which server-side apply takes for
-// intent. This package does neither.
+// encoding/json and the SDK's converters stop at the first error, without its field path,
+// and they write zero values, which server-side apply takes for intent. This package returns
+// all errors with their paths, and writes no zero values.
 package protostruct
 
 import (

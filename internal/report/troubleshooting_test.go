@@ -41,7 +41,7 @@ const (
 // root of the repository.
 const root = "../.."
 
-// placeholder stands in the page for what a text is filled in with.
+// placeholder is what the page has in place of the values in a text.
 const placeholder = "…"
 
 var (
@@ -54,7 +54,7 @@ var (
 	camelCase = regexp.MustCompile(`^[A-Z][A-Za-z]+$`)
 )
 
-// notMessages are sentences in the code that nobody looks up.
+// notMessages are sentences in the code that are no messages to users.
 var notMessages = []string{
 	// Help of metrics, and of the program.
 	"Calls in which a pod template had to wait, by the reason of the condition ConfigRolledOut.",
