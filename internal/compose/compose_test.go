@@ -150,6 +150,7 @@ func TestMoved(t *testing.T) {
 		"BecomesService": {"Another kind is another object.", set(set(m, "apiVersion", "v1"), "kind", "Service"), m, "is a StatefulSet.apps and would become a Service.core"},
 		"ProviderKind":   {"Another ProviderConfig may be another cluster.", o, set(o, "spec.providerConfigRef.kind", "ProviderConfig"), "spec.providerConfigRef.kind"},
 		"ProviderConfig": {"Another ProviderConfig may be another cluster.", o, set(o, "spec.providerConfigRef.name", "other"), "spec.providerConfigRef.name"},
+		"LaterStep":      {"A later step of the pipeline may set the ProviderConfig, which the message says.", o, set(o, "spec.providerConfigRef.name", "cluster-b"), `has the spec.providerConfigRef.name "cluster-b" and would get "default": change it back, or remove the later step`},
 		"ManifestKind":   {"An Object of another object is another one.", o, set(o, "spec.forProvider.manifest.kind", "Deployment"), "spec.forProvider.manifest.kind"},
 		"Namespace":      {"The pod would come up in another namespace.", o, set(o, "spec.forProvider.manifest.metadata.namespace", "other"), "spec.forProvider.manifest.metadata.namespace"},
 		"Name":           {"Another StatefulSet has other volumes.", o, set(o, "spec.forProvider.manifest.metadata.name", "other"), "spec.forProvider.manifest.metadata.name"},
