@@ -43,10 +43,10 @@ type Codec struct {
 	Picks func(requirement string) bool
 }
 
-// Name of the codec: it speaks protobuf.
+// Name returns the name of the codec, which is protobuf's.
 func (Codec) Name() string { return proto.Name }
 
-// Unmarshal a message.
+// Unmarshal decodes a message.
 func (c Codec) Unmarshal(data mem.BufferSlice, v any) error {
 	if req, ok := v.(*fnv1.RunFunctionRequest); ok {
 		// A copy, which gRPC does not use again.
@@ -56,7 +56,7 @@ func (c Codec) Unmarshal(data mem.BufferSlice, v any) error {
 	return encoding.GetCodecV2(proto.Name).Unmarshal(data, v)
 }
 
-// Marshal a message.
+// Marshal encodes a message.
 func (Codec) Marshal(v any) (mem.BufferSlice, error) {
 	if rsp, ok := v.(*fnv1.RunFunctionResponse); ok {
 		b, err := encodeResponse(rsp)

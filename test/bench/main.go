@@ -135,7 +135,7 @@ func (c *CLI) run(ctx context.Context, out io.Writer) error {
 	return replace(c.Page, page)
 }
 
-// servers by their names.
+// servers returns the servers to measure, by name.
 func (c *CLI) servers(answer string) map[string]command {
 	functionAt := func(binary string) command {
 		return func(address, certs string) *exec.Cmd {
@@ -364,7 +364,7 @@ func (c *CLI) measure(ctx context.Context, s *server, requests [][]byte) (measur
 	return m, err
 }
 
-// throughput with so many calls in flight, in calls per second.
+// throughput measures calls per second with so many calls in flight.
 func (c *CLI) throughput(ctx context.Context, s *server, requests [][]byte, inFlight int) (float64, error) {
 	var (
 		calls atomic.Int64
@@ -386,7 +386,7 @@ func (c *CLI) throughput(ctx context.Context, s *server, requests [][]byte, inFl
 	return float64(calls.Load()) / time.Since(begin).Seconds(), errors.Join(errs...)
 }
 
-// sizes of the binaries.
+// sizes measures the sizes of the binaries.
 func (r *results) sizes(c *CLI) error {
 	for name, file := range map[string]string{function: c.Function, before: c.Before, raw: c.Floor} {
 		if file == "" {
@@ -419,7 +419,7 @@ func (r *results) sizes(c *CLI) error {
 	return nil
 }
 
-// machine that this runs on.
+// machine describes the machine that this runs on.
 func machine() string {
 	model := "an unknown CPU"
 

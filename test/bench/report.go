@@ -17,7 +17,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// base64Text of a Secret of so many bytes.
+// base64Text returns a Secret's value of so many bytes.
 func base64Text(size int) *structpb.Value {
 	return structpb.NewStringValue(base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("example-"), size/8)))
 }
@@ -81,7 +81,7 @@ func quantile(all []time.Duration, q float64) time.Duration {
 	return all[int(q*float64(len(all)-1))]
 }
 
-// columns of the tables, those that were measured.
+// columns returns the columns of the tables: the servers that were measured.
 func (r *results) columns() []string {
 	return slices.DeleteFunc([]string{function, before, readyMade, passOn, raw}, func(s string) bool {
 		return len(r.measured[[2]string{base, s}]) == 0
@@ -122,7 +122,7 @@ func (r *results) goals() [][4]string {
 	}
 }
 
-// tables in Markdown.
+// tables returns the tables in Markdown.
 func (r *results) tables() string {
 	b := &strings.Builder{}
 	row := func(cells ...string) { fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | ")) }
@@ -217,7 +217,7 @@ const (
 	endMark   = "<!-- end: make bench -->"
 )
 
-// replace what is between the marks of a page.
+// replace replaces what is between the marks of a page.
 func replace(page, tables string) error {
 	b, err := os.ReadFile(filepath.Clean(page))
 	if err != nil {
@@ -234,7 +234,7 @@ func replace(page, tables string) error {
 	return os.WriteFile(page, []byte(head+beginMark+"\n"+tables+"\n"+endMark+tail), 0o644)
 }
 
-// plot CPU per call of each case and server, on a logarithmic axis.
+// plot returns a chart of the CPU per call of each case and server, on a logarithmic axis.
 func (r *results) plot() []byte {
 	const (
 		width, left, right, top, rowHeight = 780, 270, 40, 56, 26

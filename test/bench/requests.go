@@ -73,7 +73,8 @@ func readRecording(name string, input map[string]any) (*recording, error) {
 	return r, nil
 }
 
-// request of a DittoServer of this number that runs, and that nobody changes.
+// request returns the request of the DittoServer of this number, which runs and does not
+// change.
 func (r *recording) request(ctx context.Context, fn fnv1.FunctionRunnerServiceClient, number int) (*fnv1.RunFunctionRequest, error) {
 	xr := clone(r.xr)
 	set(xr, fmt.Sprintf("files-%04d", number), "metadata", "name")
@@ -119,7 +120,8 @@ func (r *recording) request(ctx context.Context, fn fnv1.FunctionRunnerServiceCl
 	return nil, errors.New("the recorded server does not come to rest")
 }
 
-// observe what a response asked for, as it was recorded of another server.
+// observe adds to a request what a response asked, with the state that was recorded of
+// another server.
 func (r *recording) observe(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) error {
 	req.Observed.Resources = map[string]*fnv1.Resource{}
 	req.RequiredResources = map[string]*fnv1.Resources{}
@@ -211,7 +213,7 @@ func withoutManagers(v any) {
 	}
 }
 
-// merge b into a. Lists of the same length are merged item by item.
+// merge merges b into a. Lists of the same length are merged item by item.
 func merge(a, b any) any {
 	switch b := b.(type) {
 	case map[string]any:

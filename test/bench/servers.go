@@ -45,7 +45,7 @@ type server struct {
 	started time.Duration
 }
 
-// start a server, and have it answer once.
+// start starts a server, and waits for its first answer.
 func start(ctx context.Context, c command, pki *pki, first []byte) (*server, error) {
 	lis, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -108,7 +108,7 @@ func (s *server) stop() {
 	_ = s.cmd.Wait()
 }
 
-// call the function with an encoded request. It returns the encoded response.
+// call calls the function with an encoded request, and returns the encoded response.
 func (s *server) call(ctx context.Context, req []byte) ([]byte, error) {
 	var rsp []byte
 
@@ -169,7 +169,7 @@ func (s *server) cpu() (time.Duration, error) {
 	return total, nil
 }
 
-// peak memory of the process, in bytes.
+// peak returns the peak memory of the process, in bytes.
 func (s *server) peak() (int64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {

@@ -368,7 +368,7 @@ func desired(c *controlPlane) map[string]*structpb.Struct {
 	return out
 }
 
-// resources that differ.
+// resources returns the composed resources that differ.
 func resources(before, after map[string]*structpb.Struct) []Resource {
 	names := slices.AppendSeq(slices.Collect(maps.Keys(before)), maps.Keys(after))
 	slices.Sort(names)
@@ -398,7 +398,7 @@ func objectOf(composed *structpb.Struct) string {
 	return protostruct.Get(o, "kind").GetStringValue() + " " + protostruct.Get(o, "metadata", "name").GetStringValue()
 }
 
-// Write a change for people to read: the verdict, and below it what changes.
+// Write writes a change for people to read: the verdict, and below it what changes.
 func (c *Change) Write(w io.Writer, server string) error {
 	b := &strings.Builder{}
 	fmt.Fprintf(b, "%s: %s\n", server, c.verdict())
@@ -421,7 +421,7 @@ func (c *Change) Write(w io.Writer, server string) error {
 	return err
 }
 
-// verdict in one line.
+// verdict returns the verdict in one line.
 func (c *Change) verdict() string {
 	v := string(c.Verdict)
 	if c.Verdict == Restarts && c.Restarts > 1 {

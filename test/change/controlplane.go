@@ -170,7 +170,7 @@ func (c *controlPlane) reconcile(ctx context.Context) error {
 	return nil
 }
 
-// remove a composed resource that is not desired any more.
+// remove deletes a composed resource that is no longer desired.
 func (c *controlPlane) remove(name string) {
 	if name == string(manifest.StatefulSet) {
 		c.recreated = true
@@ -193,7 +193,7 @@ func (c *controlPlane) writeReferences(names []string) {
 	c.write(structpb.NewListValue(refs), "resourceRefs")
 }
 
-// write into the composite resource's spec, as Crossplane does for itself.
+// write sets one of Crossplane's own fields in the composite resource's spec.
 func (c *controlPlane) write(v *structpb.Value, path ...string) {
 	path = append(machinery(c.xr), path...)
 	if proto.Equal(protostruct.Get(c.xr, path...), v) {
@@ -214,7 +214,7 @@ func machinery(xr *structpb.Struct) []string {
 	return []string{"spec", "crossplane"}
 }
 
-// apply a composed resource, as Crossplane and provider-kubernetes do.
+// apply applies a composed resource, as Crossplane and provider-kubernetes do.
 func (c *controlPlane) apply(name string, desired *structpb.Struct) error {
 	before := c.composed[name]
 
@@ -257,7 +257,7 @@ func (c *controlPlane) apply(name string, desired *structpb.Struct) error {
 	return nil
 }
 
-// observe what a change does to the pod, and let controllers work.
+// observe notes what a change does to the pod, and lets controllers work.
 func (c *controlPlane) observe(name string, before, after *structpb.Struct) {
 	if name == string(manifest.StatefulSet) && replicas(before) > 0 && replicas(after) > 0 && !proto.Equal(template(before), template(after)) {
 		c.restarts++

@@ -39,7 +39,7 @@ func (d Difference) String() string {
 // digestText matches digests, of which a few characters are enough to tell them apart.
 var digestText = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// text of a value, in one line. The first characters of a digest tell it from others.
+// text returns a value in one line, and only the first characters of a digest.
 func text(v *structpb.Value) string {
 	if s := v.GetStringValue(); digestText.MatchString(s) {
 		return `"` + s[:8] + `…"`
@@ -154,7 +154,7 @@ func byIndex(l *structpb.ListValue) map[string]*structpb.Value {
 	return items
 }
 
-// paths of differences.
+// paths returns the paths of differences.
 func paths(diffs []Difference) string {
 	p := make([]string, 0, len(diffs))
 	for _, d := range diffs {

@@ -20,8 +20,8 @@ import (
 	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
-// reasons why a server restarts: what its digest covers, and what else its pod template
-// has.
+// reasons returns why a server restarts: what its digest covers, and what else its pod
+// template has.
 func reasons(before, after *controlPlane) []string {
 	b, a := askedOf(before), askedOf(after)
 
@@ -121,7 +121,7 @@ func changedSecrets(before, after *controlPlane, statefulSet *structpb.Struct) [
 	return slices.Compact(changed)
 }
 
-// keysOf a Secret that the environment of a pod is from.
+// keysOf returns the keys of a Secret that the environment of a pod uses.
 func keysOf(statefulSet *structpb.Struct, secret string) []string {
 	keys := map[string]bool{}
 

@@ -25,7 +25,7 @@ template: {spec: {dnsPolicy: ClusterFirst, restartPolicy: Always, schedulerName:
 	referenceDefaults = map[string]*structpb.Struct{"fieldRef": parse(`{apiVersion: v1}`), "resourceFieldRef": parse(`{divisor: "0"}`)}
 )
 
-// parse a table.
+// parse parses a table.
 func parse(text string) *structpb.Struct {
 	b, err := yaml.YAMLToJSON([]byte(text))
 	if err != nil {

@@ -209,7 +209,7 @@ func withStore(t *testing.T, file string, do func(s *store.GORMStore) error) {
 	}
 }
 
-// output of the server so far.
+// output returns the output of the server so far.
 func (s *server) output(t *testing.T) string {
 	t.Helper()
 

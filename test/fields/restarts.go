@@ -217,7 +217,7 @@ func checkRestart(t *testing.T, fn simulator.Function, r *restartRow, compose v1
 	})
 }
 
-// does what one of the edits of a row does.
+// does returns what one of the edits of a row does.
 func (r *restartRow) does(t *testing.T, fn simulator.Function, input *structpb.Struct, edit map[string]string) string {
 	t.Helper()
 

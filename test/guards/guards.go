@@ -50,7 +50,7 @@ func newNative(t *testing.T, fn simulator.Function, spec string) *simulator.Worl
 	return w
 }
 
-// phase of a DittoServer.
+// phase returns the phase of a DittoServer.
 func phase(rsp *fnv1.RunFunctionResponse) string {
 	return protostruct.Get(rsp.GetDesired().GetComposite().GetResource(), "status", "phase").GetStringValue()
 }

@@ -172,7 +172,7 @@ func Golden(t *testing.T, fn simulator.Function, dir string, update bool) {
 	}
 }
 
-// edited by a user, and not seen by anybody yet.
+// edited edits a DittoServer as a user does, after the last reconcile.
 func edited(o *structpb.Struct) {
 	protostruct.Set(o, structpb.NewStringValue("DEBUG"), "spec", "logging", "level")
 	protostruct.Set(o, structpb.NewNumberValue(protostruct.Get(o, "metadata", "generation").GetNumberValue()+1), "metadata", "generation")
@@ -190,7 +190,7 @@ func New(t *testing.T, fn simulator.Function, f simulator.Flavour) *simulator.Wo
 	return w
 }
 
-// compare a DittoServer with a golden file.
+// compare compares a DittoServer with a golden file.
 func compare(t *testing.T, file string, o *structpb.Struct, update bool) {
 	t.Helper()
 
@@ -228,8 +228,8 @@ func object(w *simulator.World) *structpb.Struct {
 	return claim
 }
 
-// read the DittoServer after a reconcile, with the conditions that Crossplane adds to
-// the function's. A claim knows of a fatal result only from the function's.
+// read returns the DittoServer after a reconcile, with the conditions that Crossplane
+// adds to the function's. A claim knows of a fatal result only from the function's.
 // https://github.com/crossplane/crossplane/tree/v2.4.0/internal/controller/apiextensions
 func read(w *simulator.World, rsp *fnv1.RunFunctionResponse) *structpb.Struct {
 	o := object(w)
@@ -255,7 +255,7 @@ func read(w *simulator.World, rsp *fnv1.RunFunctionResponse) *structpb.Struct {
 	return o
 }
 
-// setCondition of a DittoServer, as of its generation.
+// setCondition sets a condition of a DittoServer, with its generation.
 func setCondition(tb testing.TB, o *structpb.Struct, condition map[string]any) {
 	tb.Helper()
 
