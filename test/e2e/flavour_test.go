@@ -13,10 +13,12 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/manifest"
 )
 
 // A flavour is a way in and a way out: how users ask for a server, and how it is
@@ -206,10 +208,14 @@ func (s *server) composed(ctx context.Context) ([]unstructured.Unstructured, err
 func (s *server) nativelyComposed(ctx context.Context) ([]unstructured.Unstructured, error) {
 	var found []unstructured.Unstructured
 
-	for kind, apiVersion := range map[string]string{"ConfigMap": "v1", "StatefulSet": "apps/v1", "Service": "v1"} {
+	kinds := map[schema.GroupVersionKind]bool{}
+	for row := range manifest.Rows() {
+		kinds[row.Kind] = true
+	}
+
+	for kind := range kinds {
 		list := &unstructured.UnstructuredList{}
-		list.SetAPIVersion(apiVersion)
-		list.SetKind(kind + "List")
+		list.SetGroupVersionKind(kind)
 
 		if err := cluster.List(ctx, list, client.InNamespace(s.namespace), client.HasLabels{"crossplane.io/composite"}); err != nil {
 			return nil, err

@@ -20,8 +20,48 @@ func TestForeignObjectsAreLeftAlone(t *testing.T) {
 	t.Parallel()
 
 	s := newNamespace(t)
-	labels := map[string]string{"app": "payments"}
+	if !s.leavesForeignObjectsAlone(t, cluster, "version: 0.29.0") {
+		return
+	}
 
+	if !nodeless() {
+		s.waitRunning(t)
+	}
+}
+
+// In another cluster nothing but the provider can look.
+func TestForeignObjectsOfAnotherClusterAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	needsObjects(t)
+
+	other := startOtherCluster(t)
+	composition := other.composition(t)
+	s := newNamespace(t)
+
+	if err := other.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}); err != nil {
+		t.Fatal(err)
+	}
+
+	if !s.leavesForeignObjectsAlone(t, other, withComposition(composition)) {
+		return
+	}
+
+	set := &appsv1.StatefulSet{}
+	if err := other.Get(t.Context(), s.key(s.name), set); err != nil {
+		t.Error(err)
+	}
+
+	if err := cluster.Get(t.Context(), s.key(s.name), set); !apierrors.IsNotFound(err) {
+		t.Errorf("the StatefulSet is in the wrong cluster: %v", err)
+	}
+}
+
+// leavesForeignObjectsAlone reports whether it could find out that a DittoServer with this spec does, and
+// that it has everything that it needs once they are removed. Its Kubernetes objects are in there.
+func (s *server) leavesForeignObjectsAlone(t *testing.T, there client.Client, spec string) bool {
+	t.Helper()
+
+	labels := map[string]string{"app": "payments"}
 	service := &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: s.name + "-api", Labels: labels},
 		Spec:       corev1.ServiceSpec{Selector: labels, Ports: []corev1.ServicePort{{Name: "http", Port: 80}}},
@@ -32,7 +72,7 @@ func TestForeignObjectsAreLeftAlone(t *testing.T) {
 	}
 
 	for _, o := range []client.Object{service, config} {
-		if err := cluster.Create(t.Context(), o); err != nil {
+		if err := there.Create(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -41,7 +81,7 @@ func TestForeignObjectsAreLeftAlone(t *testing.T) {
 	untouched := func(ctx context.Context) error {
 		for _, o := range []client.Object{service, config} {
 			got := o.DeepCopyObject().(client.Object)
-			if err := cluster.Get(ctx, client.ObjectKeyFromObject(o), got); err != nil {
+			if err := there.Get(ctx, client.ObjectKeyFromObject(o), got); err != nil {
 				return err
 			}
 
@@ -53,7 +93,7 @@ func TestForeignObjectsAreLeftAlone(t *testing.T) {
 		return nil
 	}
 
-	s.apply(t, "version: 0.29.0")
+	s.apply(t, spec)
 	eventually(t, "both are told", func(ctx context.Context) error {
 		if err := s.condition("Applied=False/Foreign")(ctx); err != nil {
 			return err
@@ -67,7 +107,7 @@ func TestForeignObjectsAreLeftAlone(t *testing.T) {
 	})
 
 	throughout(t, patienceForNothing, "somebody else's objects stay as they are, and nothing runs on them", func(ctx context.Context) error {
-		if err := cluster.Get(ctx, s.key(s.name), &appsv1.StatefulSet{}); !apierrors.IsNotFound(err) {
+		if err := there.Get(ctx, s.key(s.name), &appsv1.StatefulSet{}); !apierrors.IsNotFound(err) {
 			return fmt.Errorf("there is a StatefulSet: %w", err)
 		}
 
@@ -75,26 +115,24 @@ func TestForeignObjectsAreLeftAlone(t *testing.T) {
 	})
 
 	if !s.remove(t, patience) {
-		return
+		return false
 	}
 
 	if err := untouched(t.Context()); err != nil {
 		t.Errorf("after the DittoServer is deleted: %v", err)
 	}
 
-	// Its removal heals.
-	s.apply(t, "version: 0.29.0")
+	// Their removal heals.
+	s.apply(t, spec)
 	eventually(t, "they are told again", s.condition("Applied=False/Foreign"))
 
 	for _, o := range []client.Object{service, config} {
-		if err := cluster.Delete(t.Context(), o); err != nil {
+		if err := there.Delete(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
 	}
 
 	eventually(t, "everything is applied", s.condition("Applied=True"))
 
-	if !nodeless() {
-		s.waitRunning(t)
-	}
+	return true
 }
