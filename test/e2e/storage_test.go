@@ -267,7 +267,7 @@ func TestStorageGrowsThroughAStop(t *testing.T) {
 	// The way out that the condition tells.
 	s.expand(t, "metadata-files-0", "2Gi")
 	s.apply(t, grownStorage+"replicas: 0")
-	s.waitRecreated(t, set.UID)
+	s.waitRecreated(t, set.UID, map[string]string{"controlplane": "1Gi", "metadata": "2Gi", "content": "3Gi"})
 	s.expectClaims(t, claims)
 
 	anew := s.statefulSet(t)
@@ -286,10 +286,51 @@ func TestStorageGrowsThroughAStop(t *testing.T) {
 	}
 }
 
-// waitRecreated waits until a stopped server has another StatefulSet, with the claims of
-// grownStorage, and nothing is left that could take it along: deletion of the old
+// Content that goes from the spec stays mounted: the server has stores there. A stop drops
+// it, and another one brings it back, with its files.
+func TestContentThatIsDroppedStaysMountedUntilAStop(t *testing.T) {
+	t.Parallel()
+
+	const withoutContent = "version: 0.29.0\n"
+
+	s := servingFiles(t, withContent)
+	claims, set, before := s.claims(t), s.statefulSet(t), s.pod(t)
+
+	s.apply(t, withoutContent)
+	eventually(t, "the content is kept", s.says("StorageUpToDate=False/Frozen", "volume claim content stays mounted", "stop the server (spec.replicas: 0)"))
+	s.waitOtherPod(t, before) // The spec is another one.
+	s.waitRunning(t)
+	s.expectFile(t, "first.txt", "first")
+	s.writeFile(t, "second.txt", "second")
+
+	if s.statefulSet(t).UID != set.UID {
+		t.Error("the StatefulSet of a running server was created anew")
+	}
+
+	s.apply(t, withoutContent+"replicas: 0\n")
+	s.waitRecreated(t, set.UID, map[string]string{"controlplane": "1Gi", "metadata": "10Gi"})
+	s.expectClaims(t, claims)
+
+	set = s.statefulSet(t)
+	for _, m := range set.Spec.Template.Spec.Containers[0].VolumeMounts {
+		if m.MountPath == "/data/content" && !m.ReadOnly {
+			t.Errorf("the content is mounted: %v", m)
+		}
+	}
+
+	s.apply(t, withContent+"replicas: 0\n")
+	s.waitRecreated(t, set.UID, map[string]string{"controlplane": "1Gi", "metadata": "10Gi", "content": "1Gi"})
+	s.apply(t, withContent)
+	s.waitRunning(t)
+	s.expectFile(t, "first.txt", "first")
+	s.expectFile(t, "second.txt", "second")
+	s.expectClaims(t, claims)
+}
+
+// waitRecreated waits until a stopped server has another StatefulSet, with these volume claim
+// templates, and nothing is left that could take it along: deletion of the old
 // StatefulSet's Object deletes whatever StatefulSet has its name.
-func (s *server) waitRecreated(t *testing.T, old types.UID) {
+func (s *server) waitRecreated(t *testing.T, old types.UID, templates map[string]string) {
 	t.Helper()
 
 	eventually(t, "StatefulSet is created anew", func(ctx context.Context) error {
@@ -306,7 +347,7 @@ func (s *server) waitRecreated(t *testing.T, old types.UID) {
 	})
 
 	s.waitStopped(t)
-	expectClaimTemplates(t, s.statefulSet(t), map[string]string{"controlplane": "1Gi", "metadata": "2Gi", "content": "3Gi"})
+	expectClaimTemplates(t, s.statefulSet(t), templates)
 }
 
 func TestStoppedServerKeepsItsFiles(t *testing.T) {
