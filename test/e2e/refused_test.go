@@ -74,13 +74,29 @@ func (s *server) refuse(t *testing.T, o client.Object, group, resource, expressi
 	return allow
 }
 
-// isRefused says nothing once the user is told in the API server's words.
+// isRefused says nothing once the user is told in the API server's words: by the condition, or natively, where
+// Crossplane's condition only names the resource, by an event.
 func (s *server) isRefused(ctx context.Context) error {
-	if tested.native() {
-		return s.says("Applied=False/ReconcileError", refusal)(ctx)
+	if !tested.native() {
+		return s.says("Applied=False/NotSynced", refusal)(ctx)
 	}
 
-	return s.says("Applied=False/NotSynced", refusal)(ctx)
+	if err := s.says("Applied=False/ReconcileError", "statefulset")(ctx); err != nil {
+		return err
+	}
+
+	events := &corev1.EventList{}
+	if err := cluster.List(ctx, events, client.InNamespace(s.namespace)); err != nil {
+		return err
+	}
+
+	for _, e := range events.Items {
+		if e.InvolvedObject.Name == s.name && strings.Contains(e.Message, refusal) {
+			return nil
+		}
+	}
+
+	return fmt.Errorf("no event says %q", refusal)
 }
 
 // expectTakenBack what was refused: after the spec is as it was, nothing waits for anybody, and the
