@@ -56,8 +56,9 @@ func TestForeignObjectsOfAnotherClusterAreLeftAlone(t *testing.T) {
 	}
 }
 
-// leavesForeignObjectsAlone reports whether it could find out that a DittoServer with this spec does, and
-// that it has everything that it needs once they are removed. Its Kubernetes objects are in there.
+// leavesForeignObjectsAlone checks that a DittoServer with this spec leaves somebody else's
+// Service and ConfigMap alone, and takes their place once they are removed. Its Kubernetes objects are
+// in the cluster there. It reports whether it got to the end.
 func (s *server) leavesForeignObjectsAlone(t *testing.T, there client.Client, spec string) bool {
 	t.Helper()
 

@@ -24,7 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// otherCluster is an API server of its own: no controller, no node.
+// An otherCluster is another API server, with neither controllers nor nodes.
 type otherCluster struct {
 	client.Client
 
@@ -87,7 +87,8 @@ func startOtherCluster(t *testing.T) *otherCluster {
 	return other
 }
 
-// connect to the API server, if it is ready.
+// connect makes the client and the kubeconfig of the API server. It returns an error if the
+// server is not ready.
 func (o *otherCluster) connect(ctx context.Context, server string, certificate []byte, token string) error {
 	var err error
 
@@ -120,7 +121,7 @@ func (o *otherCluster) connect(ctx context.Context, server string, certificate [
 	return err
 }
 
-// addressForPods is this machine's, as the cluster under test sees it.
+// addressForPods returns this machine's address in the network of the cluster under test.
 func addressForPods(t *testing.T) string {
 	t.Helper()
 
@@ -139,7 +140,7 @@ func addressForPods(t *testing.T) string {
 	return conn.LocalAddr().(*net.UDPAddr).IP.String()
 }
 
-// freePort of an address, together with it.
+// freePort returns the address with a port that is free.
 func freePort(t *testing.T, address string) string {
 	t.Helper()
 
@@ -160,8 +161,8 @@ func writeFile(t *testing.T, name string, content []byte) {
 	}
 }
 
-// runUntilEnd runs a process until the test and what it deferred to its end are over. If the
-// test failed, the end of its log tells why.
+// runUntilEnd runs a process until the test and its later clean-ups are over. It logs the end
+// of the process's log if the test failed.
 func runUntilEnd(t *testing.T, dir, command string, args ...string) {
 	t.Helper()
 
@@ -191,7 +192,8 @@ func runUntilEnd(t *testing.T, dir, command string, args ...string) {
 	})
 }
 
-// composition of DittoServers whose servers are in the other cluster.
+// composition creates a Composition whose servers run in the other cluster, and returns its
+// name.
 func (o *otherCluster) composition(t *testing.T) string {
 	t.Helper()
 
@@ -223,7 +225,7 @@ func (o *otherCluster) composition(t *testing.T) string {
 		t.Fatal(err)
 	}
 
-	// The DittoServers are gone then, unless the test failed.
+	// A DittoServer that a failed test leaves needs them to be deleted.
 	t.Cleanup(func() {
 		if !t.Failed() {
 			_ = cluster.Delete(context.Background(), config)

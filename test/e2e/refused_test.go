@@ -16,12 +16,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// refusal is what the admission policies of these tests say.
+// refusal is the message of these tests' admission policies.
 const refusal = "refused by a test"
 
-// refuse has the API server refuse changes in the server's namespace of objects like this
-// one for which the expression (CEL) is false. offence is a JSON merge patch of the object
-// that is refused then. What is returned ends it.
+// refuse makes the API server refuse updates of a resource in the server's namespace while
+// the expression (CEL) is false. It waits until offence, a JSON merge patch of o, is refused,
+// and returns a function that removes the policy.
 func (s *server) refuse(t *testing.T, o client.Object, group, resource, expression, offence string) func() {
 	t.Helper()
 
@@ -74,8 +74,8 @@ func (s *server) refuse(t *testing.T, o client.Object, group, resource, expressi
 	return allow
 }
 
-// isRefused says nothing once the user is told in the API server's words: by the condition, or natively, where
-// Crossplane's condition only names the resource, by an event.
+// isRefused returns no error once the DittoServer tells what the API server said: in the
+// condition Applied, or natively, where that only names the resource, in an event.
 func (s *server) isRefused(ctx context.Context) error {
 	if !tested.native() {
 		return s.says("Applied=False/NotSynced", refusal)(ctx)
@@ -99,8 +99,8 @@ func (s *server) isRefused(ctx context.Context) error {
 	return fmt.Errorf("no event says %q", refusal)
 }
 
-// expectTakenBack what was refused: after the spec is as it was, nothing waits for anybody, and the
-// server is the one that it was.
+// expectTakenBack checks that a refused change that was taken back leaves the StatefulSet and
+// the pod as they were, and asks for no approval.
 func (s *server) expectTakenBack(t *testing.T, set *appsv1.StatefulSet, pod *corev1.Pod, level string) {
 	t.Helper()
 
@@ -126,8 +126,8 @@ func (s *server) expectTakenBack(t *testing.T, set *appsv1.StatefulSet, pod *cor
 	s.throughoutCalls(t, "the server runs on", untouched)
 }
 
-// What the API server refused never ran. Taken back, it leaves no trace: no template, no
-// restart, and config.yaml as it was.
+// A change that the API server refused never ran. Taking it back restarts nothing, and
+// config.yaml is as it was.
 func TestRefusedChangeTakenBackRestartsNothing(t *testing.T) {
 	t.Parallel()
 
