@@ -4,8 +4,6 @@ package composite
 
 import (
 	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -14,6 +12,7 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/fielderr"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
@@ -82,8 +81,8 @@ type DittoServer struct {
 }
 
 // Decode returns the DittoServer that a composite resource and an input ask for, and
-// everything that is wrong with them. What could be decoded is returned even if
-// there are errors.
+// everything that is wrong with them, until there is enough of it. What could be decoded is
+// returned even if there are errors.
 func Decode(xr, input *structpb.Struct) (*DittoServer, field.ErrorList) {
 	s := &DittoServer{}
 
@@ -93,21 +92,12 @@ func Decode(xr, input *structpb.Struct) (*DittoServer, field.ErrorList) {
 	s.Input.Default()
 	s.Spec.Default()
 
-	// A field that could not be decoded has no value to validate.
-	decoded := slices.Clone(errs)
-	for _, err := range s.validate() {
-		if !slices.ContainsFunc(decoded, func(d *field.Error) bool { return covers(d.Field, err.Field) }) {
-			errs = append(errs, err)
-		}
+	if fielderr.Enough(errs) {
+		return s, errs
 	}
 
-	return s, errs
-}
-
-// covers reports whether a field path is another one or a parent of it.
-func covers(parent, path string) bool {
-	rest, ok := strings.CutPrefix(path, parent)
-	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	// A field that could not be decoded has no value to validate.
+	return s, append(errs, fielderr.Unless(errs, s.validate())...)
 }
 
 func (s *DittoServer) decodeInput(in *structpb.Struct) field.ErrorList {
@@ -130,7 +120,14 @@ func (s *DittoServer) decodeComposite(xr *structpb.Struct) field.ErrorList {
 		s.Namespace, s.namespacePath = s.Input.Namespace, field.NewPath("input", "namespace")
 	}
 
-	return append(errs, s.decodeSpec(field.NewPath("spec"), xr.GetFields()["spec"])...)
+	spec := xr.GetFields()["spec"]
+	s.UserSpec = userSpec(spec)
+
+	if spec.GetStructValue() != nil {
+		spec = structpb.NewStructValue(s.UserSpec)
+	}
+
+	return append(errs, protostruct.Decode(field.NewPath("spec"), spec, &s.Spec)...)
 }
 
 // decodeMetadata decodes only what this function needs of the metadata: the rest
@@ -172,18 +169,14 @@ func (s *DittoServer) decodeClaim(p *field.Path, v *structpb.Value) field.ErrorL
 	return append(errs, protostruct.Decode(p.Child("namespace"), claim.GetFields()["namespace"], &s.Namespace)...)
 }
 
-func (s *DittoServer) decodeSpec(p *field.Path, v *structpb.Value) field.ErrorList {
-	s.UserSpec = &structpb.Struct{Fields: maps.Clone(v.GetStructValue().GetFields())}
-
-	if v.GetStructValue() != nil {
-		for _, f := range crossplaneFields {
-			delete(s.UserSpec.GetFields(), f)
-		}
-
-		v = structpb.NewStructValue(s.UserSpec)
+// userSpec returns the spec of a composite resource without Crossplane's own fields.
+func userSpec(spec *structpb.Value) *structpb.Struct {
+	user := &structpb.Struct{Fields: maps.Clone(spec.GetStructValue().GetFields())}
+	for _, f := range crossplaneFields {
+		delete(user.GetFields(), f)
 	}
 
-	return protostruct.Decode(p, v, &s.Spec)
+	return user
 }
 
 // validateObject reports a value that is neither an object nor missing.

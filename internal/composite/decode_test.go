@@ -863,29 +863,6 @@ spec:
 	}
 }
 
-func TestCovers(t *testing.T) {
-	cases := map[string]struct {
-		reason       string
-		parent, path string
-		want         bool
-	}{
-		"Same":      {reason: "A field covers itself", parent: "spec.image", path: "spec.image", want: true},
-		"Child":     {reason: "A field covers its fields", parent: "spec.smb", path: "spec.smb.port", want: true},
-		"Index":     {reason: "A list covers its elements", parent: "spec.tolerations", path: "spec.tolerations[0].key", want: true},
-		"Neighbour": {reason: "A name is no prefix", parent: "spec.image", path: "spec.imagePullPolicy", want: false},
-		"Parent":    {reason: "A field does not cover its parent", parent: "spec.smb.port", path: "spec.smb", want: false},
-		"Other":     {reason: "A field does not cover another one", parent: "spec.smb", path: "input.ttl", want: false},
-	}
-
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, covers(tc.parent, tc.path)); diff != "" {
-				t.Errorf("%s\ncovers(%q, %q): -want, +got:\n%s", tc.reason, tc.parent, tc.path, diff)
-			}
-		})
-	}
-}
-
 func TestDecodeOddRequests(t *testing.T) {
 	nothing := []string{
 		"metadata.name: Required value: the Kubernetes objects are named after it",

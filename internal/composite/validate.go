@@ -219,13 +219,15 @@ func (s *DittoServer) validatePorts(p *field.Path) field.ErrorList {
 func validateUnique(ports []port, why string, reported sets.Set[[2]string]) field.ErrorList {
 	var errs field.ErrorList
 
-	for i, p := range ports {
-		j := slices.IndexFunc(ports[:i], func(o port) bool { return o.number == p.number })
-		if j < 0 {
+	first := make(map[int32]string, len(ports))
+
+	for _, p := range ports {
+		other, taken := first[p.number]
+		if !taken {
+			first[p.number] = p.path.String()
 			continue
 		}
 
-		other := ports[j].path.String()
 		if pair := [2]string{other, p.path.String()}; !reported.Has(pair) {
 			reported.Insert(pair)
 			errs = append(errs, field.Invalid(p.path, p.number, "must differ from "+other+": "+why))

@@ -87,9 +87,9 @@ func validateOverride(p *field.Path, o *v1alpha1.ServiceOverride, ports []string
 		errs = append(errs, field.Forbidden(p.Child("loadBalancerSourceRanges"), "only a Service of type LoadBalancer has them; this one is of type "+string(o.Type)))
 	}
 
-	for i, cidr := range o.LoadBalancerSourceRanges {
-		errs = append(errs, validation.IsValidCIDR(p.Child("loadBalancerSourceRanges").Index(i), cidr)...)
-	}
+	errs = append(errs, fielderr.Each(p.Child("loadBalancerSourceRanges"), o.LoadBalancerSourceRanges, func(p *field.Path, cidr *string) field.ErrorList {
+		return validation.IsValidCIDR(p, *cidr)
+	})...)
 
 	if policy := o.ExternalTrafficPolicy; policy != "" {
 		if o.Type == corev1.ServiceTypeClusterIP {

@@ -15,12 +15,12 @@ import (
 // Env reports what cannot be environment variables of the pod's one container, which has
 // this name. Repetitions are among that: server-side apply merges variables by name.
 func Env(p *field.Path, env []corev1.EnvVar, container string) field.ErrorList {
-	var errs field.ErrorList
-
 	seen := sets.New[string]()
 
-	for i, e := range env {
-		name := p.Index(i).Child("name")
+	return fielderr.Each(p, env, func(p *field.Path, e *corev1.EnvVar) field.ErrorList {
+		var errs field.ErrorList
+
+		name := p.Child("name")
 
 		switch {
 		case e.Name == "":
@@ -34,14 +34,14 @@ func Env(p *field.Path, env []corev1.EnvVar, container string) field.ErrorList {
 		seen.Insert(e.Name)
 
 		if e.ValueFrom != nil {
-			errs = append(errs, validateEnvSource(p.Index(i).Child("valueFrom"), e, container)...)
+			errs = append(errs, validateEnvSource(p.Child("valueFrom"), e, container)...)
 		}
-	}
 
-	return errs
+		return errs
+	})
 }
 
-func validateEnvSource(p *field.Path, e corev1.EnvVar, container string) field.ErrorList {
+func validateEnvSource(p *field.Path, e *corev1.EnvVar, container string) field.ErrorList {
 	var errs field.ErrorList
 
 	if e.Value != "" {

@@ -41,22 +41,20 @@ func PullPolicy(p *field.Path, policy corev1.PullPolicy) field.ErrorList {
 // PullSecrets reports references that name no object, and repetitions: server-side apply
 // merges pull secrets by name.
 func PullSecrets(p *field.Path, refs []corev1.LocalObjectReference) field.ErrorList {
-	var errs field.ErrorList
-
 	seen := sets.New[string]()
 
-	for i, ref := range refs {
-		name := p.Index(i).Child("name")
-		errs = append(errs, SecretName(name, ref.Name)...)
+	return fielderr.Each(p, refs, func(p *field.Path, ref *corev1.LocalObjectReference) field.ErrorList {
+		name := p.Child("name")
+		errs := SecretName(name, ref.Name)
 
 		if seen.Has(ref.Name) {
 			errs = append(errs, field.Duplicate(name, ref.Name))
 		}
 
 		seen.Insert(ref.Name)
-	}
 
-	return errs
+		return errs
+	})
 }
 
 // SecretName reports what is not the name of a Secret.

@@ -16,36 +16,36 @@ import (
 
 // Tolerations reports what cannot be tolerations of a pod.
 func Tolerations(p *field.Path, tolerations []corev1.Toleration) field.ErrorList {
+	return fielderr.Each(p, tolerations, validateToleration)
+}
+
+func validateToleration(p *field.Path, t *corev1.Toleration) field.ErrorList {
 	var errs field.ErrorList
 
-	for i, t := range tolerations {
-		tp := p.Index(i)
+	if t.Operator != "" {
+		errs = append(errs, fielderr.OneOf(p.Child("operator"), t.Operator, corev1.TolerationOpEqual, corev1.TolerationOpExists)...)
+	}
 
-		if t.Operator != "" {
-			errs = append(errs, fielderr.OneOf(tp.Child("operator"), t.Operator, corev1.TolerationOpEqual, corev1.TolerationOpExists)...)
-		}
+	if t.Effect != "" {
+		errs = append(errs, fielderr.OneOf(p.Child("effect"), t.Effect, corev1.TaintEffectNoSchedule, corev1.TaintEffectPreferNoSchedule, corev1.TaintEffectNoExecute)...)
+	}
 
-		if t.Effect != "" {
-			errs = append(errs, fielderr.OneOf(tp.Child("effect"), t.Effect, corev1.TaintEffectNoSchedule, corev1.TaintEffectPreferNoSchedule, corev1.TaintEffectNoExecute)...)
-		}
+	if t.Key != "" {
+		errs = append(errs, metav1validation.ValidateLabelName(t.Key, p.Child("key"))...)
+	} else if t.Operator != corev1.TolerationOpExists {
+		errs = append(errs, field.Invalid(p.Child("operator"), t.Operator, "must be Exists when key is empty, which tolerates every taint"))
+	}
 
-		if t.Key != "" {
-			errs = append(errs, metav1validation.ValidateLabelName(t.Key, tp.Child("key"))...)
-		} else if t.Operator != corev1.TolerationOpExists {
-			errs = append(errs, field.Invalid(tp.Child("operator"), t.Operator, "must be Exists when key is empty, which tolerates every taint"))
-		}
+	if t.Operator == corev1.TolerationOpExists && t.Value != "" {
+		errs = append(errs, field.Invalid(p.Child("value"), t.Value, "must be empty when operator is Exists"))
+	}
 
-		if t.Operator == corev1.TolerationOpExists && t.Value != "" {
-			errs = append(errs, field.Invalid(tp.Child("value"), t.Value, "must be empty when operator is Exists"))
-		}
+	if t.Operator != corev1.TolerationOpExists {
+		errs = append(errs, fielderr.Messages(p.Child("value"), t.Value, validation.IsValidLabelValue(t.Value))...)
+	}
 
-		if t.Operator != corev1.TolerationOpExists {
-			errs = append(errs, fielderr.Messages(tp.Child("value"), t.Value, validation.IsValidLabelValue(t.Value))...)
-		}
-
-		if t.TolerationSeconds != nil && t.Effect != corev1.TaintEffectNoExecute {
-			errs = append(errs, field.Invalid(tp.Child("effect"), t.Effect, "must be NoExecute when tolerationSeconds is set"))
-		}
+	if t.TolerationSeconds != nil && t.Effect != corev1.TaintEffectNoExecute {
+		errs = append(errs, field.Invalid(p.Child("effect"), t.Effect, "must be NoExecute when tolerationSeconds is set"))
 	}
 
 	return errs
@@ -68,17 +68,10 @@ func Affinity(p *field.Path, a *corev1.Affinity) field.ErrorList {
 				errs = append(errs, field.Required(rp, "must have at least one node selector term"))
 			}
 
-			for i := range r.NodeSelectorTerms {
-				errs = append(errs, validateNodeTerm(rp.Index(i), &r.NodeSelectorTerms[i])...)
-			}
+			errs = append(errs, fielderr.Each(rp, r.NodeSelectorTerms, validateNodeTerm)...)
 		}
 
-		for i := range n.PreferredDuringSchedulingIgnoredDuringExecution {
-			t := &n.PreferredDuringSchedulingIgnoredDuringExecution[i]
-			tp := np.Child("preferredDuringSchedulingIgnoredDuringExecution").Index(i)
-			errs = append(errs, validateWeight(tp, t.Weight)...)
-			errs = append(errs, validateNodeTerm(tp.Child("preference"), &t.Preference)...)
-		}
+		errs = append(errs, fielderr.Each(np.Child("preferredDuringSchedulingIgnoredDuringExecution"), n.PreferredDuringSchedulingIgnoredDuringExecution, validatePreferredNodeTerm)...)
 	}
 
 	if a.PodAffinity != nil {
@@ -92,18 +85,14 @@ func Affinity(p *field.Path, a *corev1.Affinity) field.ErrorList {
 	return errs
 }
 
+func validatePreferredNodeTerm(p *field.Path, t *corev1.PreferredSchedulingTerm) field.ErrorList {
+	return append(validateWeight(p, t.Weight), validateNodeTerm(p.Child("preference"), &t.Preference)...)
+}
+
 func validateNodeTerm(p *field.Path, t *corev1.NodeSelectorTerm) field.ErrorList {
-	var errs field.ErrorList
+	errs := fielderr.Each(p.Child("matchExpressions"), t.MatchExpressions, validateNodeLabel)
 
-	for i := range t.MatchExpressions {
-		errs = append(errs, validateNodeLabel(p.Child("matchExpressions").Index(i), &t.MatchExpressions[i])...)
-	}
-
-	for i := range t.MatchFields {
-		errs = append(errs, validateNodeField(p.Child("matchFields").Index(i), &t.MatchFields[i])...)
-	}
-
-	return errs
+	return append(errs, fielderr.Each(p.Child("matchFields"), t.MatchFields, validateNodeField)...)
 }
 
 func validateNodeLabel(p *field.Path, r *corev1.NodeSelectorRequirement) field.ErrorList {
@@ -133,11 +122,9 @@ func validateNodeLabel(p *field.Path, r *corev1.NodeSelectorRequirement) field.E
 
 	errs = append(errs, metav1validation.ValidateLabelName(r.Key, p.Child("key"))...)
 
-	for i, v := range r.Values {
-		errs = append(errs, validateNodeValue(values.Index(i), r.Operator, v)...)
-	}
-
-	return errs
+	return append(errs, fielderr.Each(values, r.Values, func(p *field.Path, value *string) field.ErrorList {
+		return validateNodeValue(p, r.Operator, *value)
+	})...)
 }
 
 // validateNodeValue also reports what the API server takes but the scheduler does
@@ -166,64 +153,47 @@ func validateNodeField(p *field.Path, r *corev1.NodeSelectorRequirement) field.E
 }
 
 func validatePodTerms(p *field.Path, required []corev1.PodAffinityTerm, preferred []corev1.WeightedPodAffinityTerm) field.ErrorList {
-	var errs field.ErrorList
+	errs := fielderr.Each(p.Child("requiredDuringSchedulingIgnoredDuringExecution"), required, validatePodTerm)
 
-	for i := range required {
-		errs = append(errs, validatePodTerm(p.Child("requiredDuringSchedulingIgnoredDuringExecution").Index(i), &required[i])...)
-	}
+	return append(errs, fielderr.Each(p.Child("preferredDuringSchedulingIgnoredDuringExecution"), preferred, validatePreferredPodTerm)...)
+}
 
-	for i := range preferred {
-		tp := p.Child("preferredDuringSchedulingIgnoredDuringExecution").Index(i)
-		errs = append(errs, validateWeight(tp, preferred[i].Weight)...)
-		errs = append(errs, validatePodTerm(tp.Child("podAffinityTerm"), &preferred[i].PodAffinityTerm)...)
-	}
-
-	return errs
+func validatePreferredPodTerm(p *field.Path, t *corev1.WeightedPodAffinityTerm) field.ErrorList {
+	return append(validateWeight(p, t.Weight), validatePodTerm(p.Child("podAffinityTerm"), &t.PodAffinityTerm)...)
 }
 
 func validatePodTerm(p *field.Path, t *corev1.PodAffinityTerm) field.ErrorList {
 	errs := validateSelector(p.Child("labelSelector"), t.LabelSelector)
 	errs = append(errs, validateSelector(p.Child("namespaceSelector"), t.NamespaceSelector)...)
 
-	for i, ns := range t.Namespaces {
-		errs = append(errs, fielderr.Messages(p.Child("namespaces").Index(i), ns, validation.IsDNS1123Label(ns))...)
-	}
-
+	errs = append(errs, fielderr.Each(p.Child("namespaces"), t.Namespaces, func(p *field.Path, namespace *string) field.ErrorList {
+		return fielderr.Messages(p, *namespace, validation.IsDNS1123Label(*namespace))
+	})...)
 	errs = append(errs, validateMatchKeys(p.Child("matchLabelKeys"), t.MatchLabelKeys, t.LabelSelector)...)
 	errs = append(errs, validateLabelKeys(p.Child("mismatchLabelKeys"), t.MismatchLabelKeys, t.LabelSelector)...)
 
-	mismatch := sets.New(t.MismatchLabelKeys...)
-
-	for i, key := range t.MatchLabelKeys {
-		if mismatch.Has(key) {
-			errs = append(errs, field.Invalid(p.Child("matchLabelKeys").Index(i), key, "must not be in mismatchLabelKeys as well"))
-		}
-	}
+	errs = append(errs, fielderr.Among(p.Child("matchLabelKeys"), t.MatchLabelKeys, sets.New(t.MismatchLabelKeys...), "must not be in mismatchLabelKeys as well")...)
 
 	return append(errs, validateTopologyKey(p.Child("topologyKey"), t.TopologyKey)...)
 }
 
 // Spread reports what cannot be topologySpreadConstraints of a pod.
 func Spread(p *field.Path, constraints []corev1.TopologySpreadConstraint) field.ErrorList {
-	var errs field.ErrorList
-
 	// Kubernetes takes one constraint of each kind.
 	seen := sets.New[[2]string]()
 
-	for i := range constraints {
-		c, cp := &constraints[i], p.Index(i)
+	return fielderr.Each(p, constraints, func(p *field.Path, c *corev1.TopologySpreadConstraint) field.ErrorList {
+		var errs field.ErrorList
 
 		kind := [2]string{c.TopologyKey, string(c.WhenUnsatisfiable)}
 		if seen.Has(kind) {
-			errs = append(errs, field.Duplicate(cp, fmt.Sprintf("topologyKey %s, whenUnsatisfiable %s", c.TopologyKey, c.WhenUnsatisfiable)))
+			errs = append(errs, field.Duplicate(p, fmt.Sprintf("topologyKey %s, whenUnsatisfiable %s", c.TopologyKey, c.WhenUnsatisfiable)))
 		}
 
 		seen.Insert(kind)
 
-		errs = append(errs, validateConstraint(cp, c)...)
-	}
-
-	return errs
+		return append(errs, validateConstraint(p, c)...)
+	})
 }
 
 func validateConstraint(p *field.Path, c *corev1.TopologySpreadConstraint) field.ErrorList {
@@ -269,18 +239,19 @@ func validateMatchKeys(p *field.Path, keys []string, s *metav1.LabelSelector) fi
 
 	seen := sets.New[string]()
 
-	for i, key := range keys {
+	return append(errs, fielderr.Each(p, keys, func(p *field.Path, key *string) field.ErrorList {
+		repeated := seen.Has(*key)
+		seen.Insert(*key)
+
 		switch {
-		case selected.Has(key):
-			errs = append(errs, field.Invalid(p.Index(i), key, "must not be in labelSelector as well"))
-		case seen.Has(key):
-			errs = append(errs, field.Duplicate(p.Index(i), key))
+		case selected.Has(*key):
+			return field.ErrorList{field.Invalid(p, *key, "must not be in labelSelector as well")}
+		case repeated:
+			return field.ErrorList{field.Duplicate(p, *key)}
+		default:
+			return nil
 		}
-
-		seen.Insert(key)
-	}
-
-	return errs
+	})...)
 }
 
 func validateLabelKeys(p *field.Path, keys []string, s *metav1.LabelSelector) field.ErrorList {
@@ -288,12 +259,9 @@ func validateLabelKeys(p *field.Path, keys []string, s *metav1.LabelSelector) fi
 		return field.ErrorList{field.Forbidden(p, "needs labelSelector")}
 	}
 
-	var errs field.ErrorList
-	for i, key := range keys {
-		errs = append(errs, metav1validation.ValidateLabelName(key, p.Index(i))...)
-	}
-
-	return errs
+	return fielderr.Each(p, keys, func(p *field.Path, key *string) field.ErrorList {
+		return metav1validation.ValidateLabelName(*key, p)
+	})
 }
 
 func validateTopologyKey(p *field.Path, key string) field.ErrorList {

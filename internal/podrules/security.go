@@ -25,10 +25,7 @@ func PodSecurityContext(p *field.Path, sc *corev1.PodSecurityContext) field.Erro
 	errs = append(errs, validateID(p.Child("runAsGroup"), sc.RunAsGroup)...)
 	errs = append(errs, validateID(p.Child("fsGroup"), sc.FSGroup)...)
 
-	for i, id := range sc.SupplementalGroups {
-		errs = append(errs, validateID(p.Child("supplementalGroups").Index(i), &id)...)
-	}
-
+	errs = append(errs, fielderr.Each(p.Child("supplementalGroups"), sc.SupplementalGroups, validateID)...)
 	errs = append(errs, fielderr.OneOfIfSet(p.Child("fsGroupChangePolicy"), sc.FSGroupChangePolicy, corev1.FSGroupChangeOnRootMismatch, corev1.FSGroupChangeAlways)...)
 	errs = append(errs, fielderr.OneOfIfSet(p.Child("supplementalGroupsPolicy"), sc.SupplementalGroupsPolicy, corev1.SupplementalGroupsPolicyMerge, corev1.SupplementalGroupsPolicyStrict)...)
 	errs = append(errs, fielderr.OneOfIfSet(p.Child("seLinuxChangePolicy"), sc.SELinuxChangePolicy, corev1.SELinuxChangePolicyRecursive)...)
@@ -90,12 +87,12 @@ const maxSysctlLength = 253
 var sysctlName = regexp.MustCompile(`^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$`)
 
 func validateSysctls(p *field.Path, sysctls []corev1.Sysctl) field.ErrorList {
-	var errs field.ErrorList
-
 	seen := sets.New[string]()
 
-	for i, s := range sysctls {
-		name := p.Index(i).Child("name")
+	return fielderr.Each(p, sysctls, func(p *field.Path, s *corev1.Sysctl) field.ErrorList {
+		var errs field.ErrorList
+
+		name := p.Child("name")
 
 		switch {
 		case s.Name == "":
@@ -109,9 +106,9 @@ func validateSysctls(p *field.Path, sysctls []corev1.Sysctl) field.ErrorList {
 		}
 
 		seen.Insert(s.Name)
-	}
 
-	return errs
+		return errs
+	})
 }
 
 const onlyLocalhost = "must be set for the type Localhost, and only then"

@@ -13,13 +13,14 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/dittofs/function-dittoserver/internal/fielderr"
 	"github.com/dittofs/function-dittoserver/internal/quantity"
 )
 
 // Decode sets into, a pointer to a Go value with json tags, from a protobuf
-// value. It returns every error at once, each with its field path: a value of the
-// wrong type, a number that does not fit, an unknown field. What can be decoded
-// is decoded. A null leaves its field as it is.
+// value. It returns all errors at once, each with its field path, until there are
+// enough: a value of the wrong type, a number that does not fit, an unknown field. What
+// can be decoded until then is decoded. A null leaves its field as it is.
 func Decode(path *field.Path, v *structpb.Value, into any) field.ErrorList {
 	return decode(path, v, reflect.ValueOf(into).Elem())
 }
@@ -97,12 +98,20 @@ func decodeStruct(path *field.Path, v *structpb.Value, into reflect.Value, known
 	var errs field.ErrorList
 
 	for _, f := range known {
+		if fielderr.Enough(errs) {
+			return errs
+		}
+
 		if fv, ok := s.GetFields()[f.name]; ok {
 			errs = append(errs, decode(path.Child(f.name), fv, into.FieldByIndex(f.index))...)
 		}
 	}
 
 	for _, name := range slices.Sorted(maps.Keys(s.GetFields())) {
+		if fielderr.Enough(errs) {
+			return errs
+		}
+
 		if !slices.ContainsFunc(known, func(f structField) bool { return f.name == name }) {
 			errs = append(errs, field.Forbidden(path.Child(name), "unknown field"))
 		}
@@ -121,6 +130,10 @@ func decodeMap(path *field.Path, v *structpb.Value, into reflect.Value) field.Er
 
 	m := reflect.MakeMapWithSize(into.Type(), len(s.GetFields()))
 	for _, key := range slices.Sorted(maps.Keys(s.GetFields())) {
+		if fielderr.Enough(errs) {
+			break
+		}
+
 		e := reflect.New(into.Type().Elem()).Elem()
 		errs = append(errs, decode(path.Key(key), s.GetFields()[key], e)...)
 		m.SetMapIndex(reflect.ValueOf(key).Convert(into.Type().Key()), e)
@@ -141,6 +154,10 @@ func decodeSlice(path *field.Path, v *structpb.Value, into reflect.Value) field.
 
 	s := reflect.MakeSlice(into.Type(), len(l.GetValues()), len(l.GetValues()))
 	for i, e := range l.GetValues() {
+		if fielderr.Enough(errs) {
+			break
+		}
+
 		errs = append(errs, decode(path.Index(i), e, s.Index(i))...)
 	}
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/condition"
+	"github.com/dittofs/function-dittoserver/internal/fielderr"
 	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
@@ -67,6 +68,9 @@ const (
 	maxErrorLength = 1024
 )
 
+// moreErrors ends a message that does not tell all errors.
+const moreErrors = "and more errors, which are told once these are corrected"
+
 // message bounds the length of a condition's or a result's message.
 func message(m string) string {
 	return cut(m, maxMessageLength)
@@ -80,15 +84,21 @@ func cut(s string, length int) string {
 	return strings.ToValidUTF8(s[:length], "") + " … (cut)"
 }
 
-// Invalid reports everything that is wrong with the spec or the input. Nothing
-// changes in the cluster.
+// Invalid reports everything that is wrong with the spec or the input, up to fielderr.Max
+// errors. Nothing changes in the cluster.
 func Invalid(rsp *fnv1.RunFunctionResponse, errs field.ErrorList) {
-	msgs := make([]string, 0, len(errs))
-	for _, err := range errs {
+	told := errs[:min(len(errs), fielderr.Max)]
+
+	msgs := make([]string, 0, len(told))
+	for _, err := range told {
 		msgs = append(msgs, cut(err.Error(), maxErrorLength))
 	}
 
 	all := message(strings.Join(msgs, "; "))
+	if fielderr.Enough(errs) {
+		all += "; " + moreErrors
+	}
+
 	set(rsp, SpecValid, isFalse, ReasonInvalid, all)
 	Fatal(rsp, ReasonInvalid, errors.Errorf("invalid DittoServer: %s", all))
 }
