@@ -219,7 +219,8 @@ generate-into:
 	@mkdir -p $(OUTPUT) $(DIR)/configuration/namespaced $(DIR)/configuration/claims $(DIR)/package/input $(DIR)/docs
 	@$(CONTROLLER_GEN) object paths=./apis/v1alpha1 output:object:dir=$(DIR)/apis/v1alpha1
 	@$(CONTROLLER_GEN) object paths=./input/v1beta1 output:object:dir=$(DIR)/input/v1beta1
-	@$(CONTROLLER_GEN) crd:crdVersions=v1 paths=./input/v1beta1 output:crd:dir=$(DIR)/package/input
+	@$(CONTROLLER_GEN) crd:crdVersions=v1 paths=./input/v1beta1 output:crd:stdout > $(OUTPUT)/schema.yaml
+	@go run ./apis/generate input < $(OUTPUT)/schema.yaml > $(OUTPUT)/generating && mv $(OUTPUT)/generating $(DIR)/package/input/dittoserver.fn.crossplane.io_inputs.yaml
 	@$(CONTROLLER_GEN) crd:crdVersions=v1,allowDangerousTypes=true paths=./apis/v1alpha1 output:crd:stdout > $(OUTPUT)/schema.yaml
 	@for flavour in $(FLAVOURS); do \
 		go run ./apis/generate $$flavour < $(OUTPUT)/schema.yaml > $(OUTPUT)/generating && mv $(OUTPUT)/generating $(DIR)/configuration/$$flavour/definition.yaml || exit 1; done

@@ -105,6 +105,12 @@ func (f *Function) respond(req *fnv1.RunFunctionRequest) *fnv1.RunFunctionRespon
 func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) error {
 	xr := req.GetObserved().GetComposite().GetResource()
 
+	// Bound: what is too large is not looked at any closer.
+	if errs := composite.CheckBounds(xr, req.GetInput()); len(errs) > 0 {
+		report.Invalid(rsp, errs)
+		return nil
+	}
+
 	// Decode: what is desired, what was asked for, and what is live.
 	srv, errs := composite.Decode(xr, req.GetInput())
 	if srv.TTL != nil {

@@ -1,7 +1,8 @@
 // Package main generates what else comes of the CustomResourceDefinition that
 // controller-gen makes of the Go types. The CRD is on standard input; the argument says
 // what goes to standard output: a CompositeResourceDefinition (XRD), "namespaced" or
-// "claims", or the API's "reference", docs/api.md.
+// "claims"; the API's "reference", docs/api.md; or that of the function's "input", with its
+// bounds.
 package main
 
 import (
@@ -17,7 +18,7 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 )
 
-const header = `# Generated from apis/v1alpha1 by "make generate". Do not edit.
+const header = `# Generated from %s by "make generate". Do not edit.
 `
 
 func main() {
@@ -29,7 +30,7 @@ func main() {
 
 func run(args []string, in io.Reader, out io.Writer) error {
 	if len(args) != 1 {
-		return errors.New("want one argument: namespaced, claims or reference")
+		return errors.New("want one argument: namespaced, claims, reference or input")
 	}
 
 	b, err := io.ReadAll(in)
@@ -42,13 +43,15 @@ func run(args []string, in io.Reader, out io.Writer) error {
 		return fmt.Errorf("cannot parse the CRD: %w", err)
 	}
 
-	var xrd *unstructured.Unstructured
+	generated, from := crd, "apis/v1alpha1"
 
 	switch args[0] {
 	case "namespaced":
-		xrd, err = namespaced(crd)
+		generated, err = namespaced(crd)
 	case "claims":
-		xrd, err = claims(crd)
+		generated, err = claims(crd)
+	case "input":
+		from, err = "input/v1beta1", boundInput(crd)
 	case "reference":
 		page, err := reference(crd)
 		if err != nil {
@@ -59,19 +62,19 @@ func run(args []string, in io.Reader, out io.Writer) error {
 
 		return err
 	default:
-		err = fmt.Errorf("unknown argument %q: want namespaced, claims or reference", args[0])
+		err = fmt.Errorf("unknown argument %q: want namespaced, claims, reference or input", args[0])
 	}
 
 	if err != nil {
 		return err
 	}
 
-	y, err := yaml.Marshal(xrd.Object)
+	y, err := yaml.Marshal(generated.Object)
 	if err != nil {
-		return fmt.Errorf("cannot marshal the XRD: %w", err)
+		return fmt.Errorf("cannot marshal what is generated: %w", err)
 	}
 
-	_, err = out.Write(append([]byte(header), y...))
+	_, err = fmt.Fprintf(out, header+"%s", from, y)
 
 	return err
 }
@@ -174,6 +177,7 @@ func versionsOf(crd *unstructured.Unstructured, maxName int) ([]any, error) {
 		}
 		schema["properties"] = props
 		stripDefaults(schema)
+		bound(child(props, "spec"), "spec")
 		reflow(schema)
 
 		versions[i] = map[string]any{

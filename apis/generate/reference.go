@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -75,6 +76,8 @@ func reference(crd *unstructured.Unstructured) ([]byte, error) {
 	r.printf("%s", referenceInput)
 	r.object(object{path: "input", typ: reflect.TypeFor[v1beta1.Input](), schema: schemaOf(input), example: step["input"], written: true})
 
+	r.bounds()
+
 	return r.text, errors.Join(r.errs...)
 }
 
@@ -111,6 +114,8 @@ function refuses: the condition ` + "`SpecValid`" + ` is False, with every error
 
 Defaults are applied by the function, and not written into the stored spec. An empty text counts as left out.
 
+How many items a list may have, and how long a text may be, is [the same everywhere](#bounds), and more than a server can use.
+
 The annotation ` + "`dittofs.io/approve`" + ` of a DittoServer lets a change go ahead that waits for a person: its value is the one that
 the condition ` + "`ConfigRolledOut`" + ` names. Keys in the domain ` + "`dittofs.io`" + ` are the function's own elsewhere.
 
@@ -123,6 +128,33 @@ const referenceInput = `
 For the platform team, in a Composition's pipeline step: ` + "`apiVersion: dittoserver.fn.crossplane.io/v1beta1`, `kind: Input`" + `. Bad
 input makes every DittoServer of the Composition wait, with the errors in the condition ` + "`SpecValid`" + `.
 `
+
+const referenceBounds = `
+## Bounds
+
+What a spec or an input may have at most. No server can use as much: the bounds keep one DittoServer from taking the function's
+time from all others. The API server refuses a list, a map or a text that is larger, and the function the rest, before it looks
+at anything else.
+
+`
+
+// bounds writes the bounds of lists, maps and texts.
+func (r *referenceWriter) bounds() {
+	r.printf("%s", referenceBounds)
+	r.row("what", "at most")
+	r.printf("|---|---|\n")
+	r.row("a list", fmt.Sprintf("%d items", v1alpha1.MaxItems))
+	r.row("a map, or an object", fmt.Sprintf("%d entries", v1alpha1.MaxEntries))
+	r.row("a key of a map", fmt.Sprintf("%d characters", v1alpha1.MaxKeyLength))
+	r.row("a text", fmt.Sprintf("%d characters", v1alpha1.MaxTextLength))
+
+	for b := range v1alpha1.TextBounds() {
+		r.row("`"+b.Path+"`", fmt.Sprintf("%d characters", b.Max))
+	}
+
+	r.row("all values of a spec, or of an input", strconv.Itoa(v1alpha1.MaxValues))
+	r.row("objects and lists, one in the other", fmt.Sprintf("%d levels", v1alpha1.MaxDepth))
+}
 
 type referenceWriter struct {
 	text []byte

@@ -449,7 +449,6 @@ type PostgresKeys struct {
 type SecretRef struct {
 	// Name of the Secret. A name that is not a DNS subdomain is an error.
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 }
 
@@ -457,7 +456,6 @@ type SecretRef struct {
 type SecretKeyRef struct {
 	// Name of the Secret. A name that is not a DNS subdomain is an error.
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 
 	// Key of the Secret. Default: jwt-secret for the tokens' secret, password for the

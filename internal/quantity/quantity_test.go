@@ -1,6 +1,7 @@
 package quantity
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,6 +26,8 @@ func TestParse(t *testing.T) {
 		"Spaces":           {reason: "Spaces do not count, as in JSON.", text: " 1Gi ", want: want{quantity: "1Gi"}},
 		"HugeExponent":     {reason: "An exponent of three digits is not worked out.", text: "1E100", want: want{quantity: "0", err: huge}},
 		"NegativeExponent": {reason: "Its sign does not count.", text: "1e-999999999", want: want{quantity: "0", err: huge}},
+		"Longest":          {reason: "As many characters as no quantity needs are taken.", text: strings.Repeat("1", 64), want: want{quantity: strings.Repeat("1", 64)}},
+		"TooLong":          {reason: "What is longer than any quantity that fits is not worked out.", text: strings.Repeat("0", 64) + "1", want: want{quantity: "0", err: "must have at most 64 characters"}},
 		"Text":             {reason: "A text that is no quantity is refused.", text: "much", want: want{quantity: "0", err: resource.ErrFormatWrong.Error()}},
 		"Empty":            {reason: "The empty text is no quantity.", text: "", want: want{quantity: "0", err: resource.ErrFormatWrong.Error()}},
 	}

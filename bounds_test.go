@@ -1,0 +1,145 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/report"
+	"github.com/dittofs/function-dittoserver/test/simulator"
+)
+
+// listOf returns a list of n values.
+func listOf(n int, item func(i int) any) []any {
+	l := make([]any, n)
+	for i := range l {
+		l[i] = item(i)
+	}
+
+	return l
+}
+
+// mapOf returns a map of n entries.
+func mapOf(n int, entry func(i int) (string, any)) map[string]any {
+	m := make(map[string]any, n)
+	for i := range n {
+		key, v := entry(i)
+		m[key] = v
+	}
+
+	return m
+}
+
+// What one DittoServer could take of the function's time and memory, each in a spec of a
+// megabyte or more, is refused by its size. Nothing else is said of it: nobody looked.
+func TestTooLarge(t *testing.T) {
+	empty := func(int) any { return map[string]any{} }
+	key := func(i int) string { return fmt.Sprintf("example.org/key-%d", i) }
+
+	cases := map[string]struct {
+		reason string
+		path   []string
+		value  any
+		want   string
+	}{
+		"PullSecrets": {
+			reason: "Each empty object would have three errors.",
+			path:   []string{"imagePullSecrets"},
+			value:  listOf(450_000, empty),
+			want:   "spec.imagePullSecrets: Too many: 450000: must have at most 8192 items",
+		},
+		"UniquePullSecrets": {
+			reason: "Good ones would be compared with each other at every call.",
+			path:   []string{"imagePullSecrets"},
+			value:  listOf(50_000, func(i int) any { return map[string]any{"name": fmt.Sprintf("s-%d", i)} }),
+			want:   "spec.imagePullSecrets: Too many: 50000: must have at most 8192 items",
+		},
+		"Tolerations": {
+			reason: "Each empty object is a toleration that needs an operator.",
+			path:   []string{"tolerations"},
+			value:  listOf(450_000, empty),
+			want:   "spec.tolerations: Too many: 450000: must have at most 8192 items",
+		},
+		"Limits": {
+			reason: "Each quantity could not be decoded, and each such error would be compared with all others.",
+			path:   []string{"resources"},
+			value:  map[string]any{"limits": mapOf(40_000, func(i int) (string, any) { return key(i), 1e100 })},
+			want:   "spec.resources.limits: Too many: 40000: must have at most 1024 entries",
+		},
+		"Annotations": {
+			reason: "Errors of bad keys come in a random order, and would be sorted.",
+			path:   []string{"podAnnotations"},
+			value:  mapOf(50_000, func(i int) (string, any) { return fmt.Sprintf("no key %d", i), "" }),
+			want:   "spec.podAnnotations: Too many: 50000: must have at most 1024 entries",
+		},
+		"ServiceAnnotations": {
+			reason: "Those of Services are judged twice.",
+			path:   []string{"service", "file", "annotations"},
+			value:  mapOf(50_000, func(i int) (string, any) { return fmt.Sprintf("no key %d", i), "" }),
+			want:   "spec.service.file.annotations: Too many: 50000: must have at most 1024 entries",
+		},
+		"MatchLabelKeys": {
+			reason: "Good ones would be looked for in the selector at every call.",
+			path:   []string{"topologySpreadConstraints"},
+			value: []any{map[string]any{
+				"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": map[string]any{},
+				"matchLabelKeys": listOf(40_000, func(i int) any { return key(i) }),
+			}},
+			want: "spec.topologySpreadConstraints[0].matchLabelKeys: Too many: 40000: must have at most 8192 items",
+		},
+		"Quantity": {
+			reason: "A quantity of a million digits takes seconds to parse.",
+			path:   []string{"resources"},
+			value:  map[string]any{"limits": map[string]any{"memory": strings.Repeat("9", 1_000_000)}},
+			want:   "spec.resources.limits[memory]: Too long: has 1000000 characters, and must have at most 64",
+		},
+		"Size": {
+			reason: "So does a size.",
+			path:   []string{"storage", "contentSize"},
+			value:  strings.Repeat("9", 1_000_000),
+			want:   "spec.storage.contentSize: Too long: has 1000000 characters, and must have at most 64",
+		},
+		"Nested": {
+			reason: "Lists within lists are bounded as a whole.",
+			path:   []string{"affinity"},
+			value: map[string]any{"podAffinity": map[string]any{"requiredDuringSchedulingIgnoredDuringExecution": listOf(100, func(int) any {
+				return map[string]any{"topologyKey": "zone", "namespaces": listOf(1000, func(i int) any { return fmt.Sprintf("n-%d", i) })}
+			})}},
+			want: "spec: Too many: 20001: must have at most 20000 values in all",
+		},
+		"Unknown": {
+			reason: "What the schema does not have is no better.",
+			path:   []string{"colour"},
+			value:  strings.Repeat("blue", 250_000),
+			want:   "spec.colour: Too long: has 1000000 characters, and must have at most 4096",
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newServer(t)
+
+			v, err := structpb.NewValue(tc.value)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			protostruct.Set(w.XR, v, append([]string{"spec"}, tc.path...)...)
+			w.Patch("none", "version")
+
+			// Not as it is served: most of these do not even get past the codec.
+			rsp, err := newFunction().RunFunction(t.Context(), w.Request(nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			if diff := cmp.Diff("FALSE/Invalid: "+tc.want, simulator.Condition(rsp, report.SpecValid)); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}

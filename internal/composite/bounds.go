@@ -1,0 +1,125 @@
+package composite
+
+import (
+	"maps"
+	"slices"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/types/known/structpb"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/fielderr"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+)
+
+// CheckBounds returns where the user's spec of a composite resource, and the function's
+// input, are larger than anything that can run. It looks at sizes only, and at nothing
+// inside of what is too large. What has such an error is not fit for Decode.
+func CheckBounds(xr, input *structpb.Struct) field.ErrorList {
+	errs := exceeding("input", structpb.NewStructValue(input))
+
+	return append(errs, exceeding("spec", structpb.NewStructValue(userSpec(protostruct.Get(xr, "spec"))))...)
+}
+
+func exceeding(root string, v *structpb.Value) field.ErrorList {
+	b := &bounds{root: field.NewPath(root)}
+	b.check(b.root, root, v, 1)
+
+	return b.errs
+}
+
+// bounds checks a value, and all that is in it.
+type bounds struct {
+	root   *field.Path
+	values int
+	errs   field.ErrorList
+}
+
+// isDone reports whether there is no need to look any further.
+func (b *bounds) isDone() bool { return b.values > v1alpha1.MaxValues || fielderr.Enough(b.errs) }
+
+func (b *bounds) add(err *field.Error) { b.errs = append(b.errs, err) }
+
+// check a value at a path, and at a path in the schema.
+func (b *bounds) check(p *field.Path, schema string, v *structpb.Value, depth int) {
+	if b.isDone() {
+		return
+	}
+
+	if b.values++; b.values > v1alpha1.MaxValues {
+		b.add(fielderr.TooMany(b.root, b.values, v1alpha1.MaxValues, "values in all"))
+		return
+	}
+
+	if depth > v1alpha1.MaxDepth {
+		b.add(fielderr.TooMany(p, depth, v1alpha1.MaxDepth, "levels of objects and lists"))
+		return
+	}
+
+	switch k := v.GetKind().(type) {
+	case *structpb.Value_StructValue:
+		b.checkEntries(p, schema, k.StructValue.GetFields(), depth)
+	case *structpb.Value_ListValue:
+		b.checkItems(p, schema, k.ListValue.GetValues(), depth)
+	case *structpb.Value_StringValue:
+		b.checkText(p, k.StringValue, v1alpha1.TextBoundAt(schema))
+	}
+}
+
+func (b *bounds) checkItems(p *field.Path, schema string, items []*structpb.Value, depth int) {
+	if len(items) > v1alpha1.MaxItems {
+		b.add(fielderr.TooMany(p, len(items), v1alpha1.MaxItems, "items"))
+		return
+	}
+
+	for i, item := range items {
+		b.check(p.Index(i), schema+"[]", item, depth+1)
+	}
+}
+
+func (b *bounds) checkEntries(p *field.Path, schema string, entries map[string]*structpb.Value, depth int) {
+	if len(entries) > v1alpha1.MaxEntries {
+		b.add(fielderr.TooMany(p, len(entries), v1alpha1.MaxEntries, "entries"))
+		return
+	}
+
+	// Whether anything else is a map or an object with fields makes no difference here.
+	isMap := v1alpha1.TextBoundAt(schema+"{}") != v1alpha1.MaxTextLength
+
+	for _, key := range slices.Sorted(maps.Keys(entries)) {
+		if len(key) > v1alpha1.MaxKeyLength && !b.checkText(p.Key(beginning(key)), key, v1alpha1.MaxKeyLength) {
+			continue
+		}
+
+		if isMap {
+			b.check(p.Key(key), schema+"{}", entries[key], depth+1)
+		} else {
+			b.check(p.Child(key), schema+"."+key, entries[key], depth+1)
+		}
+	}
+}
+
+// checkText reports whether a text is within its bound, in characters as the API server
+// counts them.
+func (b *bounds) checkText(p *field.Path, text string, bound int) bool {
+	if len(text) <= bound {
+		return true
+	}
+
+	n := utf8.RuneCountInString(text)
+	if n <= bound {
+		return true
+	}
+
+	b.add(fielderr.TooLong(p, n, bound))
+
+	return false
+}
+
+// beginning of a text, for an error.
+func beginning(text string) string {
+	const length = 20
+
+	return string([]rune(text[:length*utf8.UTFMax])[:length]) + "…"
+}
