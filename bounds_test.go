@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
@@ -139,6 +142,42 @@ func TestTooLarge(t *testing.T) {
 
 			if diff := cmp.Diff("FALSE/Invalid: "+tc.want, simulator.Condition(rsp, report.SpecValid)); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// Whoever waits for no answer gets none: half a desired state would delete the rest.
+func TestDone(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		ctx    func(context.Context) (context.Context, context.CancelFunc)
+		want   codes.Code
+	}{
+		"Canceled": {
+			reason: "Crossplane hung up.",
+			ctx:    context.WithCancel,
+			want:   codes.Canceled,
+		},
+		"DeadlineExceeded": {
+			reason: "Crossplane waits no longer.",
+			ctx: func(ctx context.Context) (context.Context, context.CancelFunc) {
+				return context.WithTimeout(ctx, 0)
+			},
+			want: codes.DeadlineExceeded,
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newServer(t)
+
+			ctx, cancel := tc.ctx(t.Context())
+			cancel()
+
+			rsp, err := newFunction().RunFunction(ctx, w.Request(nil))
+			if got := status.Code(err); rsp != nil || got != tc.want {
+				t.Errorf("%s\nf.RunFunction(...): want %s and no response, got %s and %v", tc.reason, tc.want, got, rsp)
 			}
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/crossplane/function-sdk-go/errors"
 	"github.com/crossplane/function-sdk-go/logging"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -39,15 +40,23 @@ type Function struct {
 	ttl time.Duration
 }
 
-// RunFunction answers one call of Crossplane. It never returns an error: what goes wrong
-// is a fatal result, which Crossplane shows on the composite resource.
-func (f *Function) RunFunction(_ context.Context, req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
-	return f.protect(req, f.run), nil
+// RunFunction answers one call of Crossplane. What goes wrong is a fatal result, which
+// Crossplane shows on the composite resource. It returns an error only if nobody waits for
+// the answer any more: what is left out of half an answer would be deleted.
+func (f *Function) RunFunction(ctx context.Context, req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
+	rsp := f.protect(ctx, req, f.run)
+
+	if err := ctx.Err(); err != nil {
+		return nil, status.FromContextError(err).Err()
+	}
+
+	return rsp, nil
 }
 
 // protect calls run, and turns its error or panic into a fatal result: nothing changes in
-// the cluster, and the process goes on. It counts and logs every call, however it ends.
-func (f *Function) protect(req *fnv1.RunFunctionRequest, run func(*fnv1.RunFunctionRequest, *fnv1.RunFunctionResponse) error) (rsp *fnv1.RunFunctionResponse) {
+// the cluster, and the process goes on. It counts and logs every call that somebody waits
+// for, however it ends.
+func (f *Function) protect(ctx context.Context, req *fnv1.RunFunctionRequest, run runner) (rsp *fnv1.RunFunctionResponse) {
 	start := time.Now()
 
 	defer func() {
@@ -58,14 +67,16 @@ func (f *Function) protect(req *fnv1.RunFunctionRequest, run func(*fnv1.RunFunct
 			report.Fatal(rsp, report.ReasonPanic, errors.New("the function panicked: please report the stack in its log"))
 		}
 
-		f.metrics.Observe(rsp)
-		f.logCall(req, rsp, time.Since(start))
+		if ctx.Err() == nil {
+			f.metrics.Observe(rsp)
+			f.logCall(req, rsp, time.Since(start))
+		}
 	}()
 
 	rsp = f.respond(req)
 	rsp.Desired = ownDesired(req)
 
-	if err := run(req, rsp); err != nil {
+	if err := run(ctx, req, rsp); err != nil {
 		report.Fatal(rsp, report.ReasonFatal, err)
 	}
 
@@ -101,9 +112,17 @@ func (f *Function) respond(req *fnv1.RunFunctionRequest) *fnv1.RunFunctionRespon
 	}
 }
 
+// A runner adds to a response what a request asks for.
+type runner func(context.Context, *fnv1.RunFunctionRequest, *fnv1.RunFunctionResponse) error
+
 // run is all that the function does, step by step.
-func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) error {
+func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) error {
 	xr := req.GetObserved().GetComposite().GetResource()
+
+	// The call may have waited for others for longer than Crossplane waits for it.
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 
 	// Bound: what is too large is not looked at any closer.
 	if errs := composite.CheckBounds(xr, req.GetInput()); len(errs) > 0 {
@@ -161,6 +180,10 @@ func (f *Function) run(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespon
 	if errs = append(errs, policy.Check(srv, pod)...); len(errs) > 0 {
 		report.Invalid(rsp, errs)
 		return nil
+	}
+
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 
 	report.Valid(rsp)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"maps"
 	"os"
@@ -486,7 +487,7 @@ func TestTTL(t *testing.T) {
 
 // A panic is a fatal result, and the process lives.
 func TestPanic(t *testing.T) {
-	rsp := newFunction().protect(&fnv1.RunFunctionRequest{}, func(*fnv1.RunFunctionRequest, *fnv1.RunFunctionResponse) error {
+	rsp := newFunction().protect(t.Context(), &fnv1.RunFunctionRequest{}, func(context.Context, *fnv1.RunFunctionRequest, *fnv1.RunFunctionResponse) error {
 		panic("boom")
 	})
 
@@ -517,7 +518,7 @@ func TestDebugLog(t *testing.T) {
 		change func(w *simulator.World)
 
 		// run stands in for what the function does, unless it is nil.
-		run func(*fnv1.RunFunctionRequest, *fnv1.RunFunctionResponse) error
+		run runner
 
 		// want is the decision. The line also has the reasons of all conditions.
 		want string
@@ -555,9 +556,11 @@ func TestDebugLog(t *testing.T) {
 		"Panic": {
 			reason: "A panic is logged with its stack for those without --debug, and counts as a call.",
 			change: func(*simulator.World) {},
-			run:    func(*fnv1.RunFunctionRequest, *fnv1.RunFunctionResponse) error { panic("boom") },
-			want:   report.ReasonPanic,
-			info:   1,
+			run: func(context.Context, *fnv1.RunFunctionRequest, *fnv1.RunFunctionResponse) error {
+				panic("boom")
+			},
+			want: report.ReasonPanic,
+			info: 1,
 		},
 	}
 
@@ -584,7 +587,7 @@ func TestDebugLog(t *testing.T) {
 				run = tc.run
 			}
 
-			_, reasons := report.Outcome(f.protect(req, run))
+			_, reasons := report.Outcome(f.protect(t.Context(), req, run))
 
 			if len(log.Debug) != 1 || len(log.Info) != tc.info {
 				t.Fatalf("%s\nf.protect(...): want 1 line at debug and %d at info, got:\n%s\n%s", tc.reason, tc.info, strings.Join(log.Debug, "\n"), strings.Join(log.Info, "\n"))

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"context"
 	"maps"
 	"slices"
 
@@ -63,10 +64,19 @@ func sorted(m map[string]*structpb.Struct) []*structpb.Struct {
 	return s
 }
 
+// context of a call. The T that a fuzz target makes for itself has none.
+func (w *World) context() context.Context {
+	if ctx := w.T.Context(); ctx != nil {
+		return ctx
+	}
+
+	return context.Background()
+}
+
 // Call the function until its requirements are stable, and check every response.
 func (w *World) Call() *fnv1.RunFunctionResponse {
 	_, rsp, err := cluster.Call(w.Request, func(req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
-		rsp, err := w.Function.Serve(w.T.Context(), req)
+		rsp, err := w.Function.Serve(w.context(), req)
 		if err == nil {
 			w.calls++
 			w.check(req, rsp)
@@ -84,7 +94,7 @@ func (w *World) Call() *fnv1.RunFunctionResponse {
 // Last returns the last request of a reconcile and its response, and checks nothing.
 func (w *World) Last() (*fnv1.RunFunctionRequest, *fnv1.RunFunctionResponse) {
 	req, rsp, err := cluster.Call(w.Request, func(req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
-		return w.Function.RunFunction(w.T.Context(), proto.CloneOf(req))
+		return w.Function.RunFunction(w.context(), proto.CloneOf(req))
 	})
 	if err != nil {
 		w.failf("%v", err)

@@ -99,7 +99,7 @@ func (w *World) checkDeterminism(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunc
 
 	before := Encoded(req)
 
-	if again, _ := w.Function.RunFunction(w.T.Context(), req); !bytes.Equal(Encoded(again), Encoded(rsp)) {
+	if again, _ := w.Function.RunFunction(w.context(), req); !bytes.Equal(Encoded(again), Encoded(rsp)) {
 		w.failf("the same request gets another response: -first, +second:\n%s", cmp.Diff(rsp, again, protocmp.Transform()))
 	}
 
