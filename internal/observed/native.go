@@ -4,12 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
-	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
-	"sigs.k8s.io/structured-merge-diff/v6/value"
 
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
@@ -114,39 +113,45 @@ func ClaimTemplates(live *structpb.Struct) *structpb.Value {
 // ownedByCrossplane returns the fields of a live object that Crossplane applied. Its
 // manager has another name for each composite resource that had the object.
 func ownedByCrossplane(live *structpb.Struct) *structpb.Struct {
-	fields := &structpb.Struct{}
+	var sets []*structpb.Struct
 
 	for _, v := range protostruct.Get(live, "metadata", "managedFields").GetListValue().GetValues() {
 		entry := v.GetStructValue()
+		fields := protostruct.Get(entry, "fieldsV1").GetStructValue()
+
 		if strings.HasPrefix(protostruct.Get(entry, "manager").GetStringValue(), managerPrefix) &&
-			protostruct.Get(entry, "operation").GetStringValue() == "Apply" && protostruct.Get(entry, "subresource").GetStringValue() == "" {
-			fields = union(fields, protostruct.Get(entry, "fieldsV1").GetStructValue())
+			protostruct.Get(entry, "operation").GetStringValue() == "Apply" && protostruct.Get(entry, "subresource").GetStringValue() == "" && len(fields.GetFields()) > 0 {
+			sets = append(sets, fields)
 		}
 	}
 
-	if len(fields.GetFields()) == 0 {
-		return fields
+	if len(sets) == 0 {
+		return &structpb.Struct{}
+	}
+
+	fields := sets[0]
+	if len(sets) > 1 {
+		fields = proto.CloneOf(fields)
+		for _, more := range sets[1:] {
+			merge(fields, more)
+		}
 	}
 
 	return owned(structpb.NewStructValue(live), fields).GetStructValue()
 }
 
-// union returns the union of two field sets in the format FieldsV1.
-func union(a, b *structpb.Struct) *structpb.Struct {
-	switch {
-	case len(b.GetFields()) == 0:
-		return a
-	case len(a.GetFields()) == 0:
-		return b
+// merge adds a field set in the format FieldsV1 to another one.
+func merge(into, more *structpb.Struct) {
+	for name, v := range more.GetFields() {
+		below := into.GetFields()[name].GetStructValue()
+
+		if len(below.GetFields()) == 0 {
+			into.Fields[name] = proto.CloneOf(v)
+			continue
+		}
+
+		merge(below, v.GetStructValue())
 	}
-
-	out := &structpb.Struct{Fields: maps.Clone(a.GetFields())}
-
-	for name, below := range b.GetFields() {
-		out.Fields[name] = structpb.NewStructValue(union(out.GetFields()[name].GetStructValue(), below.GetStructValue()))
-	}
-
-	return out
 }
 
 // owned returns the part of a value that a field set in the format FieldsV1 names. A
@@ -156,27 +161,21 @@ func owned(v *structpb.Value, fields *structpb.Struct) *structpb.Value {
 		return v
 	}
 
-	elements := make(map[string]fieldpath.PathElement, len(fields.GetFields()))
-	for name := range fields.GetFields() {
-		// The set itself, ".", is none, and neither is what a newer API server may write.
-		if e, err := fieldpath.DeserializePathElement(name); err == nil && name != "." {
-			elements[name] = e
-		}
-	}
-
 	if l := v.GetListValue(); l != nil {
-		return ownedItems(l, fields, elements)
+		return ownedItems(l, fields)
 	}
 
 	out := &structpb.Struct{Fields: map[string]*structpb.Value{}}
 
-	for name, e := range elements {
-		if e.FieldName == nil {
+	for element, below := range fields.GetFields() {
+		// The set itself, ".", is no field, and neither is what a newer API server may write.
+		name, isField := strings.CutPrefix(element, "f:")
+		if !isField {
 			continue
 		}
 
-		if field, ok := v.GetStructValue().GetFields()[*e.FieldName]; ok {
-			out.Fields[*e.FieldName] = owned(field, fields.GetFields()[name].GetStructValue())
+		if field, ok := v.GetStructValue().GetFields()[name]; ok {
+			out.Fields[name] = owned(field, below.GetStructValue())
 		}
 	}
 
@@ -184,36 +183,91 @@ func owned(v *structpb.Value, fields *structpb.Struct) *structpb.Value {
 }
 
 // ownedItems returns the items of a list that are owned, in their order.
-func ownedItems(l *structpb.ListValue, fields *structpb.Struct, elements map[string]fieldpath.PathElement) *structpb.Value {
+func ownedItems(l *structpb.ListValue, fields *structpb.Struct) *structpb.Value {
 	out := &structpb.ListValue{}
+	elements := elementsOf(fields)
 
 	for i, item := range l.GetValues() {
-		for name, e := range elements {
-			if is(item, i, e) {
-				out.Values = append(out.Values, owned(item, fields.GetFields()[name].GetStructValue()))
-				break
-			}
+		if below, ok := elements.of(item, i); ok {
+			out.Values = append(out.Values, owned(item, below))
 		}
 	}
 
 	return structpb.NewListValue(out)
 }
 
-// is reports whether an element of a field path stands for an item of a list: by its keys,
-// its value or its index.
-func is(item *structpb.Value, index int, e fieldpath.PathElement) bool {
-	equals := func(v *structpb.Value, want value.Value) bool {
-		return v != nil && value.Equals(value.NewValueInterface(v.AsInterface()), want)
+// elements are the field sets of the items of a list, by what stands for the items: their
+// index, or else the JSON of their value or of their keys.
+type elements struct {
+	sets map[string]*structpb.Struct
+
+	// hasValues reports whether an item can be there by its value.
+	hasValues bool
+
+	// keys are the names of the keys. A list has one set of them. It was another one before
+	// some upgrade of Kubernetes, perhaps, but never several more.
+	keys [][]string
+}
+
+// maxKeys is how many sets of keys are looked for.
+const maxKeys = 4
+
+func elementsOf(fields *structpb.Struct) elements {
+	e := elements{sets: make(map[string]*structpb.Struct, len(fields.GetFields()))}
+	known := map[string]bool{}
+
+	for _, element := range slices.Sorted(maps.Keys(fields.GetFields())) {
+		kind, text, _ := strings.Cut(element, ":")
+		below := fields.GetFields()[element].GetStructValue()
+
+		if kind == "i" {
+			e.sets[element] = below
+			continue
+		}
+
+		v := &structpb.Value{}
+		if kind != "k" && kind != "v" || v.UnmarshalJSON([]byte(text)) != nil {
+			continue
+		}
+
+		// The API server writes the JSON in its own way.
+		e.sets[kind+":"+string(protostruct.JSON(v))] = below
+		e.hasValues = e.hasValues || kind == "v"
+
+		names := slices.Sorted(maps.Keys(v.GetStructValue().GetFields()))
+		if id := strings.Join(names, ","); kind == "k" && !known[id] && len(e.keys) < maxKeys {
+			known[id] = true
+			e.keys = append(e.keys, names)
+		}
 	}
 
-	switch {
-	case e.Key != nil:
-		return !slices.ContainsFunc(*e.Key, func(key value.Field) bool {
-			return !equals(item.GetStructValue().GetFields()[key.Name], key.Value)
-		})
-	case e.Value != nil:
-		return equals(item, *e.Value)
-	default:
-		return e.Index != nil && *e.Index == index
+	return e
+}
+
+// of returns the field set of an item.
+func (e elements) of(item *structpb.Value, index int) (*structpb.Struct, bool) {
+	candidates := []string{"i:" + strconv.Itoa(index)}
+	if e.hasValues {
+		candidates = append(candidates, "v:"+string(protostruct.JSON(item)))
 	}
+
+	for _, names := range e.keys {
+		keys := &structpb.Struct{Fields: make(map[string]*structpb.Value, len(names))}
+
+		for _, name := range names {
+			if v, ok := item.GetStructValue().GetFields()[name]; ok {
+				keys.Fields[name] = v
+			}
+		}
+
+		candidates = append(candidates, "k:"+string(protostruct.JSON(structpb.NewStructValue(keys))))
+	}
+
+	for _, c := range candidates {
+		if below, ok := e.sets[c]; ok {
+			return below, true
+		}
+	}
+
+	return nil, false
 }

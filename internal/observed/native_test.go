@@ -66,6 +66,16 @@ spec:
 {manager: apiextensions.crossplane.io/composed/2, operation: Apply, fieldsV1: {"f:spec": {"f:replicas": {}, "f:ports": {"k:{\"port\":2049}": {"f:name": {}}}}}}]`,
 			`{metadata: {name: files}, spec: {replicas: 1, ports: [{name: nfs, port: 2049}]}}`,
 		},
+		"TwoSets": {
+			"Items are found by the keys that a list had before, too.",
+			`[{manager: apiextensions.crossplane.io/composed/1, operation: Apply, fieldsV1: {"f:spec": {"f:ports": {"k:{\"port\":2049}": {"f:port": {}}, "k:{\"protocol\":\"TCP\",\"port\":8080}": {"f:name": {}}}}}}]`,
+			`{spec: {ports: [{port: 2049}, {name: api}]}}`,
+		},
+		"SomeKeys": {
+			"An item without one of the keys is another one.",
+			`[{manager: apiextensions.crossplane.io/composed/1, operation: Apply, fieldsV1: {"f:spec": {"f:ports": {"k:{\"port\":2049,\"nodePort\":30000}": {"f:port": {}}}}}}]`,
+			`{spec: {ports: []}}`,
+		},
 		"None": {"An object without managers belongs to nobody.", `[]`, `{}`},
 		"Unknown": {
 			"What a newer API server may write is left alone.",
