@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -20,7 +19,7 @@ import (
 func validateService(p *field.Path, spec *v1alpha1.DittoServerSpec) field.ErrorList {
 	svc := &spec.Service
 	errs := validateServiceType(p.Child("type"), svc.Type)
-	errs = append(errs, fielderr.Sorted(apivalidation.ValidateAnnotations(svc.Annotations, p.Child("annotations")))...)
+	errs = append(errs, fielderr.Annotations(p.Child("annotations"), svc.Annotations)...)
 
 	for _, a := range annotations(p, svc) {
 		if _, ok := a.annotations[corev1.AnnotationLoadBalancerSourceRangesKey]; ok {
@@ -73,7 +72,7 @@ func annotations(p *field.Path, svc *v1alpha1.Service) []serviceAnnotations {
 }
 
 func validateOverride(p *field.Path, o *v1alpha1.ServiceOverride, ports []string) field.ErrorList {
-	errs := fielderr.Sorted(apivalidation.ValidateAnnotations(o.Annotations, p.Child("annotations")))
+	errs := fielderr.Annotations(p.Child("annotations"), o.Annotations)
 
 	if class := o.LoadBalancerClass; class != nil {
 		if o.Type != corev1.ServiceTypeLoadBalancer {

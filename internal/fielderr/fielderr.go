@@ -2,9 +2,11 @@
 package fielderr
 
 import (
+	"maps"
 	"slices"
-	"strings"
 
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -36,15 +38,44 @@ func Messages(p *field.Path, value any, msgs []string) field.ErrorList {
 	return errs
 }
 
-// Sorted orders the errors of what k8s.io/apimachinery validates in the random
-// order of a map: the same spec must get the same message at each call.
-func Sorted(errs field.ErrorList) field.ErrorList {
-	texts := make(map[*field.Error]string, len(errs))
-	for _, err := range errs {
-		texts[err] = err.Error()
+// Labels reports what cannot be labels, in the order of their keys, until there is enough.
+// k8s.io/apimachinery tells it in random order, and the same spec must get the same message
+// at each call.
+func Labels(p *field.Path, labels map[string]string) field.ErrorList {
+	return eachEntry(labels, func(label map[string]string) field.ErrorList {
+		return metav1validation.ValidateLabels(label, p)
+	})
+}
+
+// Annotations reports what cannot be the annotations of an object, as Labels does.
+func Annotations(p *field.Path, annotations map[string]string) field.ErrorList {
+	size := 0
+
+	errs := eachEntry(annotations, func(annotation map[string]string) field.ErrorList {
+		for key, value := range annotation {
+			size += len(key) + len(value)
+			annotation[key] = ""
+		}
+
+		return apivalidation.ValidateAnnotations(annotation, p)
+	})
+
+	if size > apivalidation.TotalAnnotationSizeLimitB {
+		errs = append(errs, field.TooLong(p, "", apivalidation.TotalAnnotationSizeLimitB))
 	}
 
-	slices.SortFunc(errs, func(a, b *field.Error) int { return strings.Compare(texts[a], texts[b]) })
+	return errs
+}
+
+// eachEntry returns the errors of the entries of a map, each in a map of its own.
+func eachEntry(m map[string]string, check func(entry map[string]string) field.ErrorList) field.ErrorList {
+	var errs field.ErrorList
+
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		if errs = append(errs, check(map[string]string{key: m[key]})...); Enough(errs) {
+			break
+		}
+	}
 
 	return errs
 }

@@ -1,9 +1,11 @@
 package fielderr
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -17,6 +19,7 @@ func texts(errs field.ErrorList) []string {
 }
 
 func TestErrors(t *testing.T) {
+	notValue, notName := validation.IsValidLabelValue("_")[0], validation.IsQualifiedName("_")[0]
 	p := field.NewPath("spec", "color")
 
 	cases := map[string]struct {
@@ -47,10 +50,20 @@ func TestErrors(t *testing.T) {
 			errs:   Messages(p, 7, []string{"must not be odd", "must be a color"}),
 			want:   []string{"spec.color: Invalid value: 7: must not be odd", "spec.color: Invalid value: 7: must be a color"},
 		},
-		"Sorted": {
-			reason: "Errors are sorted by their texts.",
-			errs:   Sorted(field.ErrorList{field.Required(p.Key("b"), ""), field.Required(p.Key("a"), "2"), field.Required(p.Key("a"), "1")}),
-			want:   []string{"spec.color[a]: Required value: 1", "spec.color[a]: Required value: 2", "spec.color[b]: Required value"},
+		"Labels": {
+			reason: "Labels are reported in the order of their keys.",
+			errs:   Labels(p, map[string]string{"c": "", "b": "_", "a": "_"}),
+			want:   []string{`spec.color: Invalid value: "_": ` + notValue, `spec.color: Invalid value: "_": ` + notValue},
+		},
+		"Annotations": {
+			reason: "So are annotations. Their values may be anything.",
+			errs:   Annotations(p, map[string]string{"c": "_", "_b": "", "_a": ""}),
+			want:   []string{`spec.color: Invalid value: "_a": ` + notName, `spec.color: Invalid value: "_b": ` + notName},
+		},
+		"LongAnnotations": {
+			reason: "All annotations together are bounded.",
+			errs:   Annotations(p, map[string]string{"a": strings.Repeat("x", 128*1024), "b": strings.Repeat("x", 128*1024)}),
+			want:   []string{"spec.color: Too long: may not be more than 262144 bytes"},
 		},
 	}
 

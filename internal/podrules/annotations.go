@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
 
@@ -28,7 +27,7 @@ var legacyAnnotations = []string{
 // Annotations reports what cannot be annotations of a pod with a container of this name,
 // whose AppArmor profile the fields of its security contexts set, or none.
 func Annotations(p *field.Path, annotations map[string]string, container string, profile *corev1.AppArmorProfile) field.ErrorList {
-	errs := fielderr.Sorted(apivalidation.ValidateAnnotations(annotations, p))
+	errs := fielderr.Annotations(p, annotations)
 
 	for _, key := range slices.Sorted(maps.Keys(annotations)) {
 		if slices.ContainsFunc(legacyAnnotations, func(prefix string) bool { return strings.HasPrefix(key, prefix) }) {

@@ -21,7 +21,6 @@ package podrules
 
 import (
 	corev1 "k8s.io/api/core/v1"
-	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -77,5 +76,5 @@ func ObjectName(p *field.Path, name string) field.ErrorList {
 
 // Labels reports what cannot be labels, of the pod or of its nodes.
 func Labels(p *field.Path, labels map[string]string) field.ErrorList {
-	return fielderr.Sorted(metav1validation.ValidateLabels(labels, p))
+	return fielderr.Labels(p, labels)
 }

@@ -221,7 +221,15 @@ func validateConstraint(p *field.Path, c *corev1.TopologySpreadConstraint) field
 }
 
 func validateSelector(p *field.Path, s *metav1.LabelSelector) field.ErrorList {
-	return fielderr.Sorted(metav1validation.ValidateLabelSelector(s, metav1validation.LabelSelectorValidationOptions{}, p))
+	if s == nil {
+		return nil
+	}
+
+	errs := fielderr.Each(p.Child("matchExpressions"), s.MatchExpressions, func(p *field.Path, r *metav1.LabelSelectorRequirement) field.ErrorList {
+		return metav1validation.ValidateLabelSelectorRequirement(*r, metav1validation.LabelSelectorValidationOptions{}, p)
+	})
+
+	return append(errs, fielderr.Labels(p.Child("matchLabels"), s.MatchLabels)...)
 }
 
 // validateMatchKeys checks labels that Kubernetes adds to a selector with the

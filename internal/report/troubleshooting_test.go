@@ -322,6 +322,9 @@ func delegated() map[string][]string {
 	}
 	labelName := func(bad string) []string { return details(metav1validation.ValidateLabelName(bad, p)...) }
 	cidr := func(bad string) []string { return details(validation.IsValidCIDR(p, bad)...) }
+	requirement := func(bad metav1.LabelSelectorRequirement) []string {
+		return details(metav1validation.ValidateLabelSelectorRequirement(bad, metav1validation.LabelSelectorValidationOptions{}, p)...)
+	}
 	image := func(bad string) []string {
 		_, err := reference.ParseNormalizedNamed(bad)
 		return []string{err.Error()}
@@ -344,12 +347,11 @@ func delegated() map[string][]string {
 
 		"metav1validation.ValidateLabelName": says(labelName, badNames...),
 		"metav1validation.ValidateLabels":    details(metav1validation.ValidateLabels(map[string]string{"_": long}, p)...),
-		"metav1validation.ValidateLabelSelector": details(metav1validation.ValidateLabelSelector(&metav1.LabelSelector{
-			MatchLabels: map[string]string{"_": "_"},
-			MatchExpressions: []metav1.LabelSelectorRequirement{
-				{Key: "a", Operator: metav1.LabelSelectorOpIn}, {Key: "a", Operator: metav1.LabelSelectorOpExists, Values: []string{"a"}}, {Key: "a", Operator: "Is"},
-			},
-		}, metav1validation.LabelSelectorValidationOptions{}, p)...),
+		"metav1validation.ValidateLabelSelectorRequirement": slices.Concat(
+			requirement(metav1.LabelSelectorRequirement{Key: "a", Operator: metav1.LabelSelectorOpIn}),
+			requirement(metav1.LabelSelectorRequirement{Key: "a", Operator: metav1.LabelSelectorOpExists, Values: []string{"a"}}),
+			requirement(metav1.LabelSelectorRequirement{Key: "a", Operator: "Is"}),
+		),
 		"apivalidation.ValidateAnnotations": details(apivalidation.ValidateAnnotations(map[string]string{"_": strings.Repeat("a", 1<<20)}, p)...),
 
 		"reference.ParseNormalizedNamed": says(image, "", "A", "a:!", "https://a", long, strings.Repeat("0", 64)),
