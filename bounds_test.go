@@ -112,7 +112,7 @@ func TestTooLarge(t *testing.T) {
 			value: map[string]any{"podAffinity": map[string]any{"requiredDuringSchedulingIgnoredDuringExecution": listOf(100, func(int) any {
 				return map[string]any{"topologyKey": "zone", "namespaces": listOf(1000, func(i int) any { return fmt.Sprintf("n-%d", i) })}
 			})}},
-			want: "spec: Too many: 20001: must have at most 20000 values in all",
+			want: "spec: Too many: 10001: must have at most 10000 values in all",
 		},
 		"Unknown": {
 			reason: "What the schema does not have is no better.",
@@ -144,6 +144,44 @@ func TestTooLarge(t *testing.T) {
 				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// A lateContext is done once somebody has asked so many times whether it is.
+type lateContext struct {
+	context.Context
+
+	asked, times int
+}
+
+func (c *lateContext) Err() error {
+	if c.asked++; c.asked <= c.times {
+		return nil
+	}
+
+	return context.Canceled
+}
+
+// A call that is given up while it runs ends with an error, too.
+func TestDoneLater(t *testing.T) {
+	w := newServer(t)
+	req := w.Request(w.Settle().GetRequirements().GetResources())
+
+	never := &lateContext{Context: t.Context(), times: 100}
+	if _, err := newFunction().RunFunction(never, req); err != nil {
+		t.Fatal(err)
+	}
+
+	// At its beginning, once the spec is judged, before it is counted, and at its end.
+	if never.asked < 4 {
+		t.Errorf("f.RunFunction(...): want at least 4 looks at the context, got %d", never.asked)
+	}
+
+	for times := range never.asked {
+		rsp, err := newFunction().RunFunction(&lateContext{Context: t.Context(), times: times}, req)
+		if got := status.Code(err); rsp != nil || got != codes.Canceled {
+			t.Errorf("f.RunFunction(...), given up after %d looks: want %s and no response, got %s and %v", times, codes.Canceled, got, rsp)
+		}
 	}
 }
 

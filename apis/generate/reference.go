@@ -153,6 +153,7 @@ func (r *referenceWriter) bounds() {
 	}
 
 	r.row("all values of a spec, or of an input", strconv.Itoa(v1alpha1.MaxValues))
+	r.row("all texts and keys of a spec, or of an input", fmt.Sprintf("%d bytes", v1alpha1.MaxSize))
 	r.row("objects and lists, one in the other", fmt.Sprintf("%d levels", v1alpha1.MaxDepth))
 }
 

@@ -35,8 +35,12 @@ const (
 	MaxQuantityLength = 64
 
 	// MaxValues of a spec or an input in all: objects, lists, and what is in them. It leaves
-	// room for two lists of MaxItems addresses, and for some thousand values more.
-	MaxValues = 20000
+	// room for a list of MaxItems addresses, and for more than a thousand values beside it.
+	MaxValues = 10000
+
+	// MaxSize of all texts and keys of a spec or an input together, in bytes. etcd stores
+	// objects of up to 1.5 MiB, and an Object has the pod in its spec and in its status.
+	MaxSize = 512 * 1024
 
 	// MaxDepth is how deep objects and lists may be nested. No field is deeper than 11.
 	MaxDepth = 32

@@ -3,6 +3,7 @@ package composite
 import (
 	"maps"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -31,13 +32,17 @@ func exceeding(root string, v *structpb.Value) field.ErrorList {
 
 // bounds checks a value, and all that is in it.
 type bounds struct {
-	root   *field.Path
-	values int
-	errs   field.ErrorList
+	root *field.Path
+	errs field.ErrorList
+
+	// values and size are how many values were found until now, and the bytes of their texts.
+	values, size int
 }
 
 // isDone reports whether there is no need to look any further.
-func (b *bounds) isDone() bool { return b.values > v1alpha1.MaxValues || fielderr.Enough(b.errs) }
+func (b *bounds) isDone() bool {
+	return b.values > v1alpha1.MaxValues || b.size > v1alpha1.MaxSize || fielderr.Enough(b.errs)
+}
 
 func (b *bounds) add(err *field.Error) { b.errs = append(b.errs, err) }
 
@@ -88,7 +93,16 @@ func (b *bounds) checkEntries(p *field.Path, schema string, entries map[string]*
 	isMap := v1alpha1.TextBoundAt(schema+"{}") != v1alpha1.MaxTextLength
 
 	for _, key := range slices.Sorted(maps.Keys(entries)) {
-		if len(key) > v1alpha1.MaxKeyLength && !b.checkText(p.Key(beginning(key)), key, v1alpha1.MaxKeyLength) {
+		if b.isDone() {
+			return
+		}
+
+		below := p
+		if len(key) > v1alpha1.MaxKeyLength {
+			below = p.Key(beginning(key))
+		}
+
+		if !b.checkText(below, key, v1alpha1.MaxKeyLength) {
 			continue
 		}
 
@@ -103,23 +117,24 @@ func (b *bounds) checkEntries(p *field.Path, schema string, entries map[string]*
 // checkText reports whether a text is within its bound, in characters as the API server
 // counts them.
 func (b *bounds) checkText(p *field.Path, text string, bound int) bool {
-	if len(text) <= bound {
-		return true
+	// No text has more characters than bytes.
+	if len(text) > bound {
+		if n := utf8.RuneCountInString(text); n > bound {
+			b.add(fielderr.TooLong(p, n, bound))
+			return false
+		}
 	}
 
-	n := utf8.RuneCountInString(text)
-	if n <= bound {
-		return true
+	if b.size += len(text); b.size > v1alpha1.MaxSize {
+		b.add(fielderr.TooMany(b.root, b.size, v1alpha1.MaxSize, "bytes of text in all"))
 	}
 
-	b.add(fielderr.TooLong(p, n, bound))
-
-	return false
+	return true
 }
 
-// beginning of a text, for an error.
-func beginning(text string) string {
+// beginning of a key, for an error.
+func beginning(key string) string {
 	const length = 20
 
-	return string([]rune(text[:length*utf8.UTFMax])[:length]) + "…"
+	return strings.ToValidUTF8(key[:length], "") + "…"
 }

@@ -87,15 +87,22 @@ func TestCheckBounds(t *testing.T) {
 				{field.ErrorTypeTooMany, "spec.a"},
 				{field.ErrorTypeTooMany, "spec.b"},
 				{field.ErrorTypeTooLong, "spec.c"},
-				{field.ErrorTypeTooLong, "spec.d[" + text(20) + "…]"},
+				{field.ErrorTypeTooLong, "spec.d[" + text(10) + "…]"},
 				{field.ErrorTypeTooMany, "spec.e" + strings.Repeat("[0]", v1alpha1.MaxDepth-1)},
 				{field.ErrorTypeTooLong, "spec.storage.contentSize"},
 			},
 		},
 		"Values": {
 			reason: "All values together are bounded, and that is told once.",
-			spec:   entries{"a": list(v1alpha1.MaxItems), "b": list(v1alpha1.MaxItems), "c": list(v1alpha1.MaxItems), "d": text(v1alpha1.MaxTextLength + 1)},
+			spec:   entries{"a": list(v1alpha1.MaxItems), "b": list(v1alpha1.MaxItems), "c": text(v1alpha1.MaxTextLength + 1)},
 			want:   []boundError{{field.ErrorTypeTooMany, "spec"}},
+		},
+		"Size": {
+			reason: "So are all texts.",
+			spec: entries{"podAnnotations": entries{
+				"a": strings.Repeat("x", 200*1024), "b": strings.Repeat("x", 200*1024), "c": strings.Repeat("x", 200*1024), "d": strings.Repeat("x", 300*1024),
+			}},
+			want: []boundError{{field.ErrorTypeTooMany, "spec"}},
 		},
 		"MapKeys": {
 			reason: "Keys of a map are no fields, whatever they are called.",
@@ -212,7 +219,7 @@ func (s schema) check(t *testing.T, path string, in func(v any) any, bounded map
 			return m
 		}
 	case s.IsIntOrString || s.Type == "string" && len(s.Enum) == 0:
-		bound, value = s.MaxLength, func(n int) any { return strings.Repeat("å", n) }
+		bound, value = s.MaxLength, func(n int) any { return strings.Repeat("x", n) }
 	}
 
 	if value != nil && bound == nil {

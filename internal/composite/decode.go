@@ -60,8 +60,8 @@ type DittoServer struct {
 	// Generation is the composite resource's metadata.generation.
 	Generation int64
 
-	// Annotations of the composite resource.
-	Annotations map[string]string
+	// Approved is the value of the composite resource's annotation dittofs.io/approve.
+	Approved string
 
 	// Spec with defaults.
 	Spec v1alpha1.DittoServerSpec
@@ -149,7 +149,7 @@ func (s *DittoServer) decodeMetadata(p *field.Path, v *structpb.Value) field.Err
 	errs = append(errs, protostruct.Decode(p.Child("namespace"), meta.GetFields()["namespace"], &s.Namespace)...)
 	errs = append(errs, protostruct.Decode(p.Child("generation"), meta.GetFields()["generation"], &s.Generation)...)
 
-	return append(errs, protostruct.Decode(p.Child("annotations"), meta.GetFields()["annotations"], &s.Annotations)...)
+	return append(errs, protostruct.Decode(p.Child("annotations").Key(v1alpha1.AnnotationApprove), protostruct.Get(meta, "annotations", v1alpha1.AnnotationApprove), &s.Approved)...)
 }
 
 // decodeClaim decodes the reference to the claim, after which the objects are

@@ -190,7 +190,7 @@ func Read(s *composite.DittoServer, desired manifest.Manifests, o observed.Resou
 	st := State{
 		Secrets:      secrets,
 		Manual:       s.Spec.Rollout == v1alpha1.RolloutManual,
-		Approved:     strings.TrimSpace(s.Annotations[v1alpha1.AnnotationApprove]),
+		Approved:     strings.TrimSpace(s.Approved),
 		Predecessors: p,
 		CanPause:     !s.IsNative(),
 		ConfigMap: ConfigMap{

@@ -36,9 +36,9 @@ func TestRead(t *testing.T) {
 	)
 
 	s := &composite.DittoServer{
-		Name:        "files",
-		Namespace:   "storage",
-		Annotations: map[string]string{v1alpha1.AnnotationApprove: "approved"},
+		Name:      "files",
+		Namespace: "storage",
+		Approved:  "approved",
 		Spec: v1alpha1.DittoServerSpec{
 			Image:    "dittofs:new",
 			Rollout:  v1alpha1.RolloutManual,
