@@ -196,10 +196,12 @@ var SecretValues = map[string][]map[string]string{
 		{"password": "example-password"},
 		{"password": "$2a$10$exampleexampleexampleexampleexampleexampleexampleexamp"},
 		{"password": "$2a$10$cut-short"},
+		{"password": ":$2a$10$exampleexampleexampleexampleexampleexampleexampleexamp"},
 	},
 	"db": {
 		{"host": "db.example.org", "database": "dittofs-example", "user": "dittofs-example", "password": "example-database-password"},
 		{"host": "db.example.org", "database": "dittofs-example", "user": "dittofs-example", "password": "example-database-password", "port": "5433"},
 		{"host": "db.example.org"},
+		{"host": "db.example.org:5432", "database": "dittofs-example", "user": "dittofs-example", "password": "example-database-password"},
 	},
 }
