@@ -14,6 +14,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/quantity"
 	"github.com/dittofs/function-dittoserver/internal/secret"
 )
 
@@ -267,10 +268,23 @@ func readPod(statefulSet *structpb.Struct) Pod {
 	}
 }
 
+// readClaims reads the few fields of volume claim templates that the guards compare. To
+// decode whole claims would cost more than the rest of Read.
 func readClaims(statefulSet *structpb.Struct) []Claim {
 	var claims []Claim
-	for _, c := range manifest.Claims(statefulSet) {
-		claims = append(claims, Claim{Name: c.Name, Size: c.Spec.Resources.Requests[corev1.ResourceStorage], Class: c.Spec.StorageClassName})
+
+	for _, v := range protostruct.Get(statefulSet, "spec", volumeClaimTemplates).GetListValue().GetValues() {
+		c := v.GetStructValue()
+		claim := Claim{Name: protostruct.Get(c, "metadata", "name").GetStringValue()}
+
+		// A size that cannot be parsed is not this function's, and counts as none.
+		claim.Size, _ = quantity.Parse(protostruct.Get(c, "spec", "resources", "requests", string(corev1.ResourceStorage)).GetStringValue())
+
+		if class := protostruct.Get(c, "spec", "storageClassName"); class != nil {
+			claim.Class = new(class.GetStringValue())
+		}
+
+		claims = append(claims, claim)
 	}
 
 	return claims

@@ -275,10 +275,14 @@ func TestSizesAreWholeBytes(t *testing.T) {
 	for size, want := range map[string]string{"1.0001Gi": "1073849199", "1Gi": "1Gi", "1024Mi": "1Gi", "1.5Gi": "1536Mi", "1G": "1G"} {
 		m := build(t, server(t, "{version: 0.29.0, storage: {metadataSize: "+size+"}}"), PodInputs{})
 
-		for _, c := range Claims(m[StatefulSet]) {
-			if got := c.Spec.Resources.Requests.Storage().String(); c.Name == "metadata" && got != want {
-				t.Errorf("%s: want a claim of %s, got %s", size, want, got)
-			}
+		got := map[string]string{}
+		for _, v := range protostruct.Get(m[StatefulSet], "spec", "volumeClaimTemplates").GetListValue().GetValues() {
+			c := v.GetStructValue()
+			got[protostruct.Get(c, "metadata", "name").GetStringValue()] = protostruct.Get(c, "spec", "resources", "requests", "storage").GetStringValue()
+		}
+
+		if got["metadata"] != want {
+			t.Errorf("%s: want a claim of %s, got %s of %v", size, want, got["metadata"], got)
 		}
 	}
 }

@@ -105,17 +105,6 @@ func MountsContent(statefulSet *structpb.Struct) bool {
 	})
 }
 
-// Claims returns the volume claims of a StatefulSet's manifest.
-func Claims(statefulSet *structpb.Struct) []corev1.PersistentVolumeClaim {
-	var claims []corev1.PersistentVolumeClaim
-	if v := protostruct.Get(statefulSet, "spec", "volumeClaimTemplates"); v != nil {
-		// What cannot be decoded is not this function's.
-		_ = protostruct.Decode(nil, v, &claims)
-	}
-
-	return claims
-}
-
 // ClaimNames returns the names of the volume claims of a StatefulSet's manifest. It returns
 // nil if there is no StatefulSet, and only then.
 func ClaimNames(statefulSet *structpb.Struct) []string {
