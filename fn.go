@@ -25,6 +25,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/policy"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/report"
+	"github.com/dittofs/function-dittoserver/internal/required"
 	"github.com/dittofs/function-dittoserver/internal/secret"
 )
 
@@ -117,7 +118,7 @@ type runner func(context.Context, *fnv1.RunFunctionRequest, *fnv1.RunFunctionRes
 
 // run is all that the function does, step by step.
 func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) error {
-	xr := req.GetObserved().GetComposite().GetResource()
+	xr, fetched := req.GetObserved().GetComposite().GetResource(), required.Resources(req)
 
 	// The call may have waited for others for longer than Crossplane waits for it.
 	if err := ctx.Err(); err != nil {
@@ -141,13 +142,13 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 		return err
 	}
 
-	resources, predecessors, err := observed.WithRequired(srv, xr, found, req.GetRequiredResources())
+	resources, predecessors, err := observed.WithRequired(srv, xr, found, fetched)
 	if err != nil {
 		return err
 	}
 
 	// Resolve.
-	secrets, err := secret.Resolve(srv, req.GetRequiredResources(), resources.HasStarted())
+	secrets, err := secret.Resolve(srv, fetched, resources.HasStarted())
 	if err != nil {
 		return err
 	}
@@ -189,8 +190,10 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 	report.Valid(rsp)
 
 	// Require: the same on every call of a reconcile.
-	rsp.Requirements = &fnv1.Requirements{Resources: secret.Requirements(srv)}
-	maps.Copy(rsp.GetRequirements().GetResources(), observed.Requirements(srv, found))
+	selectors := secret.Requirements(srv)
+	maps.Copy(selectors, observed.Requirements(srv, found))
+
+	rsp.Requirements = required.Requirements(req, selectors)
 
 	report.Secrets(rsp, secrets)
 

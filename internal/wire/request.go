@@ -15,6 +15,7 @@ const (
 	requestDesired           = 3
 	requestInput             = 4
 	requestContext           = 5
+	requestExtraResources    = 6
 	requestRequiredResources = 8
 
 	responseDesired = 2
@@ -44,8 +45,10 @@ func (c Codec) decodeRequest(b []byte, req *fnv1.RunFunctionRequest) error {
 			return true, d.decodeStruct(v, orNew(&req.Input), nil)
 		case requestContext:
 			return true, carry(v, orNew(&req.Context))
+		case requestExtraResources:
+			return true, c.decodeRequired(d, v, &req.ExtraResources) //nolint:staticcheck // Older callers know nothing else.
 		case requestRequiredResources:
-			return true, c.decodeRequired(d, v, req)
+			return true, c.decodeRequired(d, v, &req.RequiredResources)
 		default:
 			return false, nil
 		}
@@ -83,9 +86,10 @@ func carryDesired(d *decoder, b []byte, s *fnv1.State) error {
 	return entry(d, b, &s.Resources, func(_ string, v []byte, r *fnv1.Resource) error { return carry(v, r) })
 }
 
-// decodeRequired decodes the required resources of a name, or carries them for Pick.
-func (c Codec) decodeRequired(d *decoder, b []byte, req *fnv1.RunFunctionRequest) error {
-	return entry(d, b, &req.RequiredResources, func(name string, v []byte, r *fnv1.Resources) error {
+// decodeRequired decodes the resources that Crossplane fetched for a name, or carries them for
+// Pick.
+func (c Codec) decodeRequired(d *decoder, b []byte, m *map[string]*fnv1.Resources) error {
+	return entry(d, b, m, func(name string, v []byte, r *fnv1.Resources) error {
 		return message(v, r, func(num protowire.Number, v []byte) (bool, error) {
 			if num != resourcesItems {
 				return false, nil

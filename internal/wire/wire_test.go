@@ -156,6 +156,9 @@ func request(tb testing.TB) *fnv1.RunFunctionRequest {
 			"services": {Items: []*fnv1.Resource{resource(service)}},
 			"none":     {},
 		},
+		ExtraResources: map[string]*fnv1.Resources{ //nolint:staticcheck // Older callers know nothing else.
+			"secrets": {Items: []*fnv1.Resource{resource(`{kind: Secret, metadata: {managedFields: []}, data: {a: b}}`), {}}},
+		},
 	}
 }
 
@@ -425,8 +428,10 @@ func uncarry(req *fnv1.RunFunctionRequest) error {
 		errs = append(errs, decode(r))
 	}
 
-	for _, r := range req.GetRequiredResources()["secrets"].GetItems() {
-		errs = append(errs, decode(r))
+	for _, fetched := range []map[string]*fnv1.Resources{req.GetRequiredResources(), req.GetExtraResources()} { //nolint:staticcheck // Older callers know nothing else.
+		for _, r := range fetched["secrets"].GetItems() {
+			errs = append(errs, decode(r))
+		}
 	}
 
 	return errors.Join(errs...)
@@ -439,9 +444,11 @@ func withoutUnread(req *fnv1.RunFunctionRequest, c Codec) {
 	decoded := []*fnv1.Resource{req.GetObserved().GetComposite(), req.GetDesired().GetComposite()}
 	decoded = slices.AppendSeq(decoded, maps.Values(req.GetObserved().GetResources()))
 
-	for name, rs := range req.GetRequiredResources() {
-		if !c.Picks(name) {
-			decoded = append(decoded, rs.GetItems()...)
+	for _, fetched := range []map[string]*fnv1.Resources{req.GetRequiredResources(), req.GetExtraResources()} { //nolint:staticcheck // As above.
+		for name, rs := range fetched {
+			if !c.Picks(name) {
+				decoded = append(decoded, rs.GetItems()...)
+			}
 		}
 	}
 
@@ -626,6 +633,7 @@ func repeated(n int) map[string][]byte {
 		"ObservedResource":     field(requestObserved, field(stateResources, values("own", resource)...)...),
 		"Desired":              bytes.Repeat(field(requestDesired, field(stateComposite, resource...)...), n),
 		"DesiredResource":      field(requestDesired, field(stateResources, values("x", resource)...)...),
+		"ExtraItems":           field(requestExtraResources, values("x", field(resourcesItems, resource...))...),
 		"RequiredItems":        field(requestRequiredResources, values("x", field(resourcesItems, resource...))...),
 		"Kinds":                field(requestObserved, field(stateComposite, field(resourceResource, field(structFields, values("kind", text)...)...)...)...),
 	}

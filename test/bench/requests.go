@@ -12,6 +12,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 	"sigs.k8s.io/yaml"
+
+	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
 // recordings of a running DittoServer, its Secrets and what is composed, as the API
@@ -92,7 +94,7 @@ func (r *recording) request(ctx context.Context, fn fnv1.FunctionRunnerServiceCl
 	}
 
 	req := &fnv1.RunFunctionRequest{
-		Meta:     &fnv1.RequestMeta{Tag: fmt.Sprintf("%064d", number)},
+		Meta:     cluster.Meta(fmt.Sprintf("%064d", number)),
 		Observed: &fnv1.State{Composite: &fnv1.Resource{Resource: composite}},
 		Input:    input,
 	}

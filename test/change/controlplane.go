@@ -111,7 +111,7 @@ func (c *controlPlane) state() ([]byte, error) {
 // request is what Crossplane sends, with what was required before.
 func (c *controlPlane) request(required map[string]*fnv1.ResourceSelector) *fnv1.RunFunctionRequest {
 	req := &fnv1.RunFunctionRequest{
-		Meta:     &fnv1.RequestMeta{Tag: "diff", Capabilities: []fnv1.Capability{fnv1.Capability_CAPABILITY_CAPABILITIES, fnv1.Capability_CAPABILITY_REQUIRED_RESOURCES, fnv1.Capability_CAPABILITY_CONDITIONS}},
+		Meta:     cluster.Meta("diff"),
 		Input:    c.side.Input,
 		Observed: &fnv1.State{Composite: &fnv1.Resource{Resource: c.xr}, Resources: map[string]*fnv1.Resource{}},
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/internal/report"
+	"github.com/dittofs/function-dittoserver/test/cluster"
 	"github.com/dittofs/function-dittoserver/test/simulator"
 )
 
@@ -69,6 +70,7 @@ func Count(t *testing.T, fn simulator.Function, example string) {
 		t.Helper()
 
 		rsp, err := fn.RunFunction(t.Context(), &fnv1.RunFunctionRequest{
+			Meta:     cluster.Meta("tag"),
 			Observed: &fnv1.State{Composite: &fnv1.Resource{Resource: xr}},
 			// Else any edit of the spec would change the rollout digest.
 			Input:             protostructtest.FromYAML(t, "configHash: {generation: None}"),

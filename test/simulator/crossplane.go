@@ -25,7 +25,7 @@ const (
 // Request is what Crossplane sends, with the Secrets that were required before.
 func (w *World) Request(required map[string]*fnv1.ResourceSelector) *fnv1.RunFunctionRequest {
 	req := &fnv1.RunFunctionRequest{
-		Meta:     &fnv1.RequestMeta{Tag: "tag"},
+		Meta:     cluster.Meta("tag"),
 		Input:    w.Input,
 		Observed: &fnv1.State{Composite: &fnv1.Resource{Resource: w.XR}, Resources: map[string]*fnv1.Resource{}},
 	}

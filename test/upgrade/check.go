@@ -116,16 +116,45 @@ func (r *recording) reconcile(fn Function, faultf func(string, ...any)) (*fnv1.R
 	calls := 0
 	_, rsp, err := cluster.Call(r.requestWith, func(req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
 		calls++
-		rsp, err := fn(req)
 
-		if _, ok := rsp.GetDesired().GetResources()[statefulSet]; err == nil && kept && !ok {
+		rsp, err := fn(proto.CloneOf(req))
+		if err != nil {
+			return nil, err
+		}
+
+		if _, ok := rsp.GetDesired().GetResources()[statefulSet]; kept && !ok {
 			faultf("statefulset: call %d of the reconcile leaves it out", calls)
+		}
+
+		older, err := fn(olderRequest(req))
+		if err == nil && !proto.Equal(olderResponse(rsp), older) {
+			faultf("call %d of the reconcile: an older Crossplane gets another response", calls)
 		}
 
 		return rsp, err
 	})
 
 	return rsp, err
+}
+
+// olderRequest returns a request as Crossplane before v2.2, and the CLIs of v1, send it: they
+// announce nothing, and know required resources as extra resources.
+func olderRequest(req *fnv1.RunFunctionRequest) *fnv1.RunFunctionRequest {
+	req = proto.CloneOf(req)
+	req.GetMeta().Capabilities = nil
+	req.ExtraResources, req.RequiredResources = req.GetRequiredResources(), nil //nolint:staticcheck // That is what they know.
+
+	return req
+}
+
+// olderResponse returns what an older Crossplane must get where a newer one gets rsp.
+func olderResponse(rsp *fnv1.RunFunctionResponse) *fnv1.RunFunctionResponse {
+	rsp = proto.CloneOf(rsp)
+	if required := rsp.GetRequirements(); required != nil {
+		required.ExtraResources, required.Resources = required.GetResources(), nil //nolint:staticcheck // That is what they know.
+	}
+
+	return rsp
 }
 
 // requestWith returns the request with what the cluster has of the required resources.

@@ -18,7 +18,7 @@ import (
 // composite resources and Objects, and the simulator has no need of.
 func stored(req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionRequest, error) {
 	req = proto.CloneOf(req)
-	req.GetMeta().Capabilities = []fnv1.Capability{fnv1.Capability_CAPABILITY_CAPABILITIES, fnv1.Capability_CAPABILITY_REQUIRED_RESOURCES, fnv1.Capability_CAPABILITY_CONDITIONS}
+	req.Meta = cluster.Meta(req.GetMeta().GetTag())
 
 	xr := req.GetObserved().GetComposite().GetResource()
 	refs := &structpb.ListValue{}
