@@ -34,5 +34,5 @@ func Requirements(req *fnv1.RunFunctionRequest, selectors map[string]*fnv1.Resou
 		return &fnv1.Requirements{Resources: selectors}
 	}
 
-	return &fnv1.Requirements{ExtraResources: selectors} //nolint:staticcheck // For callers that know nothing else.
+	return &fnv1.Requirements{ExtraResources: selectors}
 }

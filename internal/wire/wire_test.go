@@ -156,7 +156,7 @@ func request(tb testing.TB) *fnv1.RunFunctionRequest {
 			"services": {Items: []*fnv1.Resource{resource(service)}},
 			"none":     {},
 		},
-		ExtraResources: map[string]*fnv1.Resources{ //nolint:staticcheck // Older callers know nothing else.
+		ExtraResources: map[string]*fnv1.Resources{
 			"secrets": {Items: []*fnv1.Resource{resource(`{kind: Secret, metadata: {managedFields: []}, data: {a: b}}`), {}}},
 		},
 	}
