@@ -21,7 +21,7 @@ RUN --mount=type=bind,target=/src \
     GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -trimpath -buildvcs=false -tags=grpcnotrace -ldflags="-s -w -X main.version=${VERSION}" -o /function .
 
 # Nothing but the binary: no shell, no package manager, no root.
-FROM gcr.io/distroless/static-debian12:nonroot
+FROM gcr.io/distroless/static-debian12:nonroot AS image
 COPY --from=build /function /function
 EXPOSE 9443
 USER 65532:65532
