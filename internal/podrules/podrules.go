@@ -1,16 +1,16 @@
-// Package podrules reports what Kubernetes refuses of a pod, as errors of the fields that
-// say so, and what it warns of: the pod of one Linux container that a StatefulSet makes,
-// which has no resource claims, no user namespace of its own, and no files of environment
-// variables.
+// Package podrules reports what Kubernetes refuses in a pod, as errors of the fields that
+// are wrong, and what it warns of. It covers the pod that a StatefulSet makes of this
+// function's template: one Linux container, without resource claims, a user namespace of
+// its own, or environment variables from files.
 //
-// Before Kubernetes 1.34 (kubernetes/kubernetes#131790) the API server judged labels and
-// annotations of a StatefulSet's pod template, but of the pod's spec nothing but
-// restartPolicy and activeDeadlineSeconds. So it takes a bad one, and the controller deletes
-// the running pod and cannot create the next. Since then it refuses the StatefulSet: no pod
-// is lost, but whoever applies it is stuck, and with it each other change of the server.
-// That holds only if the last template was good: after a bad one it still judges nothing.
-// A few rules are the scheduler's or the kubelet's instead: the pod would be created, and
-// never start.
+// Before Kubernetes 1.34 (kubernetes/kubernetes#131790) the API server validated labels and
+// annotations of a StatefulSet's pod template, but of the pod's spec only restartPolicy and
+// activeDeadlineSeconds. It accepts an invalid one: the controller then deletes the running
+// pod and cannot create the next. Since 1.34 it refuses the StatefulSet. No pod is lost, but
+// the StatefulSet cannot be applied, and so no other change of the server goes through
+// either. That holds only if the last template was valid: after an invalid one, 1.34 still
+// validates nothing. A few rules are the scheduler's or the kubelet's instead: the pod would
+// be created, and never start.
 //
 // test/podrules holds these rules against the API server's own, which go.mod could require
 // without replace lines: k8s.io/kubernetes requires v0.0.0 of its libraries, but Go does not
@@ -28,7 +28,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/fielderr"
 )
 
-// PullPolicy reports an imagePullPolicy that there is not. An empty one is none.
+// PullPolicy reports an imagePullPolicy that Kubernetes does not have. Empty means not set.
 func PullPolicy(p *field.Path, policy corev1.PullPolicy) field.ErrorList {
 	if policy == "" {
 		return nil
