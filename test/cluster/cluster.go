@@ -4,18 +4,21 @@
 package cluster
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"sync"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	"k8s.io/client-go/applyconfigurations"
 	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
@@ -106,7 +109,7 @@ func stored(o runtime.Object, live *structpb.Struct) (*structpb.Struct, error) {
 		return nil, fmt.Errorf("cannot decode: %w", err)
 	}
 
-	setDefaults(next)
+	SetDefaults(next)
 
 	generation := protostruct.Get(live, "metadata", "generation").GetNumberValue()
 	if live == nil || !proto.Equal(protostruct.Get(next, "spec"), protostruct.Get(live, "spec")) {
@@ -185,4 +188,33 @@ func Control(live *structpb.Struct) {
 			}}), "status", "loadBalancer", "ingress")
 		}
 	}
+}
+
+// Owned returns what a field manager applied of a live object: the fields that it owns, as
+// they are live.
+func Owned(manager string, live *structpb.Struct) (any, error) {
+	u, err := toUnstructured(live)
+	if err != nil {
+		return nil, err
+	}
+
+	typed, err := typeConverter().ObjectToTyped(u)
+	if err != nil {
+		return nil, fmt.Errorf("cannot tell the type of a live object: %w", err)
+	}
+
+	for _, entry := range u.GetManagedFields() {
+		if entry.Manager != manager || entry.Operation != metav1.ManagedFieldsOperationApply || entry.Subresource != "" {
+			continue
+		}
+
+		fields := &fieldpath.Set{}
+		if err := fields.FromJSON(bytes.NewReader(entry.FieldsV1.Raw)); err != nil {
+			return nil, fmt.Errorf("cannot decode managed fields: %w", err)
+		}
+
+		return typed.ExtractItems(fields.Leaves()).AsValue().Unstructured(), nil
+	}
+
+	return nil, nil //nolint:nilnil // It owns nothing.
 }

@@ -40,7 +40,8 @@ func parse(text string) *structpb.Struct {
 	return s
 }
 
-func setDefaults(o *structpb.Struct) {
+// SetDefaults sets what the API server sets of an object where it has nothing.
+func SetDefaults(o *structpb.Struct) {
 	switch protostruct.Get(o, "kind").GetStringValue() {
 	case "StatefulSet":
 		fill(o, statefulSetDefaults)

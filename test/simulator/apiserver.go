@@ -1,6 +1,8 @@
 package simulator
 
 import (
+	"fmt"
+
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -8,23 +10,51 @@ import (
 	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
-// apply is what the API server does with a manifest.
-func (w *World) apply(name string, asked, live *structpb.Struct) *structpb.Struct {
-	next := proto.CloneOf(asked)
-	generation := protostruct.Get(live, "metadata", "generation").GetNumberValue() + 1
-	protostruct.Set(next, structpb.NewNumberValue(generation), "metadata", "generation")
-	protostruct.Set(next, protostruct.Get(live, "status"), "status")
-
-	if name == "statefulset" {
-		w.checkImmutable(asked, live)
-		// A default, which the function must not take over.
-		protostruct.Set(next, structpb.NewNumberValue(10), "spec", "revisionHistoryLimit")
-		w.checkStart(next, live)
+// apply returns what becomes of a live object, or of none, when a field manager applies what
+// is asked, and what the API server says if it refuses that. It stores nothing.
+func (w *World) apply(name, manager string, asked, live *structpb.Struct) (*structpb.Struct, string) {
+	next, err := cluster.Apply(manager, asked, live)
+	if err != nil {
+		w.failf("%v", err)
 	}
 
-	w.write(name, next)
+	w.change(next, live)
 
-	return next
+	// Of what a mutating webhook made: it comes before the generation is set.
+	generation := protostruct.Get(live, "metadata", "generation").GetNumberValue()
+	if live == nil || !proto.Equal(protostruct.Get(next, "spec"), protostruct.Get(live, "spec")) {
+		generation++
+	}
+
+	protostruct.Set(next, structpb.NewNumberValue(generation), "metadata", "generation")
+
+	refusal := w.refusal(name, next, live)
+	if refusal == "" && name == "statefulset" {
+		refusal = w.checkImmutable(next, live)
+	}
+
+	return next, refusal
+}
+
+// write a live object.
+func (w *World) write(name string, next *structpb.Struct) {
+	if w.foreign[name] {
+		w.failf("%s is written, which is somebody else's", name)
+	}
+
+	live := w.Live[name]
+	if live == nil {
+		w.created++
+		protostruct.Set(next, structpb.NewStringValue(fmt.Sprintf("uid-%d", w.created)), "metadata", "uid")
+	}
+
+	if name == "statefulset" {
+		w.checkClaims(next)
+		w.checkStart(next, live)
+		w.checkRun(next, live)
+	}
+
+	w.Live[name] = next
 }
 
 // Control is what the StatefulSet controller and the load balancer's do.

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -164,6 +165,7 @@ func (w *World) Reconcile(n int) *fnv1.RunFunctionResponse {
 		}
 		w.setConditions(rsp)
 		w.matchedIfRolledOut(rsp)
+		w.noteRest(rsp)
 		w.checkIdempotent(rsp)
 	}
 
@@ -180,43 +182,45 @@ func (w *World) applyNative(name string, desired *structpb.Struct) {
 		w.Provide(name)
 	}
 
-	live := w.Live[name]
-	next := w.serverSideApply(desired, live)
+	f := w.fault
+	w.fault = fine
 
-	if name == "statefulset" {
-		if w.Refused && !proto.Equal(protostruct.Get(next, "spec"), protostruct.Get(live, "spec")) {
-			w.didf("apply %s: refused", name)
-			w.failure = "cannot apply composed resource \"statefulset\": the API server refuses it"
+	next, refusal := w.applied(name, desired, w.Live[name])
 
-			return
-		}
-
-		w.checkImmutable(next, live)
-		w.checkStart(next, live)
+	switch {
+	case refusal != "":
+		w.notApplied(name, refusal)
+		return
+	case f == Unsent || f == Conflict || f == Unread:
+		w.notApplied(name, w.words(f))
+		return
+	case f == Lost:
+		w.notApplied(name, w.words(f))
 	}
 
 	w.write(name, next)
 	w.Composed[name] = next
 }
 
-// serverSideApply is the API server's own. It returns what becomes of a live object, or of none, when Crossplane
-// applies what is desired.
-func (w *World) serverSideApply(desired, live *structpb.Struct) *structpb.Struct {
-	applied := proto.CloneOf(desired)
+// notApplied notes what Crossplane could not apply, or does not know of.
+func (w *World) notApplied(name, why string) {
+	w.didf("apply %s: %s", name, why)
+	w.failure = fmt.Sprintf("cannot compose resources: cannot apply composed resource %q: %s", name, why)
+}
+
+// applied is what becomes of a live object, or of none, when Crossplane applies what is desired,
+// and what the API server says if it refuses that.
+func (w *World) applied(name string, desired, live *structpb.Struct) (*structpb.Struct, string) {
+	desired = proto.CloneOf(desired)
 
 	// As Crossplane does.
-	protostruct.Set(applied, structpb.NewStringValue("files"), "metadata", "labels", "crossplane.io/composite")
-	protostruct.Set(applied, structpb.NewStringValue("any"), "metadata", "annotations", "crossplane.io/composition-resource-name")
-	protostruct.Set(applied, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStructValue(protostructtest.FromMap(w.T, map[string]any{
+	protostruct.Set(desired, structpb.NewStringValue("files"), "metadata", "labels", "crossplane.io/composite")
+	protostruct.Set(desired, structpb.NewStringValue("any"), "metadata", "annotations", "crossplane.io/composition-resource-name")
+	protostruct.Set(desired, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStructValue(protostructtest.FromMap(w.T, map[string]any{
 		"apiVersion": "dittofs.io/v1alpha1", "kind": "DittoServer", "name": "files", "uid": "own", "controller": true, "blockOwnerDeletion": true,
 	}))}}), "metadata", "ownerReferences")
 
-	next, err := cluster.Apply(crossplaneManager, applied, live)
-	if err != nil {
-		w.failf("%v", err)
-	}
-
-	return next
+	return w.apply(name, crossplaneManager, desired, live)
 }
 
 func (w *World) setConditions(rsp *fnv1.RunFunctionResponse) {

@@ -67,15 +67,6 @@ func (w *World) Vacate(name string) {
 	delete(w.Live, name)
 }
 
-// write a live object.
-func (w *World) write(name string, next *structpb.Struct) {
-	if w.foreign[name] {
-		w.failf("%s is written, which is somebody else's", name)
-	}
-
-	w.Live[name] = next
-}
-
 // remove a live object.
 func (w *World) remove(name string) {
 	if w.foreign[name] {

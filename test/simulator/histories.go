@@ -16,8 +16,9 @@ import (
 )
 
 // Histories drives the function through random histories: edits, Secrets that
-// come and go, partial applies, a provider that lags. HISTORIES sets their
-// number, SEED replays one.
+// come and go, partial applies, a provider that lags. Two of three are rough: webhooks change
+// and refuse what is applied, answers are lost, people delete and edit what is live. HISTORIES
+// sets their number, SEED replays one.
 func Histories(t *testing.T, fn Function) {
 	t.Helper()
 
@@ -47,11 +48,16 @@ func Histories(t *testing.T, fn Function) {
 				t.Parallel()
 
 				w := New(t, fn, seed, f)
+				w.rough = w.rand.IntN(3) > 0
 				w.SetSecret("jwt", SecretValues["jwt"][0])
 
 				// Some values count when the server first starts.
 				for _, name := range []string{"admin", "db"} {
 					w.SetSecret(name, SecretValues[name][w.rand.IntN(len(SecretValues[name]))])
+				}
+
+				for w.rough && w.rand.IntN(2) == 0 {
+					w.toggle()
 				}
 
 				for w.rand.IntN(4) == 0 {
@@ -67,14 +73,7 @@ func Histories(t *testing.T, fn Function) {
 				}
 
 				// In the end everything comes to rest.
-				w.Refused = false
-				w.Settle()
-
-				for _, name := range slices.Sorted(maps.Keys(w.foreign)) {
-					w.Vacate(name)
-				}
-
-				w.checkRest(w.Settle())
+				w.rest()
 
 				calls.Add(int64(w.calls))
 			})
@@ -87,20 +86,29 @@ func (w *World) step() {
 	names := slices.Sorted(maps.Keys(SecretValues))
 
 	switch n := w.rand.IntN(100); {
-	case n < 30:
+	case n < 25:
+		w.fault = w.someFault()
 		w.Reconcile(w.rand.IntN(8))
-	case n < 45:
+	case n < 40:
+		w.fault = w.someFault()
 		w.Reconcile(100)
 	case n < 70:
 		if objects := w.provided(); len(objects) > 0 {
-			w.Provide(objects[w.rand.IntN(len(objects))], w.rand.IntN(5) == 0)
+			w.Provide(objects[w.rand.IntN(len(objects))], w.someFault())
 		}
+	case n < 73 && w.rough:
+		w.trouble()
 	case n < 76:
 		w.Control()
 	case n < 84:
-		i := w.rand.IntN(len(Specs))
-		w.didf("edit: %s", Specs[i])
-		w.Edit(protostructtest.FromYAML(w.T, Specs[i]))
+		specs := Specs
+		if w.rough {
+			specs = append(slices.Clone(specs), roughSpecs...)
+		}
+
+		spec := specs[w.rand.IntN(len(specs))]
+		w.didf("edit: %.300s", spec)
+		w.Edit(protostructtest.FromYAML(w.T, spec))
 	case n < 90:
 		name := names[w.rand.IntN(len(names))]
 		v := SecretValues[name][w.rand.IntN(len(SecretValues[name]))]
@@ -125,5 +133,24 @@ func (w *World) step() {
 		w.didf("the API server refuses StatefulSets: %t", w.Refused)
 	default:
 		w.meddle()
+	}
+}
+
+// trouble is what only rough worlds have.
+func (w *World) trouble() {
+	switch w.rand.IntN(8) {
+	case 0, 1:
+		w.toggle()
+	case 2, 3:
+		w.deleteByHand()
+	case 4:
+		w.edit()
+	case 5, 6:
+		if w.wasAtRest != nil {
+			w.takeBack()
+		}
+	default:
+		w.didf("the provider starts anew")
+		clear(w.dryRuns)
 	}
 }

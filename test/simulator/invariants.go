@@ -61,6 +61,9 @@ func (w *World) check(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespons
 
 	w.checkTemplate(req, rsp)
 	w.checkHold(rsp)
+	w.checkRefused(req, rsp)
+	w.noteInputs(rsp)
+	w.noteApproval(rsp)
 }
 
 func (w *World) checkConditions(rsp *fnv1.RunFunctionResponse) {
@@ -161,7 +164,9 @@ func (w *World) checkTemplate(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctio
 		w.checkDefaults(after)
 
 		if after != nil {
-			after = w.serverSideApply(after, before)
+			after, _ = w.applied("statefulset", after, before)
+			// A webhook that is on since then changes both.
+			before = w.change(proto.CloneOf(before), before)
 		}
 	}
 
@@ -305,25 +310,34 @@ func (w *World) checkIdempotent(rsp *fnv1.RunFunctionResponse) {
 	}
 }
 
-// checkImmutable checks that the API server takes a StatefulSet.
-func (w *World) checkImmutable(asked, live *structpb.Struct) {
+// checkImmutable checks that the API server takes a StatefulSet, or returns what it says if a
+// webhook changed what was asked before, or somebody else has one.
+func (w *World) checkImmutable(next, live *structpb.Struct) string {
 	if live == nil {
-		return
+		return ""
 	}
 
 	for _, f := range []string{"serviceName", "selector", "podManagementPolicy", "volumeClaimTemplates"} {
-		if !proto.Equal(protostruct.Get(asked, "spec", f), protostruct.Get(live, "spec", f)) {
+		switch {
+		case proto.Equal(protostruct.Get(next, "spec", f), protostruct.Get(live, "spec", f)):
+		case w.tampered, w.foreign["statefulset"]:
+			return `StatefulSet.apps "files" is invalid: spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden`
+		default:
 			w.failf("the API server refuses to change %s of a StatefulSet", f)
 		}
 	}
 
+	return ""
+}
+
+// checkClaims checks that a pod has a claim for what it mounts.
+func (w *World) checkClaims(next *structpb.Struct) {
 	claims := map[string]bool{"config": true, "tmp": true, "unclaimed": true}
-	for _, c := range protostruct.Get(asked, "spec", "volumeClaimTemplates").GetListValue().GetValues() {
+	for _, c := range protostruct.Get(next, "spec", "volumeClaimTemplates").GetListValue().GetValues() {
 		claims[protostruct.Get(c.GetStructValue(), "metadata", "name").GetStringValue()] = true
 	}
 
-	container := protostruct.Get(asked, "spec", "template", "spec", "containers").GetListValue().GetValues()[0].GetStructValue()
-	for _, m := range protostruct.Get(container, "volumeMounts").GetListValue().GetValues() {
+	for _, m := range protostruct.Get(containerOf(next), "volumeMounts").GetListValue().GetValues() {
 		if v := protostruct.Get(m.GetStructValue(), "name").GetStringValue(); !claims[v] {
 			w.failf("the pod mounts %s, which it has no claim for", v)
 		}
@@ -336,36 +350,21 @@ func (w *World) checkStart(next, live *structpb.Struct) {
 	path := []string{"spec", "template", "metadata", "annotations", "dittofs.io/config-hash"}
 
 	digest := protostruct.Get(next, path...).GetStringValue()
-	if digest == protostruct.Get(live, path...).GetStringValue() {
+	if before := protostruct.Get(live, path...).GetStringValue(); digest == before {
 		return
 	}
 
-	// A pod waits for a ConfigMap that is not there.
-	if cm := w.Live["configmap"]; cm != nil && configOf(cm) != w.covers[digest] {
+	// What was deleted by hand starts again as it was, like a pod that restarts by itself: while a
+	// template waits for its ConfigMap, that is a known limit.
+	if live == nil && digest == w.started {
+		return
+	}
+
+	w.started = digest
+
+	// A pod waits for a ConfigMap that is not there. One that a person made of it is theirs.
+	if cm := w.Live["configmap"]; cm != nil && !isByHand(cm) && configOf(cm) != w.covers[digest] {
 		w.failf("a pod with digest %s starts on another configuration", digest)
-	}
-}
-
-// checkRest checks that nothing waits in the end for what passes by itself.
-func (w *World) checkRest(rsp *fnv1.RunFunctionResponse) {
-	for _, r := range []guard.Reason{guard.SecretsNotFetched, guard.RolloutInProgress, guard.ConfigMapNotReady, guard.Recreating, guard.PredecessorThere} {
-		if c := Condition(rsp, "ConfigRolledOut"); strings.HasPrefix(c, "FALSE/"+string(r)+":") {
-			w.failf("the world is at rest and waits: %s", c)
-		}
-	}
-
-	if report.IsFatal(rsp) {
-		return
-	}
-
-	for name, r := range rsp.GetDesired().GetResources() {
-		if o := w.Composed[name]; o == nil || !w.Flavour.Native && !cluster.MayWrite(o) || w.Live[name] == nil {
-			w.failf("the world is at rest and %s is not applied", name)
-		}
-
-		if protostruct.Get(r.GetResource(), "spec", "managementPolicies") != nil {
-			w.failf("the world is at rest and %s is restricted", name)
-		}
 	}
 }
 
@@ -381,7 +380,7 @@ var neverDesired = map[string]bool{
 // server-side apply it would be owned from then on. What somebody else wrote into a pod
 // template is the exception: it is kept whole while nothing may move.
 func (w *World) checkDefaults(desired *structpb.Struct) {
-	if w.meddled {
+	if w.meddled || w.tampered {
 		return
 	}
 

@@ -92,6 +92,10 @@ func (w *World) SetSecret(name string, data map[string]string) {
 func (w *World) Annotate(key, value string) {
 	protostruct.Set(w.XR, structpb.NewStringValue(value), "metadata", "annotations", key)
 	w.changes++
+
+	if key == v1alpha1.AnnotationApprove {
+		w.noteApproved(strings.TrimSpace(value))
+	}
 }
 
 // approve what waits for approval, and now and then something else.
@@ -109,7 +113,7 @@ func (w *World) approve() {
 // restart it with an annotation.
 func (w *World) meddle() {
 	live := w.Live["statefulset"]
-	if !w.Flavour.Native || live == nil || w.leaving["statefulset"] != nil || w.foreign["statefulset"] {
+	if live == nil || w.leaving["statefulset"] != nil || w.foreign["statefulset"] {
 		return
 	}
 
@@ -128,25 +132,42 @@ func (w *World) meddle() {
 func (w *World) SetImage(image string) {
 	w.UpdateStatefulSet(func(u *unstructured.Unstructured) {
 		containers, _, err := unstructured.NestedSlice(u.Object, "spec", "template", "spec", "containers")
-		if err != nil || len(containers) != 1 || containers[0].(map[string]any)["name"] != v1alpha1.Container {
-			w.failf("the pod has other containers: %v: %v", containers, err)
+		if err != nil {
+			w.failf("the pod has no containers: %v", err)
 		}
 
-		containers[0].(map[string]any)["image"] = image
+		for _, c := range containers {
+			if c := c.(map[string]any); c["name"] == v1alpha1.Container {
+				c["image"] = image
+			}
+		}
+
 		w.set(u, containers, "spec", "template", "spec", "containers")
 	})
 }
 
 // UpdateStatefulSet as a person, who owns the change.
 func (w *World) UpdateStatefulSet(change func(u *unstructured.Unstructured)) {
-	next, err := cluster.Update(personsManager, w.Live["statefulset"], change)
+	w.editLive("statefulset", change)
+
+	// What a person wrote into an Object's is put back by the provider alone.
+	if w.Flavour.Native {
+		w.meddled = true
+		w.changes++
+	}
+}
+
+// editLive changes what is live as a person.
+func (w *World) editLive(name string, change func(u *unstructured.Unstructured)) {
+	next, err := cluster.Update(personsManager, w.Live[name], change)
 	if err != nil {
 		w.failf("%v", err)
 	}
 
-	w.Live["statefulset"], w.Composed["statefulset"] = next, next
-	w.meddled = true
-	w.changes++
+	w.Live[name] = next
+	if w.Flavour.Native && w.Composed[name] != nil {
+		w.Composed[name] = next
+	}
 }
 
 func (w *World) set(u *unstructured.Unstructured, v any, path ...string) {
@@ -179,6 +200,15 @@ var Specs = []string{
 	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, securityContext: {privileged: true}}`,
 }
 
+// roughSpecs are what users of rough worlds write besides: what webhooks refuse, and what guards
+// are about.
+var roughSpecs = []string{
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {contentSize: 1Gi}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, database: {postgres: {secretRef: {name: db}, keys: {port: other-port}}}}`,
+	`{version: 0.28.0, identity: {jwt: {secretRef: {name: jwt}}}, logging: {level: DEBUG}}`,
+	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, podAnnotations: {example.org/large: "` + strings.Repeat("large ", large/6) + `"}}`,
+}
+
 // SecretValues that a Secret may have, those of another application too. The first is a good
 // one.
 var SecretValues = map[string][]map[string]string{
@@ -200,7 +230,7 @@ var SecretValues = map[string][]map[string]string{
 	},
 	"db": {
 		{"host": "db.example.org", "database": "dittofs-example", "user": "dittofs-example", "password": "example-database-password"},
-		{"host": "db.example.org", "database": "dittofs-example", "user": "dittofs-example", "password": "example-database-password", "port": "5433"},
+		{"host": "db.example.org", "database": "dittofs-example", "user": "dittofs-example", "password": "example-database-password", "port": "5433", "other-port": "5434"},
 		{"host": "db.example.org"},
 		{"host": "db.example.org:5432", "database": "dittofs-example", "user": "dittofs-example", "password": "example-database-password"},
 	},

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
@@ -12,75 +13,161 @@ import (
 	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
-// Provide is what provider-kubernetes does with one Object: observe the Kubernetes
-// object, and apply what differs. It may die before it can tell.
-func (w *World) Provide(name string, dies ...bool) {
-	if o := w.leaving[name]; o != nil {
-		w.didf("%s: deleted", name)
-		delete(w.leaving, name)
+// What provider-kubernetes says around the words of the API server. It observes before it
+// applies, by a dry run, whose outcome it remembers for a manifest.
+// https://github.com/crossplane-contrib/provider-kubernetes/blob/v1.2.1/internal/controller/cluster/object/object.go
+const (
+	cannotRead   = "observe failed: cannot get object: "
+	cannotDryRun = "observe failed: cannot get desired state: cannot dry run SSA: "
+	cannotCreate = "create failed: cannot create object: cannot create object: "
+	cannotUpdate = "update failed: cannot apply object: cannot create object: "
+)
 
-		if w.Flavour.Native || cluster.MayWrite(o) {
-			w.remove(name)
-		}
+// A dryRun is what the provider remembers of one: the manifest, and what its own fields would be.
+type dryRun struct {
+	asked *structpb.Struct
+	owned any
+}
 
+// Provide is what provider-kubernetes does with one Object: observe the Kubernetes object,
+// and apply what differs. Something may go wrong.
+func (w *World) Provide(name string, faults ...Fault) {
+	f := fine
+	if len(faults) > 0 {
+		f = faults[0]
+	}
+
+	if w.leaving[name] != nil {
+		w.finalize(name, w.leaving)
 		return
 	}
 
 	o, ok := w.Composed[name]
-	if !ok || w.Flavour.Native {
-		return
-	}
 
-	if cluster.IsPaused(o) {
+	switch {
+	case !ok:
+		return
+	case protostruct.Get(o, "metadata", "deletionTimestamp") != nil:
+		w.finalize(name, w.Composed)
+		return
+	case w.Flavour.Native:
+		return
+	case cluster.IsPaused(o):
 		w.didf("provide %s: paused", name)
 		cluster.SetSynced(o, "False", xpv2.ReasonReconcilePaused, "")
 
 		return
 	}
 
-	asked := cluster.Asked(o)
 	live := w.Live[name]
 
-	if live != nil && !cluster.MayWrite(o) {
-		w.didf("provide %s: skip the update", name)
-		synced(o, true)
-		cluster.SetLive(o, live)
-
+	// Nothing is known of it, and what was known stays.
+	if f == Unread {
+		w.notSynced(name, o, cannotRead, w.words(f))
 		return
 	}
 
-	if name == "statefulset" && w.Refused && !appliedTo(asked, live) {
-		w.didf("provide %s: refused", name)
-		synced(o, false)
-
-		// What is there is observed all the same.
-		if live != nil {
-			cluster.SetLive(o, live)
-		}
-
+	if live == nil {
+		w.send(name, o, nil, cannotCreate, f)
 		return
 	}
 
-	created := live == nil
-	if created || !appliedTo(asked, live) {
-		w.didf("provide %s: apply", name)
-		live = w.apply(name, asked, live)
-	} else {
+	cluster.SetLive(o, live)
+
+	isDifferent, refusal := w.differs(name, cluster.Asked(o), live)
+
+	switch {
+	case refusal != "":
+		w.notSynced(name, o, cannotDryRun, refusal)
+	case !isDifferent:
 		w.didf("provide %s: observe", name)
-	}
-
-	if len(dies) > 0 && dies[0] {
-		w.didf("provide %s: dies", name)
-		return
-	}
-
-	synced(o, true)
-
-	// After a creation, the object is known at the next observation.
-	if !created {
-		cluster.SetLive(o, live)
+		w.synced(o)
+	case !cluster.MayWrite(o):
+		w.didf("provide %s: skip the update", name)
+		w.synced(o)
+	default:
+		w.send(name, o, live, cannotUpdate, f)
 	}
 }
+
+// send what is asked to the API server. What it creates is known at the next observation.
+func (w *World) send(name string, o, live *structpb.Struct, doing string, f Fault) {
+	next, refusal := w.apply(name, managerOf(name), cluster.Asked(o), live)
+
+	switch {
+	case refusal != "":
+		w.notSynced(name, o, doing, refusal)
+		return
+	case f == Unsent || f == Conflict:
+		w.notSynced(name, o, doing, w.words(f))
+		return
+	}
+
+	w.didf("provide %s: apply", name)
+	w.write(name, next)
+
+	switch {
+	case f == Dies:
+		w.didf("provide %s: dies", name)
+	case f == Lost:
+		w.notSynced(name, o, doing, w.words(f))
+	case live == nil:
+		w.synced(o)
+	default:
+		w.synced(o)
+		cluster.SetLive(o, next)
+	}
+}
+
+// finalize a resource that is being deleted: what it stands for goes first. The provider
+// observes it before, and deletes nothing that it cannot observe.
+func (w *World) finalize(name string, objects map[string]*structpb.Struct) {
+	o, live := objects[name], w.Live[name]
+
+	if !w.Flavour.Native && live != nil {
+		if _, refusal := w.differs(name, cluster.Asked(o), live); refusal != "" {
+			w.notSynced(name, o, cannotDryRun, refusal)
+			return
+		}
+	}
+
+	w.didf("%s: deleted", name)
+	delete(objects, name)
+	delete(w.dryRuns, name)
+
+	if live != nil && (w.Flavour.Native || cluster.MayWrite(o)) {
+		w.remove(name)
+	}
+}
+
+// differs reports whether the fields of a live object that the provider applied are not what
+// they would be if it applied what is asked, or what the API server says of that.
+func (w *World) differs(name string, asked, live *structpb.Struct) (bool, string) {
+	owned := func(o *structpb.Struct) any {
+		fields, err := cluster.Owned(managerOf(name), o)
+		if err != nil {
+			w.failf("%v", err)
+		}
+
+		return fields
+	}
+
+	known, ok := w.dryRuns[name]
+	if !ok || !proto.Equal(known.asked, asked) {
+		next, refusal := w.apply(name, managerOf(name), asked, live)
+		if refusal != "" {
+			return false, refusal
+		}
+
+		known = dryRun{asked: proto.CloneOf(asked), owned: owned(next)}
+		w.dryRuns[name] = known
+	}
+
+	return !reflect.DeepEqual(known.owned, owned(live)), ""
+}
+
+// managerOf is the field manager of an Object.
+func managerOf(name string) string { return "provider-kubernetes/files-" + name }
 
 // provided are the names of the Objects that the provider works on.
 func (w *World) provided() []string {
@@ -90,32 +177,17 @@ func (w *World) provided() []string {
 	return slices.Compact(names)
 }
 
-func synced(o *structpb.Struct, ok bool) {
-	if !ok {
-		cluster.SetSynced(o, "False", xpv2.ReasonReconcileError, "the API server refuses it")
-		return
-	}
-
+func (w *World) synced(o *structpb.Struct) {
 	cluster.SetSynced(o, "True", xpv2.ReasonReconcileSuccess, "")
 }
 
-// appliedTo reports whether a live object is what was asked for.
-func appliedTo(asked, live *structpb.Struct) bool {
-	return live != nil && contains(structpb.NewStructValue(live), structpb.NewStructValue(asked)) &&
-		contains(protostruct.Get(asked, "spec", "template"), protostruct.Get(live, "spec", "template"))
-}
+// notSynced notes what the provider could not do, and why.
+func (w *World) notSynced(name string, o *structpb.Struct, doing, why string) {
+	w.didf("provide %s: %s%s", name, doing, why)
 
-// contains reports whether b is a part of a.
-func contains(a, b *structpb.Value) bool {
-	if b.GetStructValue() == nil {
-		return proto.Equal(a, b)
+	if why == "the API server refuses it" {
+		doing = ""
 	}
 
-	for k, v := range b.GetStructValue().GetFields() {
-		if !contains(a.GetStructValue().GetFields()[k], v) {
-			return false
-		}
-	}
-
-	return true
+	cluster.SetSynced(o, "False", xpv2.ReasonReconcileError, doing+why)
 }

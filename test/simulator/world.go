@@ -91,6 +91,40 @@ type World struct {
 	// Refused is set while the API server refuses every StatefulSet.
 	Refused bool
 
+	// webhooks that are on.
+	webhooks map[string]bool
+
+	// tampered is set once a webhook has changed a StatefulSet.
+	tampered bool
+
+	// rough worlds have webhooks, answers that are lost and people who delete things.
+	rough bool
+
+	// fault of the next request of Crossplane, where it composes natively.
+	fault Fault
+
+	// dryRuns are what the provider remembers of its own.
+	dryRuns map[string]dryRun
+
+	// created counts objects, for their UIDs.
+	created int
+
+	// started is the digest of the pod that started last, and ran the server whose data there
+	// are, or nil.
+	started string
+	ran     *server
+
+	// asking are the servers that the function asked an approval for, by its value, and approvals
+	// those that a person approved and that did not start yet.
+	asking    map[string]server
+	approvals []server
+
+	// wasAtRest is how the world was when it was last at rest, or nil.
+	wasAtRest *quiet
+
+	// madeFor are the inputs that a pod template was made of, by its hash.
+	madeFor map[string]string
+
 	// failure is what Crossplane could not apply when it last tried.
 	failure string
 
@@ -129,6 +163,10 @@ func New(tb testing.TB, fn Function, seed uint64, f Flavour) *World {
 		Live:     map[string]*structpb.Struct{},
 		covers:   map[string]string{},
 		foreign:  map[string]bool{},
+		webhooks: map[string]bool{},
+		dryRuns:  map[string]dryRun{},
+		asking:   map[string]server{},
+		madeFor:  map[string]string{},
 		matched:  -1,
 		log:      &Log{TB: tb},
 	}
