@@ -72,10 +72,15 @@ func (r *Resource) IsNotSynced() bool { return r != nil && r.Synced.IsFalse() }
 //nolint:gochecknoglobals // A table.
 var refusals = []string{" is forbidden: ", " is invalid: ", " denied the request", " denied request: "}
 
+// createFailed begins what the provider says where it could not create an object. Nothing was there
+// for it to read then, so that Live is what was there before.
+const createFailed = "create failed: "
+
 // IsRefused reports whether the API server itself refused what was asked last, so that Live,
-// which the provider reads before it applies, is what there is.
+// which the provider reads before it changes anything, is what there is.
 func (r *Resource) IsRefused() bool {
-	return r.IsNotSynced() && r.Current && slices.ContainsFunc(refusals, func(s string) bool { return strings.Contains(r.Synced.Message, s) })
+	return r.IsNotSynced() && r.Current && !strings.HasPrefix(r.Synced.Message, createFailed) &&
+		slices.ContainsFunc(refusals, func(s string) bool { return strings.Contains(r.Synced.Message, s) })
 }
 
 // Resources are the observed composed resources by name.

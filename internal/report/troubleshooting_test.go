@@ -69,6 +69,8 @@ var notMessages = []string{
 	"is invalid:",
 	"denied the request",
 	"denied request:",
+	// The provider's words before those.
+	"create failed:",
 }
 
 // TestTroubleshooting shows that the page and the code agree: no reason and no text

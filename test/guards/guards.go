@@ -32,6 +32,7 @@ func Check(t *testing.T, fn simulator.Function) {
 		"FirstPassword":  firstPassword,
 		"Foreign":        foreign,
 		"Leftover":       leftover,
+		"LostAnswer":     lostAnswer,
 		"CreationCost":   creationCost,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, fn) })
