@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -11,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/test/simulator"
@@ -53,19 +56,19 @@ func TestTooLarge(t *testing.T) {
 			reason: "Each empty object would have three errors.",
 			path:   []string{"imagePullSecrets"},
 			value:  listOf(450_000, empty),
-			want:   "spec.imagePullSecrets: Too many: 450000: must have at most 8192 items",
+			want:   "spec.imagePullSecrets: Too many: 450000: must have at most 8000 items",
 		},
 		"UniquePullSecrets": {
 			reason: "Good ones would be compared with each other at every call.",
 			path:   []string{"imagePullSecrets"},
 			value:  listOf(50_000, func(i int) any { return map[string]any{"name": fmt.Sprintf("s-%d", i)} }),
-			want:   "spec.imagePullSecrets: Too many: 50000: must have at most 8192 items",
+			want:   "spec.imagePullSecrets: Too many: 50000: must have at most 8000 items",
 		},
 		"Tolerations": {
 			reason: "Each empty object is a toleration that needs an operator.",
 			path:   []string{"tolerations"},
 			value:  listOf(450_000, empty),
-			want:   "spec.tolerations: Too many: 450000: must have at most 8192 items",
+			want:   "spec.tolerations: Too many: 450000: must have at most 8000 items",
 		},
 		"Limits": {
 			reason: "Each quantity could not be decoded, and each such error would be compared with all others.",
@@ -92,7 +95,7 @@ func TestTooLarge(t *testing.T) {
 				"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": map[string]any{},
 				"matchLabelKeys": listOf(40_000, func(i int) any { return key(i) }),
 			}},
-			want: "spec.topologySpreadConstraints[0].matchLabelKeys: Too many: 40000: must have at most 8192 items",
+			want: "spec.topologySpreadConstraints[0].matchLabelKeys: Too many: 40000: must have at most 8000 items",
 		},
 		"Quantity": {
 			reason: "A quantity of a million digits takes seconds to parse.",
@@ -112,7 +115,7 @@ func TestTooLarge(t *testing.T) {
 			value: map[string]any{"podAffinity": map[string]any{"requiredDuringSchedulingIgnoredDuringExecution": listOf(100, func(int) any {
 				return map[string]any{"topologyKey": "zone", "namespaces": listOf(1000, func(i int) any { return fmt.Sprintf("n-%d", i) })}
 			})}},
-			want: "spec: Too many: 10001: must have at most 10000 values in all",
+			want: "spec: Too many: 8193: must have at most 8192 values in all",
 		},
 		"Unknown": {
 			reason: "What the schema does not have is no better.",
@@ -218,5 +221,49 @@ func TestDone(t *testing.T) {
 				t.Errorf("%s\nf.RunFunction(...): want %s and no response, got %s and %v", tc.reason, tc.want, got, rsp)
 			}
 		})
+	}
+}
+
+// A spec that is as large as it may be works: what is composed of it, asked and live, is no
+// larger than a request may be.
+func TestLargest(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		spec   string
+	}{
+		"Values": {
+			reason: "Each variable has two values, and three in managed fields.",
+			spec:   "[" + strings.Repeat("{name: A#},", v1alpha1.MaxValues/2-30) + "]",
+		},
+		"Texts": {
+			reason: "A variable may be as long as Linux takes it.",
+			spec:   "[" + strings.Repeat("{name: A#, value: "+strings.Repeat("a", 125*1024)+"},", 4) + "]",
+		},
+	}
+
+	for name, tc := range cases {
+		// Each variable has a name of its own.
+		n := 0
+		spec := regexp.MustCompile("#").ReplaceAllStringFunc(tc.spec, func(string) string {
+			n++
+			return strconv.Itoa(n)
+		})
+
+		for _, f := range simulator.Flavours {
+			// Claims make no difference.
+			if f.XR != simulator.Namespaced.XR {
+				continue
+			}
+
+			t.Run(name+"/"+f.Name, func(t *testing.T) {
+				w := simulator.NewServer(t, served(), f)
+				w.Settle()
+				w.Patch(spec, "extraEnv")
+
+				if got := simulator.Condition(w.Settle(), report.ConfigRolledOut); !strings.HasPrefix(got, "TRUE/") {
+					t.Errorf("%s\nf.RunFunction(...): want ConfigRolledOut True, got: %.200s", tc.reason, got)
+				}
+			})
+		}
 	}
 }

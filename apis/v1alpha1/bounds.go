@@ -17,7 +17,7 @@ import (
 const (
 	// MaxItems of a list. The longest lists that make sense are of addresses, of which cloud
 	// providers take some 5000 in a rule, and of nodes, of which a cluster has 5000.
-	MaxItems = 8192
+	MaxItems = 8000
 
 	// MaxEntries of a map. Labels, annotations and resources of one object are some dozens.
 	MaxEntries = 1024
@@ -34,9 +34,10 @@ const (
 	// to nano 9 more. To parse one takes time that grows with the square of its length.
 	MaxQuantityLength = 64
 
-	// MaxValues of a spec or an input in all: objects, lists, and what is in them. It leaves
-	// room for a list of MaxItems addresses, and for more than a thousand values beside it.
-	MaxValues = 10000
+	// MaxValues of a spec or an input in all: objects, lists, and what is in them. A request
+	// has each up to three and a half times: in the spec, in what was asked or is live, and in
+	// managed fields. It may have 32768 values.
+	MaxValues = 8192
 
 	// MaxSize of all texts and keys of a spec or an input together, in bytes. etcd stores
 	// objects of up to 1.5 MiB, and an Object has the pod in its spec and in its status.

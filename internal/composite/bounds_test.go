@@ -69,10 +69,11 @@ func TestCheckBounds(t *testing.T) {
 		"AtBounds": {
 			reason: "A bound is what is just taken, in characters and not in bytes.",
 			spec: entries{
-				"a": list(v1alpha1.MaxItems), "b": fields(v1alpha1.MaxEntries), "c": text(v1alpha1.MaxTextLength),
+				"b": fields(v1alpha1.MaxEntries), "c": text(v1alpha1.MaxTextLength),
 				"d": entries{text(v1alpha1.MaxKeyLength): nil}, "e": nested(v1alpha1.MaxDepth - 2),
 				"storage": entries{"contentSize": text(v1alpha1.MaxQuantityLength)},
 			},
+			input: entries{"a": list(v1alpha1.MaxItems)},
 		},
 		"AboveBounds": {
 			reason: "Everything that is too large is told at once, in the order of the fields.",

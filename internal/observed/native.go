@@ -214,11 +214,11 @@ const maxKeys = 4
 
 func elementsOf(fields *structpb.Struct) elements {
 	e := elements{sets: make(map[string]*structpb.Struct, len(fields.GetFields()))}
-	known := map[string]bool{}
+	keys := map[string][]string{}
 
-	for _, element := range slices.Sorted(maps.Keys(fields.GetFields())) {
+	for element, set := range fields.GetFields() {
 		kind, text, _ := strings.Cut(element, ":")
-		below := fields.GetFields()[element].GetStructValue()
+		below := set.GetStructValue()
 
 		if kind == "i" {
 			e.sets[element] = below
@@ -234,12 +234,16 @@ func elementsOf(fields *structpb.Struct) elements {
 		e.sets[kind+":"+string(protostruct.JSON(v))] = below
 		e.hasValues = e.hasValues || kind == "v"
 
-		names := slices.Sorted(maps.Keys(v.GetStructValue().GetFields()))
-		if id := strings.Join(names, ","); kind == "k" && !known[id] && len(e.keys) < maxKeys {
-			known[id] = true
-			e.keys = append(e.keys, names)
+		if names := slices.Sorted(maps.Keys(v.GetStructValue().GetFields())); kind == "k" {
+			keys[strings.Join(names, ",")] = names
 		}
 	}
+
+	for _, id := range slices.Sorted(maps.Keys(keys)) {
+		e.keys = append(e.keys, keys[id])
+	}
+
+	e.keys = e.keys[:min(len(e.keys), maxKeys)]
 
 	return e
 }
