@@ -65,7 +65,13 @@ func Histories(t *testing.T, fn Function) {
 				}
 
 				w.Create(f.XR)
-				w.Edit(protostructtest.FromYAML(t, Specs[w.rand.IntN(5)]))
+
+				first := Specs[:5]
+				if w.rough {
+					first = roughSpecs
+				}
+
+				w.Edit(protostructtest.FromYAML(t, first[w.rand.IntN(len(first))]))
 
 				for range 60 {
 					w.step()

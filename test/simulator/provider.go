@@ -137,6 +137,7 @@ func (w *World) finalize(name string, objects map[string]*structpb.Struct) {
 
 	if live != nil && (w.Flavour.Native || cluster.MayWrite(o)) {
 		w.remove(name)
+		w.forget()
 	}
 }
 

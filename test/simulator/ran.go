@@ -102,9 +102,11 @@ func (s server) isDangerous(before server) bool {
 	return err == nil && fromErr == nil && to.LessThan(from)
 }
 
-// forget what ran, where nothing is left that could remember it.
+// forget what ran, where nothing is left that could remember it: neither the StatefulSet nor a
+// record of the ConfigMap.
 func (w *World) forget() {
-	if w.Composed["statefulset"] == nil {
+	record := protostruct.Get(cluster.Asked(w.Composed["configmap"]), "metadata", "annotations", "dittofs.io/ran")
+	if w.Composed["statefulset"] == nil && record == nil {
 		w.ran = nil
 	}
 }
