@@ -197,6 +197,13 @@ bench: build ## Measure the function: a call by itself, and calls next to what g
 	@$(OUTPUT)/bench --function=$(OUTPUT)/function $(if $(BEFORE),--before=$(BEFORE)) --floor=$(OUTPUT)/floor --rounds=$(ROUNDS) \
 		--page=docs/performance.md --plot=docs/images/performance.svg
 
+# Minutes, and root for the cgroup whose memory is bounded.
+.PHONY: worst
+worst: build ## Look for the requests that cost most, and measure other tenants' calls beside them, into docs/security.md
+	@$(GO_BUILD) -o $(OUTPUT)/bench ./test/bench
+	@$(OUTPUT)/bench worst --function=$(OUTPUT)/function $(if $(BEFORE),--before=$(BEFORE)) \
+		--definition=configuration/namespaced/definition.yaml --example=example/full.yaml --page=docs/security.md
+
 .PHONY: vet
 vet: ## Run go vet
 	go vet ./...

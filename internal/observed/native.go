@@ -97,7 +97,9 @@ func ClaimTemplates(live *structpb.Struct) *structpb.Value {
 	for _, v := range claims.GetListValue().GetValues() {
 		c := v.GetStructValue()
 		for _, path := range [][]string{{"apiVersion"}, {"kind"}, {"status"}, {"metadata", "creationTimestamp"}} {
-			c = protostruct.With(c, nil, path...)
+			if protostruct.Get(c, path...) != nil {
+				c = protostruct.With(c, nil, path...)
+			}
 		}
 
 		if protostruct.Get(c, "spec", "volumeMode").GetStringValue() == "Filesystem" {

@@ -44,14 +44,20 @@ type CLI struct {
 }
 
 func main() {
-	c := &CLI{}
-	k := kong.Parse(c, kong.Description("Measure what a call of the function costs."))
+	commands := struct {
+		Calls CLI   `cmd:"" default:"withargs" help:"Measure what a call of the function costs."`
+		Worst Worst `cmd:"" help:"Look for the requests that cost most."`
+	}{}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
-	k.FatalIfErrorf(c.run(ctx, os.Stdout))
+	k := kong.Parse(&commands, kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(os.Stdout, (*io.Writer)(nil)))
+	k.FatalIfErrorf(k.Run())
 }
+
+// Run the benchmark.
+func (c *CLI) Run(ctx context.Context, out io.Writer) error { return c.run(ctx, out) }
 
 // Names of the servers.
 const (
@@ -132,7 +138,7 @@ func (c *CLI) run(ctx context.Context, out io.Writer) error {
 		return nil
 	}
 
-	return replace(c.Page, page)
+	return replace(c.Page, "make bench", page)
 }
 
 // servers returns the servers to measure, by name.

@@ -211,14 +211,10 @@ func milliseconds(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds
 
 func kilobytes(n int) string { return fmt.Sprintf("%.0f KB", float64(n)/1e3) }
 
-// Marks of the tables in the page.
-const (
-	beginMark = "<!-- begin: make bench -->\n"
-	endMark   = "<!-- end: make bench -->"
-)
+// replace replaces what is between the marks that a command has in a page.
+func replace(page, command, tables string) error {
+	beginMark, endMark := "<!-- begin: "+command+" -->\n", "<!-- end: "+command+" -->"
 
-// replace replaces what is between the marks of a page.
-func replace(page, tables string) error {
 	b, err := os.ReadFile(filepath.Clean(page))
 	if err != nil {
 		return err
