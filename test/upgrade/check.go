@@ -18,9 +18,8 @@ import (
 // statefulSet is the name of the composed resource that must not go.
 const statefulSet = "statefulset"
 
-// take takes out of a composed resource, as it was and as it is, what moves on purpose, and
-// reports whether something does.
-type take func(resource string, was, is *structpb.Struct) bool
+// take takes out of a composed resource, as it was and as it is, what moves on purpose.
+type take func(resource string, was, is *structpb.Struct)
 
 // check what the function answers, and return a line for each thing that is not as it was
 // recorded.
@@ -40,18 +39,17 @@ func (r *recording) check(fn Function, moves take) ([]string, error) {
 		faultf("a fatal result: was %t, is %t", r.answer.Fatal, got.Fatal)
 	}
 
-	isMoved := r.compare(got, moves, faultf)
+	r.compare(got, moves, faultf)
 
-	if r.rest && !isMoved {
-		faults = append(faults, r.atRest(rsp)...)
+	if r.rest {
+		faults = append(faults, r.atRest(rsp, moves)...)
 	}
 
 	return faults, nil
 }
 
-// compare what is composed, and report whether something moved on purpose.
-func (r *recording) compare(got answer, moves take, faultf func(string, ...any)) bool {
-	isMoved := false
+// compare what is composed, but for what moves on purpose.
+func (r *recording) compare(got answer, moves take, faultf func(string, ...any)) {
 	was := map[string]resource{"status": {Resource: r.answer.Status}, "conditions": {Resource: anyOf(r.answer.Conditions)}}
 	is := map[string]resource{"status": {Resource: got.Status}, "conditions": {Resource: anyOf(got.Conditions)}}
 
@@ -76,14 +74,12 @@ func (r *recording) compare(got answer, moves take, faultf func(string, ...any))
 		}
 
 		before, after := structOf(w.Resource), structOf(i.Resource)
-		isMoved = moves(name, before, after) || isMoved
+		moves(name, before, after)
 
 		for _, d := range change.Differences("", structpb.NewStructValue(before), structpb.NewStructValue(after)) {
 			faultf("%s: %s", name, d)
 		}
 	}
-
-	return isMoved
 }
 
 func anyOf(m map[string]string) map[string]any {
@@ -176,8 +172,9 @@ func (r *recording) requestWith(required map[string]*fnv1.ResourceSelector) *fnv
 	return req
 }
 
-// atRest applies what is composed, and returns a line for each thing that this changes.
-func (r *recording) atRest(rsp *fnv1.RunFunctionResponse) []string {
+// atRest applies what is composed, and returns a line for each thing that this changes, but for
+// what moves on purpose.
+func (r *recording) atRest(rsp *fnv1.RunFunctionResponse, moves take) []string {
 	var faults []string
 
 	if a, b := slices.Sorted(maps.Keys(r.request.GetObserved().GetResources())), slices.Sorted(maps.Keys(rsp.GetDesired().GetResources())); !slices.Equal(a, b) {
@@ -185,14 +182,15 @@ func (r *recording) atRest(rsp *fnv1.RunFunctionResponse) []string {
 	}
 
 	for name, o := range rsp.GetDesired().GetResources() {
-		was := structpb.NewStructValue(r.observed(name))
+		was, desired := proto.CloneOf(r.observed(name)), proto.CloneOf(o.GetResource())
+		moves(name, was, desired)
 
-		is, err := applied(o.GetResource(), r.observed(name))
+		is, err := applied(desired, was)
 		if err != nil {
 			return append(faults, fmt.Sprintf("at rest: %s: %v", name, err))
 		}
 
-		for _, d := range change.Differences("", was, structpb.NewStructValue(is)) {
+		for _, d := range change.Differences("", structpb.NewStructValue(was), structpb.NewStructValue(is)) {
 			faults = append(faults, fmt.Sprintf("at rest: applied, %s changes: %s", name, d))
 		}
 	}
@@ -203,13 +201,12 @@ func (r *recording) atRest(rsp *fnv1.RunFunctionResponse) []string {
 }
 
 // applied returns what a composed resource becomes once Crossplane applies it. Of an Object
-// that is what was asked of it; the API server needs its schema to tell what else there is.
+// that is what was asked of it; the API server needs its schema to tell what else there is. It
+// modifies desired.
 func applied(desired, observed *structpb.Struct) (*structpb.Struct, error) {
 	if m := protostruct.Get(desired, manifest()...); m != nil {
 		return protostruct.With(observed, m, manifest()...), nil
 	}
-
-	desired = proto.CloneOf(desired)
 
 	// Crossplane's own.
 	for _, path := range [][]string{{"metadata", "labels", "crossplane.io/composite"}, {"metadata", "annotations", "crossplane.io/composition-resource-name"}, {"metadata", "ownerReferences"}} {

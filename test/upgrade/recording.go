@@ -92,7 +92,7 @@ func Record(dir, flavour, state string, req *fnv1.RunFunctionRequest, fn Functio
 	}
 
 	r := &recording{request: req, answer: answerOf(rsp)}
-	r.rest = !r.answer.Fatal && len(r.atRest(rsp)) == 0
+	r.rest = !r.answer.Fatal && len(r.atRest(rsp, func(string, *structpb.Struct, *structpb.Struct) {})) == 0
 
 	return r.write(name)
 }

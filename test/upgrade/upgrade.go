@@ -83,8 +83,8 @@ func Check(t *testing.T, dir, changelog string, fn Function) {
 				t.Fatal(err)
 			}
 
-			faults, err := r.check(fn, func(resource string, was, is *structpb.Struct) bool {
-				return moveOf(flavour, state, resource, was, is, met)
+			faults, err := r.check(fn, func(resource string, was, is *structpb.Struct) {
+				moveOf(flavour, state, resource, was, is, met)
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -111,11 +111,9 @@ func Check(t *testing.T, dir, changelog string, fn Function) {
 	}
 }
 
-// moveOf takes out of a resource, as it was and as it is, what moves, and reports whether
-// something did. It counts the moves that it met.
-func moveOf(flavour, state, resource string, was, is *structpb.Struct, met []int) bool {
-	isMoved := false
-
+// moveOf takes out of a resource, as it was and as it is, what moves, and counts the moves that
+// it met.
+func moveOf(flavour, state, resource string, was, is *structpb.Struct, met []int) {
 	for i, m := range moves {
 		if m.Resource != resource || !m.isOf(flavour, state) || proto.Equal(protostruct.Get(was, m.Path...), protostruct.Get(is, m.Path...)) {
 			continue
@@ -124,11 +122,8 @@ func moveOf(flavour, state, resource string, was, is *structpb.Struct, met []int
 		protostruct.Set(was, nil, m.Path...)
 		protostruct.Set(is, nil, m.Path...)
 
-		isMoved = true
 		met[i]++
 	}
-
-	return isMoved
 }
 
 // reachesTemplate reports whether a pod template, or a part of one, may move.
