@@ -204,8 +204,13 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 	}
 
 	// Guard.
-	decision := guard.Decide(guard.Read(srv, desired, resources, predecessors, secrets.State))
-	manifests := guard.Apply(decision, desired, resources, digests)
+	returning, err := guard.Returning(srv, pod, in, resources, digests)
+	if err != nil {
+		return err
+	}
+
+	decision := guard.Decide(guard.Read(srv, desired, returning, resources, predecessors, secrets.State))
+	manifests := guard.Apply(decision, desired, returning, resources, digests)
 
 	// Compose.
 	if err := compose.Resources(rsp.GetDesired(), srv, manifests, resources, &decision); err != nil {

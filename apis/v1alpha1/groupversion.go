@@ -37,6 +37,11 @@ const (
 	// asked for, so that a StatefulSet that is created anew keeps it.
 	AnnotationImage = Group + "/image"
 
+	// AnnotationRan is set on the ConfigMap. It holds a record of what ran last, as JSON:
+	// image, version, and the Secret and keys of the database. Where the StatefulSet is
+	// gone, a dangerous change is held by it.
+	AnnotationRan = Group + "/ran"
+
 	// AnnotationApprove is set by a person on the DittoServer (or its XR). Its
 	// value is the digest of the change that may go ahead: the one that the message
 	// of a ConfigRolledOut condition with reason ApprovalRequired names.

@@ -18,12 +18,20 @@ type Digester interface {
 }
 
 // Apply returns the manifests to compose: the desired ones, with what a Decision keeps of
-// the observed ones. It does not modify what it is given.
-func Apply(d Decision, desired manifest.Manifests, o observed.Resources, digests Digester) manifest.Manifests {
+// the observed ones, or of those that a server returns to. It does not modify what it is given.
+func Apply(d Decision, desired, returning manifest.Manifests, o observed.Resources, digests Digester) manifest.Manifests {
 	m := patched(maps.Clone(desired))
 
 	for n, class := range d.Classes {
 		m.set(n, stringOrNil(class), "spec", "loadBalancerClass")
+	}
+
+	if d.Config != "" {
+		m.set(manifest.ConfigMap, structpb.NewStringValue(d.Config), "data", dittofs.ConfigFile)
+	}
+
+	if d.Record != nil {
+		m.set(manifest.ConfigMap, d.Record.Annotation(), "metadata", "annotations", v1alpha1.AnnotationRan)
 	}
 
 	if d.LeaveOut {
@@ -39,10 +47,6 @@ func Apply(d Decision, desired manifest.Manifests, o observed.Resources, digests
 		m.set(manifest.StatefulSet, observed.ClaimTemplates(o.Live(manifest.StatefulSet)), "spec", volumeClaimTemplates)
 	}
 
-	if d.Config != "" {
-		m.set(manifest.ConfigMap, structpb.NewStringValue(d.Config), "data", dittofs.ConfigFile)
-	}
-
 	switch d.Template {
 	case TemplateDesired:
 	case TemplateAsked:
@@ -51,6 +55,9 @@ func Apply(d Decision, desired manifest.Manifests, o observed.Resources, digests
 		m.set(manifest.StatefulSet, protostruct.Get(o.Live(manifest.StatefulSet), "spec", "template"), "spec", "template")
 	case TemplateCovering:
 		m.cover(d.Config, digests.Of([]byte(d.Config)))
+	case TemplateRan:
+		m[manifest.StatefulSet] = returning[manifest.StatefulSet]
+		m.noteImage(manifest.ContainerImage(returning[manifest.StatefulSet]))
 	}
 
 	return manifest.Manifests(m)
@@ -64,8 +71,13 @@ func (m patched) keepTemplate(o observed.Resources) {
 	m.set(manifest.StatefulSet, protostruct.Get(o.Asked(manifest.StatefulSet), "spec", "template"), "spec", "template")
 
 	if image := manifest.AskedImage(o); image != "" {
-		m.set(manifest.ConfigMap, structpb.NewStringValue(image), "metadata", "annotations", v1alpha1.AnnotationImage)
+		m.noteImage(image)
 	}
+}
+
+// noteImage notes the image of the composed pod template.
+func (m patched) noteImage(image string) {
+	m.set(manifest.ConfigMap, structpb.NewStringValue(image), "metadata", "annotations", v1alpha1.AnnotationImage)
 }
 
 // cover lets the desired pod template cover another config.yaml.

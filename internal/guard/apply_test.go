@@ -28,6 +28,7 @@ func TestApply(t *testing.T) {
 	)
 
 	parse := func(text string) *structpb.Struct { return protostructtest.FromYAML(t, text) }
+	returning := parse(`{spec: {template: {spec: {containers: [{name: dittofs, image: "dittofs:ran"}]}}}}`)
 	covering := manifest.Seal(parse(`{spec: {replicas: 0, serviceName: new, template: {metadata: {annotations: {dittofs.io/config: old, dittofs.io/config-hash: digest of old}}, spec: {containers: [{name: dittofs, image: "dittofs:new"}]}}}}`))
 
 	cases := map[string]struct {
@@ -87,6 +88,22 @@ func TestApply(t *testing.T) {
 				manifest.StatefulSet: covering,
 			},
 		},
+		"Return": {
+			reason: "The whole StatefulSet is that of what ran, and the ConfigMap goes with it.",
+			d:      Decision{Config: "old", Template: TemplateRan, Record: &manifest.Record{Image: "dittofs:ran"}},
+			want: manifest.Manifests{
+				manifest.ConfigMap:   parse(`{metadata: {annotations: {dittofs.io/image: "dittofs:ran", dittofs.io/ran: '{"image":"dittofs:ran"}'}}, data: {config.yaml: old}}`),
+				manifest.StatefulSet: returning,
+			},
+		},
+		"ReturnLater": {
+			reason: "The ConfigMap goes back before the StatefulSet comes back.",
+			d:      Decision{Config: "old", Template: TemplateRan, LeaveOut: true, Record: &manifest.Record{Image: "dittofs:ran"}},
+			want: manifest.Manifests{
+				manifest.ConfigMap:   parse(`{metadata: {annotations: {dittofs.io/image: "dittofs:new", dittofs.io/ran: '{"image":"dittofs:ran"}'}}, data: {config.yaml: old}}`),
+				manifest.StatefulSet: nil,
+			},
+		},
 	}
 
 	for name, tc := range cases {
@@ -110,7 +127,7 @@ func TestApply(t *testing.T) {
 			maps.Copy(want, tc.want)
 			maps.DeleteFunc(want, func(_ manifest.Name, m *structpb.Struct) bool { return m == nil })
 
-			if diff := cmp.Diff(want, Apply(tc.d, desired, o, digester{}), protocmp.Transform()); diff != "" {
+			if diff := cmp.Diff(want, Apply(tc.d, desired, manifest.Manifests{manifest.StatefulSet: returning}, o, digester{}), protocmp.Transform()); diff != "" {
 				t.Errorf("%s\nApply(...): -want, +got:\n%s", tc.reason, diff)
 			}
 

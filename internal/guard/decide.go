@@ -66,6 +66,10 @@ const (
 
 	// TemplateLive is what is live, whole.
 	TemplateLive
+
+	// TemplateRan is what the spec asks for, but with the image, the database and the
+	// config.yaml that ran before the StatefulSet was gone.
+	TemplateRan
 )
 
 // A Decision is what may be composed now.
@@ -109,6 +113,9 @@ type Decision struct {
 
 	// Classes are the load balancer classes that Services keep, nil for none.
 	Classes map[manifest.Name]*string
+
+	// Record is what the ConfigMap records of the pod that ran last, or nil.
+	Record *manifest.Record
 }
 
 // WillMove reports whether the pod template moves by itself before long, so that what
@@ -124,6 +131,13 @@ func (d *Decision) WillMove() bool {
 // they were asked, or a pod that restarts by itself would take half of the change. If so,
 // config.yaml moves, and the template follows once the ConfigMap holds it.
 func Decide(st State) Decision {
+	d := decide(st)
+	d.Record = d.record(st)
+
+	return d
+}
+
+func decide(st State) Decision {
 	d := Decision{Rollout: RolledOut, Classes: map[manifest.Name]*string{}}
 
 	switch st.Secrets {
@@ -170,17 +184,39 @@ func Decide(st State) Decision {
 
 // create decides whether there can be a StatefulSet where none was asked for.
 func (d *Decision) create(st State) {
-	if d.Rollout == RolledOut && !st.Predecessors.AreGone() {
-		d.Rollout, d.Predecessors = PredecessorThere, st.Predecessors.Names
+	config, dangers := st.ConfigMap.Desired, st.returnDangers()
+
+	// Somebody deleted the StatefulSet while the change was held, which is no approval: the
+	// server comes back as it ran.
+	if len(dangers) > 0 {
+		config = st.Record.Config
+		d.Config, d.Template = config, TemplateRan
 	}
 
-	// A pod waits for a ConfigMap that is not there. One that is may hold an older config.yaml,
-	// and a pod that starts on it would stay.
-	if d.Rollout == RolledOut && !st.ConfigMap.Absent && !st.ConfigMap.Holds(st.ConfigMap.Desired) {
-		d.Rollout, d.Paused = ConfigMapNotReady, st.CanPause
+	switch {
+	case d.Rollout != RolledOut:
+		d.LeaveOut = true
+	case !st.Predecessors.AreGone():
+		d.Rollout, d.LeaveOut, d.Predecessors = PredecessorThere, true, st.Predecessors.Names
+	case len(dangers) > 0 && !st.CanReturn:
+		d.Rollout, d.LeaveOut, d.Dangers, d.Approval = ApprovalRequired, true, dangers, st.Change
+	case !st.ConfigMap.Absent && !st.ConfigMap.Holds(config):
+		// A pod waits for a ConfigMap that is not there. One that is may hold another
+		// config.yaml, and a pod that starts on it would stay.
+		d.Rollout, d.Paused, d.LeaveOut = ConfigMapNotReady, st.CanPause, !st.CanPause
+	case len(dangers) > 0:
+		d.Rollout, d.Dangers, d.Approval = ApprovalRequired, dangers, st.Change
+	}
+}
+
+// returnDangers are why a change from what ran last to what is desired waits for a person.
+// There are none where nothing ran, or a person approved it.
+func (st *State) returnDangers() []string {
+	if st.Record == nil || st.Approved == st.Change {
+		return nil
 	}
 
-	d.LeaveOut = d.Rollout != RolledOut && !d.Paused
+	return dangersOf(st.StatefulSet.Desired.Pod, []Pod{podOf(st.Record)})
 }
 
 // hold keeps config.yaml and the pod template together.

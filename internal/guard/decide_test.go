@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
@@ -22,6 +23,13 @@ const (
 	configOther    = "database: {type: sqlite, sqlite: {path: /data/metadata/other.db}}\nlogging: {level: INFO}\n"
 	configPostgres = "database: {type: postgres}\n"
 )
+
+// postgres is the database that a Secret names, under the default keys.
+func postgres(secret string) v1alpha1.Postgres {
+	return v1alpha1.Postgres{SecretRef: v1alpha1.SecretRef{Name: secret}, Keys: v1alpha1.PostgresKeys{
+		Host: "host", Port: "port", Database: "database", User: "user", Password: "password", SSLMode: "sslmode",
+	}}
+}
 
 func release(t *testing.T, version string) dittofs.Release {
 	t.Helper()
@@ -55,7 +63,7 @@ func atRest(t *testing.T) State {
 			Desired: spec,
 			Asked:   &asked,
 			Live: &Live{
-				Pod: spec.Pod, Generation: 2, ObservedGeneration: 2, Replicas: 1, CurrentReplicas: 1,
+				UID: "uid", Pod: spec.Pod, Generation: 2, ObservedGeneration: 2, Replicas: 1, CurrentReplicas: 1,
 				ClaimTemplates: "[controlplane, metadata]", Claims: spec.Claims,
 			},
 			Current:  true,
@@ -128,6 +136,14 @@ func stop(st *State) {
 
 func none(st *State) {
 	st.StatefulSet.Asked, st.StatefulSet.Live = nil, nil
+}
+
+// gone deletes the StatefulSet of a server that ran as it is recorded.
+func gone(st *State) {
+	none(st)
+
+	st.CanPause, st.CanReturn = true, true
+	st.Record = &manifest.Record{StatefulSet: "uid", Image: "marmos91c/dittofs:v0.29.0", Version: "0.29.0", Config: configOld}
 }
 
 func downgrade(t *testing.T) func(st *State) {
@@ -621,6 +637,84 @@ func TestDecide(t *testing.T) {
 			do:     []func(*State){none, func(st *State) { st.Secrets = secret.Missing }},
 			want:   Decision{Rollout: SecretsNotResolved, LeaveOut: true},
 		},
+		"Gone": {
+			reason: "A server that the spec still asks for is composed anew.",
+			do:     []func(*State){gone},
+			want:   Decision{Rollout: RolledOut},
+		},
+		"GoneWithChange": {
+			reason: "A change that is nothing to approve goes ahead.",
+			do:     []func(*State){change, gone, configMapFollows},
+			want:   Decision{Rollout: RolledOut},
+		},
+		"GoneWithChangeManual": {
+			reason: "Where nothing runs, nothing restarts.",
+			do:     []func(*State){change, gone, configMapFollows, func(st *State) { st.Manual = true }},
+			want:   Decision{Rollout: RolledOut},
+		},
+		"GoneWithDowngrade": {
+			reason: "A held server comes back as it ran.",
+			do:     []func(*State){downgrade(t), gone},
+			want:   Decision{Rollout: ApprovalRequired, Dangers: []string{"the version goes down from 0.29.0 to 0.28.1"}, Approval: "old to new", Config: configOld, Template: TemplateRan},
+		},
+		"GoneWithDatabase": {
+			reason: "The database is that of the config.yaml that ran.",
+			do:     []func(*State){change, gone, func(st *State) { st.ConfigMap.Desired, st.StatefulSet.Desired.Pod.Config = configOther, configOther }},
+			want: Decision{
+				Rollout: ApprovalRequired, Approval: "old to new", Config: configOld, Template: TemplateRan,
+				Dangers: []string{"the database changes from sqlite /data/controlplane/controlplane.db to sqlite /data/metadata/other.db"},
+			},
+		},
+		"GoneWithDatabaseSecret": {
+			reason: "The Secret and keys that ran are recorded.",
+			do: []func(*State){change, gone, func(st *State) {
+				st.ConfigMap = ConfigMap{Observed: true, Current: true, Desired: configPostgres, Asked: configPostgres, Live: configPostgres}
+				st.StatefulSet.Desired.Pod.Config, st.StatefulSet.Desired.Pod.DatabaseSecrets = configPostgres, "db2/host db2/port db2/database"
+				st.Record.Config, st.Record.Postgres = configPostgres, postgres("db")
+			}},
+			want: Decision{
+				Rollout: ApprovalRequired, Approval: "old to new", Config: configPostgres, Template: TemplateRan,
+				Dangers: []string{"the database changes from postgres db/host db/port db/database to postgres db2/host db2/port db2/database"},
+			},
+		},
+		"GoneWithDowngradeApproved": {
+			reason: "An approval covers what is recorded.",
+			do:     []func(*State){downgrade(t), gone, configMapFollows, func(st *State) { st.Approved = "old to new" }},
+			want:   Decision{Rollout: RolledOut},
+		},
+		"GoneWithDowngradeWrongApproval": {
+			reason: "The approval of a change of the StatefulSet that is gone is of another change.",
+			do:     []func(*State){downgrade(t), gone, func(st *State) { st.Approved = "older to new" }},
+			want:   Decision{Rollout: ApprovalRequired, Dangers: []string{"the version goes down from 0.29.0 to 0.28.1"}, Approval: "old to new", Config: configOld, Template: TemplateRan},
+		},
+		"GoneMidway": {
+			reason: "A ConfigMap that went ahead goes back, and nothing starts before it has.",
+			do:     []func(*State){downgrade(t), gone, configMapFollows},
+			want:   Decision{Rollout: ConfigMapNotReady, Config: configOld, Template: TemplateRan, Paused: true},
+		},
+		"GoneMidwayNative": {
+			reason: "What cannot be paused is left out meanwhile.",
+			do:     []func(*State){downgrade(t), gone, configMapFollows, func(st *State) { st.CanPause = false }},
+			want:   Decision{Rollout: ConfigMapNotReady, Config: configOld, Template: TemplateRan, LeaveOut: true},
+		},
+		"GoneForGood": {
+			reason: "What cannot come back is left out.",
+			do:     []func(*State){downgrade(t), gone, func(st *State) { st.CanReturn = false }},
+			want: Decision{
+				Rollout: ApprovalRequired, Dangers: []string{"the version goes down from 0.29.0 to 0.28.1"}, Approval: "old to new",
+				Config: configOld, Template: TemplateRan, LeaveOut: true,
+			},
+		},
+		"GoneWithPredecessor": {
+			reason: "What is being deleted must be gone before anything comes back.",
+			do:     []func(*State){downgrade(t), gone, func(st *State) { st.Predecessors.Names = []string{"Object files-abc"} }},
+			want:   Decision{Rollout: PredecessorThere, Config: configOld, Template: TemplateRan, LeaveOut: true, Predecessors: []string{"Object files-abc"}},
+		},
+		"GoneWithoutSecrets": {
+			reason: "Nothing runs without its Secrets, and config.yaml stays.",
+			do:     []func(*State){downgrade(t), gone, func(st *State) { st.Secrets = secret.Missing }},
+			want:   Decision{Rollout: SecretsNotResolved, Config: configOld, Template: TemplateRan, LeaveOut: true},
+		},
 		"CreateUnknownPredecessor": {
 			reason: "What is not known may be there.",
 			do:     []func(*State){none, func(st *State) { st.Predecessors = observed.Predecessors{} }},
@@ -640,7 +734,114 @@ func TestDecide(t *testing.T) {
 				do(&st)
 			}
 
-			if diff := cmp.Diff(tc.want, Decide(st), cmpopts.EquateEmpty()); diff != "" {
+			// What is recorded has a table of its own.
+			if diff := cmp.Diff(tc.want, Decide(st), cmpopts.EquateEmpty(), cmpopts.IgnoreFields(Decision{}, "Record")); diff != "" {
+				t.Errorf("%s\nDecide(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// What ran is recorded once it is live, and kept from then on.
+func TestRecord(t *testing.T) {
+	old := manifest.Record{StatefulSet: "uid", Image: "marmos91c/dittofs:v0.29.0", Version: "0.29.0"}
+	oldWith := func(config string) *manifest.Record {
+		r := old
+		r.Config = config
+
+		return &r
+	}
+	recorded := func(st *State) { st.Record = oldWith(configOld) }
+	newer := Pod{Template: "new", Config: configNew, Image: "marmos91c/dittofs:v0.30.0", Release: release(t, "0.30.0")}
+
+	cases := map[string]struct {
+		reason string
+		do     []func(st *State)
+		want   *manifest.Record
+	}{
+		"AtRest": {
+			reason: "What is asked and live has run.",
+			want:   &old,
+		},
+		"Postgres": {
+			reason: "The database's Secret and keys are recorded.",
+			do: []func(*State){func(st *State) {
+				st.StatefulSet.Asked.Pod.Postgres, st.StatefulSet.Desired.Pod.Postgres = postgres("db"), postgres("db")
+			}},
+			want: &manifest.Record{StatefulSet: "uid", Image: old.Image, Version: old.Version, Postgres: postgres("db")},
+		},
+		"UnknownRelease": {
+			reason: "An image may tell no release.",
+			do: []func(*State){func(st *State) {
+				st.StatefulSet.Asked.Pod.Image, st.StatefulSet.Asked.Pod.Release = "registry.example.org/dittofs:main", dittofs.Release{}
+			}},
+			want: &manifest.Record{StatefulSet: "uid", Image: "registry.example.org/dittofs:main"},
+		},
+		"NotLiveYet": {
+			reason: "A server that never was live has no record.",
+			do:     []func(*State){func(st *State) { st.StatefulSet.Live = nil }},
+		},
+		"NotCurrent": {
+			reason: "Something else may be live by now.",
+			do:     []func(*State){recorded, func(st *State) { st.StatefulSet.Current, st.Record.Image = false, "marmos91c/dittofs:v0.28.0" }},
+			want:   &manifest.Record{StatefulSet: "uid", Image: "marmos91c/dittofs:v0.28.0", Version: "0.29.0"},
+		},
+		"Held": {
+			reason: "A held server is recorded as it runs.",
+			do:     []func(*State){downgrade(t)},
+			want:   &old,
+		},
+		"ConfigAhead": {
+			reason: "The config.yaml that ran is recorded while the ConfigMap goes ahead to another server.",
+			do:     []func(*State){downgrade(t), func(st *State) { st.Approved = "old to new" }},
+			want:   oldWith(configOld),
+		},
+		"DatabaseAhead": {
+			reason: "Another database is another server.",
+			do: []func(*State){change, func(st *State) {
+				st.ConfigMap.Desired, st.StatefulSet.Desired.Pod.Config, st.Approved = configOther, configOther, "old to new"
+			}},
+			want: oldWith(configOld),
+		},
+		"ConfigOfSameServer": {
+			reason: "The same server takes the config.yaml that the ConfigMap has.",
+			do:     []func(*State){recorded, change},
+			want:   &old,
+		},
+		"ConfigAheadAsked": {
+			reason: "What was asked is not what ran before it is live.",
+			do:     []func(*State){recorded, ask(newer), func(st *State) { st.ConfigMap.Desired, st.StatefulSet.Desired.Pod = configNew, newer }},
+			want:   oldWith(configOld),
+		},
+		"Gone": {
+			reason: "Without a StatefulSet the record stays.",
+			do:     []func(*State){gone},
+			want:   &old,
+		},
+		"GoneConfigAhead": {
+			reason: "Without a StatefulSet the config.yaml that another server ran stays known, too.",
+			do:     []func(*State){downgrade(t), gone, func(st *State) { st.Approved = "old to new" }},
+			want:   oldWith(configOld),
+		},
+		"GoneHeld": {
+			reason: "What comes back has the config.yaml that ran.",
+			do:     []func(*State){downgrade(t), gone},
+			want:   &old,
+		},
+		"Create": {
+			reason: "Nothing ran yet.",
+			do:     []func(*State){none},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			st := atRest(t)
+			for _, do := range tc.do {
+				do(&st)
+			}
+
+			if diff := cmp.Diff(tc.want, Decide(st).Record); diff != "" {
 				t.Errorf("%s\nDecide(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
@@ -677,7 +878,7 @@ func TestDecideServices(t *testing.T) {
 			st.Services = []Service{{Name: manifest.ServiceFile, Desired: tc.desired, Asked: tc.asked, Live: tc.got}}
 
 			want := Decision{Rollout: RolledOut, Frozen: tc.wantFrozen, Classes: tc.wantClasses}
-			if diff := cmp.Diff(want, Decide(st), cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(want, Decide(st), cmpopts.EquateEmpty(), cmpopts.IgnoreFields(Decision{}, "Record")); diff != "" {
 				t.Errorf("%s\nDecide(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})

@@ -38,6 +38,11 @@ type State struct {
 	// StatefulSet that is not observed.
 	Predecessors observed.Predecessors
 
+	// Record of the pod that ran last, or nil. It counts where no StatefulSet was asked for, and
+	// CanReturn reports whether what it tells can be composed then.
+	Record    *manifest.Record
+	CanReturn bool
+
 	// CanPause reports whether a StatefulSet can be composed without being applied.
 	CanPause bool
 
@@ -144,10 +149,16 @@ type Pod struct {
 
 	// DatabaseSecrets are the Secrets and keys that tell where the database is.
 	DatabaseSecrets string
+
+	// Postgres is all that the server is told of a PostgreSQL database.
+	Postgres v1alpha1.Postgres
 }
 
 // A Live is what the guards ask of a live StatefulSet.
 type Live struct {
+	// UID of the live StatefulSet.
+	UID string
+
 	Pod Pod
 
 	// Generation of the live StatefulSet, and that of its status.
@@ -186,13 +197,16 @@ var immutable = []string{"serviceName", "selector", "podManagementPolicy", volum
 // volumeClaimTemplates are told claim by claim.
 const volumeClaimTemplates = "volumeClaimTemplates"
 
-// Read returns the State of a server.
-func Read(s *composite.DittoServer, desired manifest.Manifests, o observed.Resources, p observed.Predecessors, secrets secret.State) State {
+// Read returns the State of a server. returning are the manifests of what ran last, if the
+// server can return to it.
+func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o observed.Resources, p observed.Predecessors, secrets secret.State) State {
 	st := State{
 		Secrets:      secrets,
 		Manual:       s.Spec.Rollout == v1alpha1.RolloutManual,
 		Approved:     strings.TrimSpace(s.Approved),
 		Predecessors: p,
+		Record:       manifest.RecordOf(o.Asked(manifest.ConfigMap)),
+		CanReturn:    len(returning) > 0,
 		CanPause:     !s.IsNative(),
 		ConfigMap: ConfigMap{
 			Desired: manifest.Config(desired[manifest.ConfigMap]),
@@ -204,7 +218,7 @@ func Read(s *composite.DittoServer, desired manifest.Manifests, o observed.Resou
 			Live:       readLive(o.Live(manifest.StatefulSet)),
 			Volumes:    s.Volumes(),
 			Files:      filesOnVolumes(s),
-			NeedsCache: needsCache(s, manifest.Release(s, manifest.Image(s, o))),
+			NeedsCache: hasCache(s) && needsCache(manifest.Release(s, manifest.Image(s, o))),
 		},
 	}
 
@@ -220,13 +234,9 @@ func Read(s *composite.DittoServer, desired manifest.Manifests, o observed.Resou
 		st.StatefulSet.Asked = &asked
 		st.StatefulSet.Current, st.StatefulSet.NotSynced, st.StatefulSet.Refused = sts.Current, sts.IsNotSynced(), sts.IsRefused()
 		st.StatefulSet.Labelled = observed.IsFoundAgain(s, sts)
-
-		// The rollout digest covers no image and no names of Secrets, and an approval of it
-		// may be old. This one is of this change, and of no other.
-		if pod := st.StatefulSet.Desired.Pod; pod != asked.Pod || st.StatefulSet.Live != nil && pod != st.StatefulSet.Live.Pod {
-			st.Change = manifest.ChangeHash(desired[manifest.StatefulSet], sts.Asked, sts.Live)
-		}
 	}
+
+	st.Change = st.change(desired[manifest.StatefulSet], returning[manifest.StatefulSet], o)
 
 	for _, n := range manifest.Names() {
 		svc := Service{Name: n, Desired: readLoadBalancer(desired[n]), Asked: readLoadBalancer(o.Asked(n)), Live: readLoadBalancer(o.Live(n))}
@@ -236,6 +246,30 @@ func Read(s *composite.DittoServer, desired manifest.Manifests, o observed.Resou
 	}
 
 	return st
+}
+
+// change names the change to the desired StatefulSet, or is "" where there is none. The rollout
+// digest covers no image and no names of Secrets, and an approval of it may be old. This one is
+// of this change, and of no other.
+func (st *State) change(desired, returning *structpb.Struct, o observed.Resources) string {
+	before, live := o.Asked(manifest.StatefulSet), o.Live(manifest.StatefulSet)
+	pod := st.StatefulSet.Desired.Pod
+
+	switch s := st.StatefulSet; {
+	case s.Asked == nil && st.Record == nil:
+		return ""
+	case s.Asked == nil:
+		before = returning
+	case pod == s.Asked.Pod && (s.Live == nil || pod == s.Live.Pod):
+		return ""
+	}
+
+	occasion := protostruct.Get(live, "metadata", "generation")
+	if live == nil && st.Record != nil {
+		occasion = st.Record.Annotation()
+	}
+
+	return manifest.ChangeHash(desired, before, occasion)
 }
 
 func readSpec(statefulSet *structpb.Struct) Spec {
@@ -265,6 +299,7 @@ func readPod(statefulSet *structpb.Struct) Pod {
 		Image:           manifest.ContainerImage(statefulSet),
 		Release:         manifest.TemplateRelease(statefulSet),
 		DatabaseSecrets: databaseSecrets(statefulSet),
+		Postgres:        manifest.Postgres(statefulSet),
 	}
 }
 
@@ -312,6 +347,7 @@ func readLive(statefulSet *structpb.Struct) *Live {
 	number := func(path ...string) float64 { return protostruct.Get(statefulSet, path...).GetNumberValue() }
 
 	live := &Live{
+		UID:                protostruct.Get(statefulSet, "metadata", "uid").GetStringValue(),
 		Pod:                readPod(statefulSet),
 		Generation:         number("metadata", "generation"),
 		ObservedGeneration: number("status", "observedGeneration"),
@@ -341,7 +377,8 @@ func filesOnVolumes(s *composite.DittoServer) []string {
 	return slices.DeleteFunc(s.Files(), func(file string) bool { return dittofs.IsBelow(file, dittofs.TempDir) })
 }
 
-// needsCache reports whether a server of this release writes to the volume of the cache.
-func needsCache(s *composite.DittoServer, r dittofs.Release) bool {
-	return r.IsKnown() && r.Keys().Cache && slices.ContainsFunc(s.Volumes(), isCache)
-}
+// needsCache reports whether a server of a release writes to the volume of the cache.
+func needsCache(r dittofs.Release) bool { return r.IsKnown() && r.Keys().Cache }
+
+// hasCache reports whether a server has a volume for the cache.
+func hasCache(s *composite.DittoServer) bool { return slices.ContainsFunc(s.Volumes(), isCache) }

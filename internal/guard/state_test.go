@@ -31,7 +31,7 @@ func TestRead(t *testing.T) {
 		asked = `{metadata: {name: files}, spec: {serviceName: files-headless, replicas: 1,
 			volumeClaimTemplates: [{metadata: {name: metadata}, spec: {storageClassName: "", resources: {requests: {storage: 10Gi}}}}],
 			template: {metadata: {annotations: {dittofs.io/template-hash: old}}, spec: {containers: [{name: dittofs, image: "dittofs:old"}]}}}}`
-		live = `{metadata: {generation: 3}, spec: {replicas: 1, template: {metadata: {annotations: {dittofs.io/template-hash: older}}}},
+		live = `{metadata: {uid: uid, generation: 3}, spec: {replicas: 1, template: {metadata: {annotations: {dittofs.io/template-hash: older}}}},
 			status: {observedGeneration: 2, replicas: 1, readyReplicas: 1}}`
 	)
 
@@ -54,7 +54,7 @@ func TestRead(t *testing.T) {
 		manifest.ServiceAPI:  protostructtest.FromYAML(t, `{spec: {type: ClusterIP}}`),
 	}
 	o := observed.Resources{
-		manifest.ConfigMap:   {Asked: protostructtest.FromYAML(t, `{data: {config.yaml: asked}}`), Live: protostructtest.FromYAML(t, `{data: {config.yaml: live}}`), Current: true},
+		manifest.ConfigMap:   {Asked: protostructtest.FromYAML(t, `{metadata: {annotations: {dittofs.io/ran: '{"image":"dittofs:older"}'}}, data: {config.yaml: asked}}`), Live: protostructtest.FromYAML(t, `{data: {config.yaml: live}}`), Current: true},
 		manifest.StatefulSet: {Asked: protostructtest.FromYAML(t, asked), Live: protostructtest.FromYAML(t, live), Synced: &condition.Condition{Status: "False"}},
 		manifest.ServiceFile: {Asked: protostructtest.FromYAML(t, `{spec: {type: ClusterIP}}`), Live: protostructtest.FromYAML(t, `{spec: {type: LoadBalancer, loadBalancerClass: a}}`)},
 	}
@@ -63,13 +63,16 @@ func TestRead(t *testing.T) {
 		Secrets:   secret.Missing,
 		Manual:    true,
 		Approved:  "approved",
-		Change:    manifest.ChangeHash(manifests[manifest.StatefulSet], o.Asked(manifest.StatefulSet), o.Live(manifest.StatefulSet)),
+		Change:    manifest.ChangeHash(manifests[manifest.StatefulSet], o.Asked(manifest.StatefulSet), protostruct.Get(o.Live(manifest.StatefulSet), "metadata", "generation")),
+		Record:    &manifest.Record{Image: "dittofs:older", Config: "asked"},
 		CanPause:  true,
 		ConfigMap: ConfigMap{Observed: true, Current: true, Desired: "desired", Asked: "asked", Live: "live"},
 		StatefulSet: StatefulSet{
 			Desired: Spec{
-				Name:      "files",
-				Pod:       Pod{Template: "new", Config: "a: b", Image: "dittofs:new", Release: release(t, "0.29.0"), DatabaseSecrets: "db/host db/database"},
+				Name: "files",
+				Pod: Pod{Template: "new", Config: "a: b", Image: "dittofs:new", Release: release(t, "0.29.0"), DatabaseSecrets: "db/host db/database", Postgres: v1alpha1.Postgres{
+					SecretRef: v1alpha1.SecretRef{Name: "db"}, Keys: v1alpha1.PostgresKeys{Host: "host", Database: "database"},
+				}},
 				Immutable: map[string]string{"serviceName": `"files-headless"`},
 			},
 			Asked: &Spec{
@@ -82,7 +85,7 @@ func TestRead(t *testing.T) {
 				},
 				Claims: []Claim{{Name: "metadata", Size: resource.MustParse("10Gi"), Class: new("")}},
 			},
-			Live:      &Live{Pod: Pod{Template: "older"}, Generation: 3, ObservedGeneration: 2, Replicas: 1, CurrentReplicas: 1},
+			Live:      &Live{UID: "uid", Pod: Pod{Template: "older"}, Generation: 3, ObservedGeneration: 2, Replicas: 1, CurrentReplicas: 1},
 			NotSynced: true,
 			Volumes:   s.Volumes(),
 			// The log below /tmp needs no volume.
@@ -91,7 +94,7 @@ func TestRead(t *testing.T) {
 		Services: []Service{{Name: manifest.ServiceFile, Desired: LoadBalancer{Is: true}, Live: LoadBalancer{Is: true, Class: new("a")}}},
 	}
 
-	got := Read(s, manifests, o, observed.Predecessors{}, secret.Missing)
+	got := Read(s, manifests, nil, o, observed.Predecessors{}, secret.Missing)
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmp.Comparer(comparer)); diff != "" {
 		t.Errorf("Read(...): -want, +got:\n%s", diff)
 	}
@@ -99,13 +102,13 @@ func TestRead(t *testing.T) {
 	// A change that comes a second time, after the live StatefulSet moved, is another one.
 	protostruct.Set(o.Live(manifest.StatefulSet), structpb.NewNumberValue(4), "metadata", "generation")
 
-	if again := Read(s, manifests, o, observed.Predecessors{}, secret.Missing); again.Change == got.Change {
+	if again := Read(s, manifests, nil, o, observed.Predecessors{}, secret.Missing); again.Change == got.Change {
 		t.Error("Read(...): want another Change for another generation of the live StatefulSet")
 	}
 
 	// Where nothing differs there is no change to approve.
 	o[manifest.StatefulSet].Asked, o[manifest.StatefulSet].Live = manifests[manifest.StatefulSet], nil
-	if same := Read(s, manifests, o, observed.Predecessors{}, secret.Missing); same.Change != "" {
+	if same := Read(s, manifests, nil, o, observed.Predecessors{}, secret.Missing); same.Change != "" {
 		t.Errorf("Read(...): want no Change, got: %s", same.Change)
 	}
 }
@@ -114,7 +117,7 @@ func TestReadNothingObserved(t *testing.T) {
 	s := &composite.DittoServer{}
 	manifests := manifest.Manifests{manifest.ConfigMap: protostructtest.FromYAML(t, `{data: {config.yaml: desired}}`)}
 
-	got := Read(s, manifests, observed.Resources{}, observed.Predecessors{Fetched: true, Names: []string{"Object a"}}, secret.There)
+	got := Read(s, manifests, nil, observed.Resources{}, observed.Predecessors{Fetched: true, Names: []string{"Object a"}}, secret.There)
 	want := State{
 		Secrets:      secret.There,
 		Predecessors: observed.Predecessors{Fetched: true, Names: []string{"Object a"}},
@@ -150,7 +153,7 @@ func TestReadNeedsCache(t *testing.T) {
 				s.Release = release(t, tc.version)
 			}
 
-			if got := Read(s, nil, nil, observed.Predecessors{}, secret.There).StatefulSet.NeedsCache; got != tc.want {
+			if got := Read(s, nil, nil, nil, observed.Predecessors{}, secret.There).StatefulSet.NeedsCache; got != tc.want {
 				t.Errorf("Read(...): want NeedsCache %t, got: %t", tc.want, got)
 			}
 		})

@@ -31,11 +31,11 @@ func IsSealed(statefulSet *structpb.Struct) bool {
 }
 
 // ChangeHash returns a digest of the change from a running StatefulSet's pod
-// template to a desired one's. The generation of the live StatefulSet makes it
-// another change when it comes a second time.
-func ChangeHash(desired, running, live *structpb.Struct) string {
+// template to a desired one's. The occasion, such as the generation of the live
+// StatefulSet, makes it another change when it comes a second time.
+func ChangeHash(desired, running *structpb.Struct, occasion *structpb.Value) string {
 	return hashOf(structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{
-		protostruct.Get(desired, "spec", "template"), protostruct.Get(running, "spec", "template"), protostruct.Get(live, "metadata", "generation"),
+		protostruct.Get(desired, "spec", "template"), protostruct.Get(running, "spec", "template"), occasion,
 	}}))
 }
 
@@ -149,9 +149,13 @@ func container(statefulSet *structpb.Struct) *structpb.Struct {
 	return nil
 }
 
-// An Asker returns the manifest of a resource that was asked last, or nil.
+// An Asker knows what was asked last.
 type Asker interface {
+	// Asked returns the manifest of a resource that was asked last, or nil.
 	Asked(n Name) *structpb.Struct
+
+	// IsRefused reports whether the API server refused it.
+	IsRefused(n Name) bool
 }
 
 // Image returns the image of a server: the one that the spec names; else the one that was
@@ -174,9 +178,15 @@ func Image(s *composite.DittoServer, o Asker) string {
 
 // AskedImage returns the image of a server that was asked last, or "" if there was
 // none. A pod template that somebody changed, such as a webhook that names a mirror,
-// names another one.
+// names another one, and one that the API server refused never ran.
 func AskedImage(o Asker) string {
 	sts := o.Asked(StatefulSet)
+	if o.IsRefused(StatefulSet) {
+		if r := RecordOf(o.Asked(ConfigMap)); r != nil {
+			return r.Image
+		}
+	}
+
 	noted := protostruct.Get(o.Asked(ConfigMap), "metadata", "annotations", v1alpha1.AnnotationImage).GetStringValue()
 
 	if image := ContainerImage(sts); image != "" && (noted == "" || noted == image || IsSealed(sts)) {

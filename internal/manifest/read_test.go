@@ -16,6 +16,12 @@ import (
 type asked Manifests
 
 func (a asked) Asked(n Name) *structpb.Struct { return a[n] }
+func (asked) IsRefused(Name) bool             { return false }
+
+// refused are manifests that were asked last, and that the API server refused.
+type refused struct{ asked }
+
+func (refused) IsRefused(Name) bool { return true }
 
 func TestImage(t *testing.T) {
 	const image = "registry.example.org/dittofs:"
@@ -62,14 +68,15 @@ func TestChangeHash(t *testing.T) {
 	a := protostructtest.FromYAML(t, "{spec: {replicas: 1, template: {metadata: {annotations: {dittofs.io/config-hash: same}}, spec: {image: a}}}}")
 	b := protostructtest.FromYAML(t, "{spec: {replicas: 1, template: {metadata: {annotations: {dittofs.io/config-hash: same}}, spec: {image: b}}}}")
 	scaled := protostruct.With(b, structpb.NewNumberValue(0), "spec", "replicas")
-	second, third := protostructtest.FromYAML(t, "{metadata: {generation: 2}}"), protostructtest.FromYAML(t, "{metadata: {generation: 3}}")
+	second, third := structpb.NewNumberValue(2), structpb.NewNumberValue(3)
 
 	change := ChangeHash(b, a, second)
 
 	cases := map[string]struct {
-		reason              string
-		desired, asked, got *structpb.Struct
-		want                bool
+		reason         string
+		desired, asked *structpb.Struct
+		occasion       *structpb.Value
+		want           bool
 	}{
 		"Same":       {"The same again is the same.", b, a, second, true},
 		"Scaled":     {"Replicas restart nothing.", scaled, a, second, true},
@@ -80,7 +87,7 @@ func TestChangeHash(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := ChangeHash(tc.desired, tc.asked, tc.got) == change; got != tc.want {
+			if got := ChangeHash(tc.desired, tc.asked, tc.occasion) == change; got != tc.want {
 				t.Errorf("%s\nChangeHash(...): want the same: %t, got: %t", tc.reason, tc.want, got)
 			}
 		})

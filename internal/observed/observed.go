@@ -95,6 +95,9 @@ func (r Resources) Asked(n manifest.Name) *structpb.Struct {
 	return nil
 }
 
+// IsRefused reports whether the API server itself refused what was last asked for of a resource.
+func (r Resources) IsRefused(n manifest.Name) bool { return r[n].IsRefused() }
+
 // Live returns the Kubernetes object of a resource as it is, or nil.
 func (r Resources) Live(n manifest.Name) *structpb.Struct {
 	if o := r[n]; o != nil {

@@ -25,6 +25,9 @@ func Check(t *testing.T, fn simulator.Function) {
 	for name, check := range map[string]func(t *testing.T, fn simulator.Function){
 		"Life":           life,
 		"Approval":       approval,
+		"Gone":           gone,
+		"GoneMidway":     goneMidway,
+		"NoRecord":       goneWithoutRecord,
 		"GrowStorage":    growStorage,
 		"ContentDropped": contentDropped,
 		"UpgradeByHand":  upgradeByHand,

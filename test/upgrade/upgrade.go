@@ -44,8 +44,16 @@ var moves = slices.Concat(
 		States: []string{"created"}, Resource: "conditions", Path: []string{report.ConfigRolledOut},
 		Changelog: "`ConfigRolledOut` of a new server is False with the reason `ConfigMapNotReady` until then.",
 	}},
+	[]Move{
+		{Resource: "configmap", Path: append(manifest(), "metadata", "annotations", "dittofs.io/ran"), Changelog: ran},
+		// Natively.
+		{Resource: "configmap", Path: []string{"metadata", "annotations", "dittofs.io/ran"}, Changelog: ran},
+	},
 	managementPolicies("configmap", "statefulset", "service-headless", "service-file", "service-api"),
 )
+
+// ran tells of the record of what runs.
+const ran = "The ConfigMap of a server that runs gets the annotation `dittofs.io/ran`: one write per server."
 
 // managementPolicies of new Objects.
 func managementPolicies(names ...string) []Move {

@@ -1,0 +1,88 @@
+package guard
+
+import (
+	"cmp"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/policy"
+)
+
+// Where no StatefulSet is observed, such as after somebody deleted it, there is nothing to compare
+// a change with but the record that the asked ConfigMap has of what ran last.
+
+// Returning returns the manifests of a server as it ran last, around the desired pod, or none if
+// its StatefulSet is observed or nothing is recorded of it, or if what ran cannot run any more.
+func Returning(s *composite.DittoServer, desired *corev1.PodTemplateSpec, in manifest.PodInputs, o observed.Resources, digests Digester) (manifest.Manifests, error) {
+	if o.Asked(manifest.StatefulSet) != nil {
+		return manifest.Manifests{}, nil
+	}
+
+	r := manifest.RecordOf(o.Asked(manifest.ConfigMap))
+	if r == nil || r.Config == "" {
+		return manifest.Manifests{}, nil
+	}
+
+	// The desired release has no volume for the cache.
+	if ran := podOf(r).Release; needsCache(ran) && !hasCache(s) {
+		return manifest.Manifests{}, nil
+	}
+
+	in.Config, in.ConfigHash = []byte(r.Config), digests.Of([]byte(r.Config))
+
+	pod := r.Pod(s, desired, in)
+	if len(policy.Check(s, pod)) > 0 {
+		return manifest.Manifests{}, nil
+	}
+
+	return manifest.Build(s, manifest.Inputs{Config: in.Config, Pod: pod})
+}
+
+// podOf returns what the guards compare of a recorded pod.
+func podOf(r *manifest.Record) Pod {
+	// A release that is not known is none.
+	release, _ := dittofs.ParseRelease(r.Version)
+
+	pod := Pod{Config: r.Config, Image: r.Image, Release: release, Postgres: r.Postgres}
+	if name, keys := r.Postgres.SecretRef.Name, r.Postgres.Keys; name != "" {
+		pod.DatabaseSecrets = fmt.Sprintf("%s/%s %s/%s %s/%s", name, keys.Host, name, keys.Port, name, keys.Database)
+	}
+
+	return pod
+}
+
+// record returns the record of what ran last, for the ConfigMap to have. What is asked has run
+// once it is live; until then, and without a StatefulSet, the record stays.
+func (d *Decision) record(st State) *manifest.Record {
+	r := st.Record
+
+	if s := st.StatefulSet; s.Asked != nil && s.Live != nil && s.Current && !s.isInFlight() {
+		pod := s.Asked.Pod
+		r = &manifest.Record{StatefulSet: s.Live.UID, Image: pod.Image, Version: pod.Release.String(), Postgres: pod.Postgres, Config: st.coveredConfig()}
+	}
+
+	if r == nil {
+		return nil
+	}
+
+	// The same server could as well have run the config.yaml that the ConfigMap gets.
+	config := cmp.Or(d.Config, st.ConfigMap.Desired)
+	if r.Config == config || podOf(r).isSameServer(st.StatefulSet.Desired.Pod) {
+		bare := *r
+		bare.Config = ""
+
+		return &bare
+	}
+
+	return r
+}
+
+// isSameServer reports whether two pods run the same release on the same database.
+func (p Pod) isSameServer(o Pod) bool {
+	return p.Image == o.Image && p.Release == o.Release && p.Postgres == o.Postgres && (p.Config == o.Config || p.database() == o.database())
+}

@@ -1,0 +1,112 @@
+package manifest
+
+import (
+	"encoding/json"
+
+	"google.golang.org/protobuf/types/known/structpb"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+)
+
+// A Record tells what a server ran last: which image, on which database. The ConfigMap has it
+// as an annotation, so that it is known after the StatefulSet is gone. It names Secrets and
+// keys, and holds no value of one.
+type Record struct {
+	// StatefulSet is the UID of the StatefulSet that ran it.
+	StatefulSet string `json:"statefulSet,omitempty"`
+
+	// Image of the server, and the version that its pod named, or "".
+	Image   string `json:"image"`
+	Version string `json:"version,omitempty"`
+
+	// Postgres tells where the PostgreSQL database is. A server without it used the SQLite
+	// database that Config names.
+	Postgres v1alpha1.Postgres `json:"postgres,omitzero"`
+
+	// Config is the config.yaml that ran. The annotation has it only where that of its
+	// ConfigMap is another one.
+	Config string `json:"config,omitempty"`
+}
+
+// RecordOf returns the Record that a ConfigMap's manifest has, or nil. What cannot be decoded
+// is not this function's.
+func RecordOf(configMap *structpb.Struct) *Record {
+	text := protostruct.Get(configMap, "metadata", "annotations", v1alpha1.AnnotationRan).GetStringValue()
+
+	r := &Record{}
+	if err := json.Unmarshal([]byte(text), r); err != nil || r.Image == "" {
+		return nil
+	}
+
+	if r.Config == "" {
+		r.Config = Config(configMap)
+	}
+
+	return r
+}
+
+// Annotation returns the value of the annotation that has the Record.
+func (r *Record) Annotation() *structpb.Value {
+	b, _ := json.Marshal(r) //nolint:errchkjson // Texts can always be encoded.
+
+	return structpb.NewStringValue(string(b))
+}
+
+// Pod returns the desired pod of a server, but with the image, the database and the config.yaml
+// of the Record. configHash is the rollout digest over that config.yaml.
+func (r *Record) Pod(s *composite.DittoServer, desired *corev1.PodTemplateSpec, in PodInputs) *corev1.PodTemplateSpec {
+	pod := desired.DeepCopy()
+
+	pod.Annotations[v1alpha1.AnnotationConfig] = r.Config
+	pod.Annotations[v1alpha1.AnnotationConfigHash] = in.ConfigHash
+
+	pod.Labels[labelVersion] = r.Version
+	if r.Version == "" {
+		delete(pod.Labels, labelVersion)
+	}
+
+	ran := *s
+	ran.Spec.Database.Postgres = nil
+
+	if r.Postgres != (v1alpha1.Postgres{}) {
+		ran.Spec.Database.Postgres = &r.Postgres
+	}
+
+	container := &pod.Spec.Containers[0]
+	container.Image = r.Image
+	container.Env = append(environment(ran.Secrets(), in.AdminPasswordIsHash), s.Spec.ExtraEnv...)
+
+	return pod
+}
+
+// Postgres returns the Secret and keys that tell the server of a StatefulSet's manifest where
+// its PostgreSQL database is.
+func Postgres(statefulSet *structpb.Struct) v1alpha1.Postgres {
+	var p v1alpha1.Postgres
+
+	keys := map[string]*string{
+		dittofs.EnvPostgresHost:     &p.Keys.Host,
+		dittofs.EnvPostgresPort:     &p.Keys.Port,
+		dittofs.EnvPostgresDatabase: &p.Keys.Database,
+		dittofs.EnvPostgresUser:     &p.Keys.User,
+		dittofs.EnvPostgresPassword: &p.Keys.Password,
+		dittofs.EnvPostgresSSLMode:  &p.Keys.SSLMode,
+	}
+
+	for _, e := range protostruct.Get(container(statefulSet), "env").GetListValue().GetValues() {
+		key, ok := keys[protostruct.Get(e.GetStructValue(), "name").GetStringValue()]
+		if !ok {
+			continue
+		}
+
+		ref := protostruct.Get(e.GetStructValue(), "valueFrom", "secretKeyRef").GetStructValue()
+		*key = protostruct.Get(ref, "key").GetStringValue()
+		p.SecretRef.Name = protostruct.Get(ref, "name").GetStringValue()
+	}
+
+	return p
+}
