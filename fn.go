@@ -177,7 +177,8 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 		return err
 	}
 
-	// Judge: all errors at once, those of the spec and those of the pod.
+	// Judge: all errors at once, those of the spec, of config.yaml and of the pod.
+	errs = append(errs, srv.CheckConfig(config)...)
 	if errs = append(errs, policy.Check(srv, pod)...); len(errs) > 0 {
 		report.Invalid(rsp, errs)
 		return nil

@@ -3,7 +3,10 @@
 package composite
 
 import (
+	"cmp"
+	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -226,6 +229,32 @@ func (s *DittoServer) Settings() dittofs.Settings {
 	}
 
 	return settings
+}
+
+// CheckConfig reports a config.yaml of the Settings that is too large, at the field that has most
+// of it.
+func (s *DittoServer) CheckConfig(config []byte) field.ErrorList {
+	if len(config) <= dittofs.MaxConfigSize {
+		return nil
+	}
+
+	c := s.Settings()
+	longest := slices.MaxFunc([][2]string{
+		{"spec.logging.output", c.Logging.Output},
+		{"spec.telemetry.endpoint", c.Telemetry.Endpoint},
+		{"spec.shutdownTimeout", c.ShutdownTimeout},
+		{"spec.database.sqlite.path", c.SQLitePath},
+		{"spec.identity.jwt.accessTokenDuration", c.AccessTokenDuration},
+		{"spec.identity.jwt.refreshTokenDuration", c.RefreshTokenDuration},
+		{"spec.identity.admin.username", c.AdminUsername},
+		{"spec.cache.path", c.CachePath},
+		{"spec.cache.size", c.CacheSize},
+	}, func(a, b [2]string) int { return cmp.Compare(len(a[1]), len(b[1])) })
+
+	return field.ErrorList{{
+		Type: field.ErrorTypeTooLong, Field: longest[0],
+		Detail: fmt.Sprintf("config.yaml would have %d bytes: it may not be more than %d", len(config), dittofs.MaxConfigSize),
+	}}
 }
 
 // Volumes returns the persistent volumes that the server asks for.

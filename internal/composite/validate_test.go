@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
@@ -1102,4 +1105,50 @@ func TestValidateStorage(t *testing.T) {
 	}
 
 	tests.run(t)
+}
+
+// A config.yaml that is too large is an error of the field that has most of it.
+func TestCheckConfig(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		spec   v1alpha1.DittoServerSpec
+		size   int
+		want   []string
+	}{
+		"Small": {
+			reason: "64 KiB fit",
+			spec:   v1alpha1.DittoServerSpec{Logging: v1alpha1.Logging{Output: "/tmp/log"}},
+			size:   64 * 1024,
+		},
+		"Output": {
+			reason: "The longest field is the one to shorten",
+			spec: v1alpha1.DittoServerSpec{
+				Logging:  v1alpha1.Logging{Output: "/tmp/" + strings.Repeat("a", 300)},
+				Database: v1alpha1.Database{SQLite: v1alpha1.SQLite{Path: "/data/metadata/" + strings.Repeat("a", 200)}},
+			},
+			size: 64*1024 + 1,
+			want: []string{"spec.logging.output: Too long: config.yaml would have 65537 bytes: it may not be more than 65536"},
+		},
+		"Username": {
+			reason: "Any field of config.yaml may be the longest",
+			spec:   v1alpha1.DittoServerSpec{Identity: v1alpha1.Identity{Admin: v1alpha1.Admin{Username: strings.Repeat("a", 100)}}},
+			size:   70000,
+			want:   []string{"spec.identity.admin.username: Too long: config.yaml would have 70000 bytes: it may not be more than 65536"},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			tc.spec.Default()
+
+			var got []string
+			for _, err := range (&DittoServer{Spec: tc.spec}).CheckConfig(make([]byte, tc.size)) {
+				got = append(got, err.Error())
+			}
+
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s\nCheckConfig(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
 }

@@ -7,6 +7,11 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
+// MaxConfigSize is how many bytes config.yaml may have. A pod template has a copy of it as an
+// annotation, of which Kubernetes takes 256 KiB in all; one with more would be refused, and
+// stuck. A server's has some 600 bytes.
+const MaxConfigSize = 64 * 1024
+
 // allInterfaces makes a listener reachable for kubelet probes and Services. From
 // 0.17.0 on the API listens on 127.0.0.1 unless told otherwise, from 0.18.0 on
 // the metrics too.

@@ -1,6 +1,8 @@
 package guards
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
@@ -11,6 +13,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/test/cluster"
 	"github.com/dittofs/function-dittoserver/test/simulator"
@@ -201,11 +204,61 @@ func goneWithoutRecord(t *testing.T, fn simulator.Function) {
 	w.Settle()
 
 	protostruct.Set(w.Composed["configmap"], nil, "spec", "forProvider", "manifest", "metadata", "annotations", "dittofs.io/ran")
-	delete(w.Live, "statefulset")
-	delete(w.Composed, "statefulset")
+	delete(w.Composed, statefulSet)
+	w.DeleteLive(statefulSet)
 	w.Patch("0.28.1", "version")
 
 	if got := rollout(w.Settle()); got != guard.RolledOut {
 		t.Errorf("f.RunFunction(...): want %s, got %s", guard.RolledOut, got)
+	}
+}
+
+// tooLarge checks that a config.yaml that would be too large for a pod template is an error, and
+// that one that an earlier version of the function asked for heals once the edit is taken back:
+// nothing restarts.
+func tooLarge(t *testing.T, fn simulator.Function) {
+	t.Helper()
+
+	w := simulator.NewServer(t, fn, simulator.Namespaced)
+	w.Settle()
+
+	was := manifest.TemplateHash(w.Live[statefulSet])
+	manifestOf := []string{"spec", "forProvider", "manifest"}
+	tooLarge := structpb.NewStringValue(strings.Repeat("# a\n", 75_000) + w.Config())
+
+	// What was asked for, and what became of it: the ConfigMap took it.
+	protostruct.Set(w.Composed["configmap"], tooLarge, append(slices.Clone(manifestOf), "data", "config.yaml")...)
+	w.Provide("configmap")
+
+	sts := w.Composed["statefulset"]
+	protostruct.Set(sts, tooLarge, append(slices.Clone(manifestOf), "spec", "template", "metadata", "annotations", "dittofs.io/config")...)
+	protostruct.Set(sts, structpb.NewStructValue(manifest.Seal(protostruct.Get(sts, manifestOf...).GetStructValue())), manifestOf...)
+	protostruct.Set(sts, structpb.NewStructValue(protostructtest.FromYAML(t, `{conditions: [{type: Synced, status: "False", reason: ReconcileError,
+		message: "observe failed: cannot dry run SSA: StatefulSet.apps \"files\" is invalid: spec.template.annotations: Too long: may not be more than 262144 bytes"}]}`)).GetStructValue().GetFields()["conditions"], "status", "conditions")
+
+	w.Patch("/tmp/"+strings.Repeat("a", 300_000), "logging", "output")
+
+	if got := simulator.Condition(w.Reconcile(10), "SpecValid"); !strings.HasPrefix(got, "FALSE/Invalid: spec.logging.output: ") {
+		t.Errorf("f.RunFunction(...): want SpecValid False, got: %s", got)
+	}
+
+	w.Patch("", "logging")
+
+	// The live template is asked for again, over a ConfigMap that follows later.
+	_, rsp := w.Last()
+	protostruct.Set(sts, protostruct.Get(rsp.GetDesired().GetResources()["statefulset"].GetResource(), manifestOf...), manifestOf...)
+
+	if got := manifest.TemplateHash(protostruct.Get(sts, manifestOf...).GetStructValue()); got != was {
+		t.Fatalf("f.RunFunction(...): taken back: want the live pod template asked for, got: %s", w.Template())
+	}
+
+	w.Provide("statefulset")
+
+	if got := rollout(w.Settle()); got != guard.RolledOut {
+		t.Errorf("f.RunFunction(...): taken back: want %s, got %s", guard.RolledOut, got)
+	}
+
+	if manifest.TemplateHash(w.Live[statefulSet]) != was {
+		t.Errorf("f.RunFunction(...): the server restarts: %s", w.Live[statefulSet])
 	}
 }

@@ -28,6 +28,7 @@ func Check(t *testing.T, fn simulator.Function) {
 		"Gone":           gone,
 		"GoneMidway":     goneMidway,
 		"NoRecord":       goneWithoutRecord,
+		"TooLarge":       tooLarge,
 		"GrowStorage":    growStorage,
 		"ContentDropped": contentDropped,
 		"UpgradeByHand":  upgradeByHand,
