@@ -107,9 +107,10 @@ func (r Resources) Live(n manifest.Name) *structpb.Struct {
 	return nil
 }
 
-// HasStarted reports whether the server was asked to run before: it may have started then.
+// HasStarted reports whether the server was asked to run before: it may have started then. Its
+// StatefulSet may be gone, and come back.
 func (r Resources) HasStarted() bool {
-	return r.Asked(manifest.StatefulSet) != nil || r.Live(manifest.StatefulSet) != nil
+	return r.Asked(manifest.StatefulSet) != nil || r.Live(manifest.StatefulSet) != nil || manifest.RecordOf(r.Asked(manifest.ConfigMap)) != nil
 }
 
 // Read reads the observed resources, composed as provider-kubernetes Objects or

@@ -7,6 +7,7 @@ import (
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/condition"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
@@ -121,5 +122,47 @@ func TestReads(t *testing.T) {
 
 	if Reads("other") || ReadsManagers("Object") {
 		t.Error("Reads(other), ReadsManagers(Object): want neither")
+	}
+}
+
+func TestHasStarted(t *testing.T) {
+	parse := func(text string) *structpb.Struct { return protostructtest.FromYAML(t, text) }
+
+	cases := map[string]struct {
+		reason string
+		o      Resources
+		want   bool
+	}{
+		"First": {
+			reason: "A ConfigMap comes before the first start.",
+			o:      Resources{manifest.ConfigMap: {Asked: parse(`{data: {config.yaml: a}}`)}},
+		},
+		"Paused": {
+			reason: "Nothing is asked of a StatefulSet whose Object is paused.",
+			o:      Resources{manifest.StatefulSet: {}},
+		},
+		"Asked": {
+			reason: "What was asked may be live by now.",
+			o:      Resources{manifest.StatefulSet: {Asked: parse(`{kind: StatefulSet}`)}},
+			want:   true,
+		},
+		"Live": {
+			reason: "What is live runs.",
+			o:      Resources{manifest.StatefulSet: {Live: parse(`{kind: StatefulSet}`)}},
+			want:   true,
+		},
+		"Gone": {
+			reason: "A stopped server that is created anew has started before.",
+			o:      Resources{manifest.ConfigMap: {Asked: parse(`{metadata: {annotations: {dittofs.io/ran: '{"image":"dittofs:a"}'}}}`)}},
+			want:   true,
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := tc.o.HasStarted(); got != tc.want {
+				t.Errorf("%s\nHasStarted(): want %t, got: %t", tc.reason, tc.want, got)
+			}
+		})
 	}
 }
