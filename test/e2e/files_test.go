@@ -185,7 +185,8 @@ func (s *server) expectFile(t *testing.T, name, content string) {
 
 // tool runs a client. A server that does not answer is an error, too.
 func tool(ctx context.Context, command string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	// A machine that is busy may take this long to start kubectl.
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 
 	cmd := exec.CommandContext(ctx, command, args...)
