@@ -94,6 +94,88 @@ func TestLowerVersionWaitsForApproval(t *testing.T) {
 	s.expectFile(t, "first.txt", "first")
 }
 
+// Deleting the StatefulSet, or the Object that applies it, approves nothing: the server comes
+// back as it ran, and the change is held as before.
+func TestDeletedStatefulSetComesBackAsItRan(t *testing.T) {
+	t.Parallel()
+
+	for name, tc := range map[string]struct{ spec, why, image string }{
+		"LowerVersion": {
+			strings.Replace(level("DEBUG"), "0.29.0", "0.28.0", 1),
+			"the version goes down from 0.29.0 to 0.28.0",
+			"marmos91c/dittofs:v0.28.0",
+		},
+		"OtherDatabase": {
+			level("DEBUG") + "database: {sqlite: {path: /data/controlplane/other.db}}\n",
+			"the database changes",
+			releaseImage,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			s := servingFiles(t, level("INFO"))
+			s.waitRunning(t)
+			s.apply(t, tc.spec)
+			s.waitHeld(t, "", tc.why)
+
+			for _, what := range []string{"StatefulSet", "Object"} {
+				before := s.pod(t)
+
+				if what == "Object" && !tested.native() {
+					s.deleteComposed(t, "StatefulSet")
+				} else if err := cluster.Delete(t.Context(), s.statefulSet(t)); err != nil {
+					t.Fatal(err)
+				}
+
+				next := s.successor(t, before)
+				if got := next.Spec.Containers[0].Image; got != releaseImage {
+					t.Errorf("without its %s, the server comes back with image %s, want %s", what, got, releaseImage)
+				}
+
+				if err := s.hasLevel("INFO")(t.Context()); err != nil {
+					t.Error(err)
+				}
+
+				s.expectFile(t, "first.txt", "first")
+				s.waitHeld(t, "", tc.why)
+				s.throughoutCalls(t, "the change is held", s.samePod(next))
+			}
+
+			// The approval is of what there is now.
+			before := s.pod(t)
+			s.approve(t, s.waitHeld(t, "", tc.why))
+			s.waitRunningImage(t, tc.image, before.UID)
+			eventually(t, "the change is through", all(s.condition("ConfigRolledOut=True"), s.hasLevel("DEBUG")))
+		})
+	}
+}
+
+// deleteComposed deletes the Object that applies the server's object of a kind.
+func (s *server) deleteComposed(t *testing.T, kind string) {
+	t.Helper()
+
+	objects, err := s.composed(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for _, o := range objects {
+		manifest, err := applied(&o)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if manifest.GetKind() != kind {
+			continue
+		}
+
+		if err := cluster.Delete(t.Context(), &o); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // With rollout Manual a person chooses the moment of each restart, even of one that a
 // rotated Secret needs. An approval is for one change: a later one waits again, and
 // going back to what runs needs none.

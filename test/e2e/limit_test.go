@@ -50,8 +50,8 @@ func TestLimitedFunctionServesOthersBesideAGreedyTenant(t *testing.T) {
 		}
 	}
 
-	// Secrets of that size are no offence, but servers with three of them each are six times
-	// as much as the function may use.
+	// Secrets of that size are legal. Six calls at once with three of them each were too much
+	// when every key was decoded.
 	servers := greedyServers(t, greedy)
 	begin := time.Now()
 
