@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -251,13 +252,19 @@ func (w *World) digest(config string) string {
 	value("jwt", protostruct.Get(spec, "identity", "jwt", "secretRef", "name").GetStringValue(), "jwt-secret", false)
 
 	if name := protostruct.Get(spec, "database", "postgres", "secretRef", "name").GetStringValue(); name != "" {
-		for _, key := range []string{"database", "host", "password", "port", "sslmode", "user"} {
-			named := key
-			if k := protostruct.Get(spec, "database", "postgres", "keys", key).GetStringValue(); k != "" {
-				named = k
+		optional := map[string]bool{}
+
+		for _, setting := range []string{"database", "host", "password", "port", "sslmode", "user"} {
+			key := setting
+			if k := protostruct.Get(spec, "database", "postgres", "keys", setting).GetStringValue(); k != "" {
+				key = k
 			}
 
-			value("postgres", name, named, key == "port" || key == "sslmode")
+			optional[key] = setting == "port" || setting == "sslmode"
+		}
+
+		for _, key := range slices.Sorted(maps.Keys(optional)) {
+			value("postgres", name, key, optional[key])
 		}
 	}
 
