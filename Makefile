@@ -78,12 +78,16 @@ module_dir = $(shell cd test/tools/$(1) && go mod download $(2) && go list -m -f
 .PHONY: render
 XR ?= example/xr.yaml
 SECRETS ?= example/secrets.yaml
-COMPOSITION ?= configuration/namespaced/composition.yaml
+COMPOSITION ?= example/composition.yaml
 FUNCTIONS ?= example/functions.yaml
 OBSERVED ?=
 render: build $(CROSSPLANE_CLI) $(CORE) ## Render XR (example/xr.yaml) with SECRETS (example/secrets.yaml) to standard output
 	@$(OUTPUT)/render --function=$(OUTPUT)/function --crossplane=$(CROSSPLANE_CLI) --core=$(CORE) \
 		--xr=$(XR) --secrets=$(SECRETS) --composition=$(COMPOSITION) --functions=$(FUNCTIONS) $(if $(OBSERVED),--observed=$(OBSERVED))
+
+.PHONY: clis
+clis: build $(CROSSPLANE_CLI) $(CORE) ## Render the examples with every Crossplane CLI from v1.16 on, which must give the same pods, and write the table of README.md
+	@go run ./test/clis --function=$(OUTPUT)/function --newest=$(CROSSPLANE_CLI) --core=$(CORE) --cache=$(CACHE) --page=README.md
 
 # The function of another commit.
 function_of = $(OUTPUT)/ref/$(or $(shell git rev-parse --verify --quiet '$(1)^{commit}'),$(error no commit $(1)))/function

@@ -100,7 +100,10 @@ func (ex examples) renders(t *testing.T) map[string]rendering {
 			continue
 		}
 
-		r := rendering{xr: path(file), composition: configuration(flavourOf(file), "composition.yaml")}
+		r := rendering{xr: path(file), composition: path("composition.yaml")}
+		if flavourOf(file) == claims {
+			r.composition = configuration(claims, "composition.yaml")
+		}
 
 		if name, _, _ := unstructured.NestedString(objects[0].Object, "spec", "crossplane", "compositionRef", "name"); name != "" {
 			if compositions[name] == "" {

@@ -17,13 +17,9 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
-	"sigs.k8s.io/yaml"
 
 	"github.com/dittofs/function-dittoserver/test/function"
 )
-
-// targetAnnotation is the annotation of a Function that tells render where it listens.
-const targetAnnotation = "render.crossplane.io/runtime-development-target"
 
 // CLI of the renderer.
 type CLI struct {
@@ -32,7 +28,7 @@ type CLI struct {
 	Core       string `help:"The Crossplane core binary."            required:"" type:"existingfile"`
 
 	XR          string `default:"example/xr.yaml"          help:"The composite resource."                        name:"xr" type:"existingfile"`
-	Composition string `default:"configuration/namespaced/composition.yaml" help:"The Composition."                               type:"existingfile"`
+	Composition string `default:"example/composition.yaml"     help:"The Composition."                               type:"existingfile"`
 	Functions   string `default:"example/functions.yaml"   help:"The Composition's functions."                   type:"existingfile"`
 	Secrets     string `default:"example/secrets.yaml"     help:"The Secrets that the composite resource names." type:"existingfile"`
 	Observed    string `help:"Composed resources that exist already."                                            type:"existingfile"`
@@ -82,7 +78,7 @@ func (c *CLI) render(ctx context.Context, address string) ([]byte, error) {
 	defer os.RemoveAll(dir) //nolint:errcheck // The system cleans it up.
 
 	functions := filepath.Join(dir, "functions.yaml")
-	if err := retarget(c.Functions, functions, address); err != nil {
+	if err := function.Retarget(c.Functions, functions, address); err != nil {
 		return nil, err
 	}
 
@@ -127,34 +123,4 @@ func (c *CLI) render(ctx context.Context, address string) ([]byte, error) {
 	}
 
 	return stdout.Bytes(), nil
-}
-
-// retarget copies a file of Functions. Those that listen at localhost:9443 get another
-// address.
-func retarget(from, to, address string) error {
-	b, err := os.ReadFile(filepath.Clean(from))
-	if err != nil {
-		return fmt.Errorf("cannot read functions: %w", err)
-	}
-
-	docs := bytes.Split(b, []byte("\n---\n"))
-	for i, doc := range docs {
-		fn := map[string]any{}
-		if err := yaml.Unmarshal(doc, &fn); err != nil {
-			return fmt.Errorf("cannot parse %s: %w", from, err)
-		}
-
-		meta, _ := fn["metadata"].(map[string]any)
-		annotations, _ := meta["annotations"].(map[string]any)
-
-		if annotations[targetAnnotation] == "localhost:9443" {
-			annotations[targetAnnotation] = address
-		}
-
-		if docs[i], err = yaml.Marshal(fn); err != nil {
-			return fmt.Errorf("cannot marshal %s: %w", from, err)
-		}
-	}
-
-	return os.WriteFile(to, bytes.Join(docs, []byte("---\n")), 0o600)
 }
