@@ -165,17 +165,19 @@ func (c *CLI) build(ctx context.Context, cli cli, progress io.Writer) (string, e
 
 	_, _ = fmt.Fprintf(progress, "Building the CLI %s (once)\n", cli.version)
 
-	out, err := exec.CommandContext(ctx, "go", "mod", "download", "-json", cli.module+"@"+cli.version).Output() //nolint:gosec // Of the table.
+	out, err := exec.CommandContext(ctx, "go", "mod", "download", "-json", cli.module+"@"+cli.version).Output()
 	if err != nil {
 		return "", fmt.Errorf("cannot download %s@%s: %w: %s", cli.module, cli.version, err, out)
 	}
 
-	module := struct{ Dir string }{}
+	module := struct {
+		Dir string `json:"Dir"` //nolint:tagliatelle // As Go writes it.
+	}{}
 	if err := json.Unmarshal(out, &module); err != nil {
 		return "", err
 	}
 
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, cli.pkg) //nolint:gosec // Of the table.
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, cli.pkg)
 	build.Dir = module.Dir
 
 	if out, err := build.CombinedOutput(); err != nil {
