@@ -145,7 +145,11 @@ func TestDeletedStatefulSetComesBackAsItRan(t *testing.T) {
 			// The approval is of what there is now.
 			before := s.pod(t)
 			s.approve(t, s.waitHeld(t, "", tc.why))
-			s.waitRunningImage(t, tc.image, before.UID)
+
+			if got := s.successor(t, before).Spec.Containers[0].Image; got != tc.image {
+				t.Errorf("after the approval, the server has image %s, want %s", got, tc.image)
+			}
+
 			eventually(t, "the change is through", all(s.condition("ConfigRolledOut=True"), s.hasLevel("DEBUG")))
 		})
 	}
