@@ -71,6 +71,8 @@ func FuzzSlow(f *testing.F) {
 	f.Add("statefulset", "spec.forProvider.manifest.spec.volumeClaimTemplates", "", item("item: {metadata: {name: metadata}}"), size)
 	f.Add("statefulset", "status.atProvider.manifest.spec.template.spec.containers.0.env", "", item("item: {name: A}"), size)
 
+	f.Add("statefulset", "spec.forProvider.manifest.spec.template.spec.containers.0.image", "", []byte("a"), -10*size)
+
 	w := newServer(t)
 	w.Settle()
 

@@ -4,12 +4,19 @@ import (
 	"strings"
 
 	"github.com/distribution/reference"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 )
 
 // allows reports whether an entry of policy.images allows an image. Both are compared as they
 // are parsed, so that an image means the same to the policy and to whoever pulls it: a digest
-// decides, whatever tag is beside it, and a name without a registry is Docker Hub's.
+// decides, whatever tag is beside it, and a name without a registry is Docker Hub's. No entry
+// allows what is longer than a spec can name: to parse a megabyte takes 40 ms.
 func allows(entry, image string) bool {
+	if len(image) > v1alpha1.MaxTextLength {
+		return false
+	}
+
 	named, err := reference.ParseNormalizedNamed(image)
 	if err != nil {
 		return false
