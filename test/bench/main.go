@@ -27,6 +27,8 @@ import (
 	"github.com/alecthomas/kong"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/dittofs/function-dittoserver/test/pages"
 )
 
 // CLI of the benchmark.
@@ -138,7 +140,7 @@ func (c *CLI) run(ctx context.Context, out io.Writer) error {
 		return nil
 	}
 
-	return replace(c.Page, "make bench", page)
+	return pages.Replace(c.Page, "make bench", page)
 }
 
 // servers returns the servers to measure, by name.

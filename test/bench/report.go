@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/template"
@@ -210,25 +207,6 @@ func (r *results) tables() string {
 func milliseconds(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds()*1000) }
 
 func kilobytes(n int) string { return fmt.Sprintf("%.0f KB", float64(n)/1e3) }
-
-// replace replaces what is between the marks that a command has in a page.
-func replace(page, command, tables string) error {
-	beginMark, endMark := "<!-- begin: "+command+" -->\n", "<!-- end: "+command+" -->"
-
-	b, err := os.ReadFile(filepath.Clean(page))
-	if err != nil {
-		return err
-	}
-
-	head, rest, ok := strings.Cut(string(b), beginMark)
-	_, tail, ok2 := strings.Cut(rest, endMark)
-
-	if !ok || !ok2 {
-		return errors.New(page + " has no marks for the tables")
-	}
-
-	return os.WriteFile(page, []byte(head+beginMark+"\n"+tables+"\n"+endMark+tail), 0o644)
-}
 
 // plot returns a chart of the CPU per call of each case and server, on a logarithmic axis.
 func (r *results) plot() []byte {

@@ -19,6 +19,8 @@ import (
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/dittofs/function-dittoserver/test/pages"
 )
 
 // Worst looks for the requests that cost the function most, by kind of field, and then has one
@@ -225,7 +227,7 @@ func (w *Worst) Run(ctx context.Context, out io.Writer) error {
 		return nil
 	}
 
-	return replace(w.Page, "make worst", page)
+	return pages.Replace(w.Page, "make worst", page)
 }
 
 // usual requests of servers that run.

@@ -25,6 +25,7 @@ import (
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/test/function"
+	"github.com/dittofs/function-dittoserver/test/pages"
 )
 
 // A cli of Crossplane.
@@ -66,8 +67,8 @@ const (
 	functions = "example/functions.yaml"
 	secrets   = "example/secrets.yaml"
 
-	beginMark = "<!-- begin: make clis -->\n"
-	endMark   = "<!-- end: make clis -->\n"
+	// command has marks in the page.
+	command = "make clis"
 )
 
 // CLI of this program.
@@ -237,17 +238,5 @@ func (c *CLI) writePage(rendered map[string]int) error {
 			strings.Join(cli.command, " "), flavours[0].xr, flavours[0].composition, functions, cli.secrets, secrets, rendered[cli.version], c.Times*len(flavours))
 	}
 
-	page, err := os.ReadFile(c.Page)
-	if err != nil {
-		return err
-	}
-
-	before, rest, ok := strings.Cut(string(page), beginMark)
-	_, after, okEnd := strings.Cut(rest, endMark)
-
-	if !ok || !okEnd {
-		return fmt.Errorf("%s has no table between %s and %s", c.Page, strings.TrimSpace(beginMark), strings.TrimSpace(endMark))
-	}
-
-	return os.WriteFile(c.Page, []byte(before+beginMark+table.String()+endMark+after), 0o600)
+	return pages.Replace(c.Page, command, table.String())
 }
