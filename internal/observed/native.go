@@ -184,9 +184,16 @@ func owned(v *structpb.Value, fields *structpb.Struct) *structpb.Value {
 	return structpb.NewStructValue(out)
 }
 
-// ownedItems returns the items of a list that are owned, in their order.
+// ownedItems returns the items of a list that are owned, in their order. None is, if the field
+// set names far more than there are: somebody else wrote it.
 func ownedItems(l *structpb.ListValue, fields *structpb.Struct) *structpb.Value {
 	out := &structpb.ListValue{}
+
+	// The API server names no items that are not there. Each costs as much as one that is.
+	if len(fields.GetFields()) > maxKeys*len(l.GetValues())+maxGone {
+		return structpb.NewListValue(out)
+	}
+
 	elements := elementsOf(fields)
 
 	for i, item := range l.GetValues() {
@@ -213,6 +220,9 @@ type elements struct {
 
 // maxKeys is how many sets of keys are looked for.
 const maxKeys = 4
+
+// maxGone is how many items that are not there a field set may name.
+const maxGone = 100
 
 func elementsOf(fields *structpb.Struct) elements {
 	e := elements{sets: make(map[string]*structpb.Struct, len(fields.GetFields()))}

@@ -1,6 +1,7 @@
 package observed
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -13,6 +14,12 @@ import (
 )
 
 func TestOwnedByCrossplane(t *testing.T) {
+	// forged is a field set of more items than any list here can have had.
+	forged := &strings.Builder{}
+	for i := range 200 {
+		fmt.Fprintf(forged, `"k:{\"port\":%d}": {}, `, 10000+i)
+	}
+
 	const object = `
 metadata: {name: files, labels: {app: dittofs, team: a}}
 spec:
@@ -75,6 +82,11 @@ spec:
 			"An item without one of the keys is another one.",
 			`[{manager: apiextensions.crossplane.io/composed/1, operation: Apply, fieldsV1: {"f:spec": {"f:ports": {"k:{\"port\":2049,\"nodePort\":30000}": {"f:port": {}}}}}}]`,
 			`{spec: {ports: []}}`,
+		},
+		"Forged": {
+			"To read items that cannot be there costs more than all else, and the API server names none.",
+			`[{manager: apiextensions.crossplane.io/composed/1, operation: Apply, fieldsV1: {"f:spec": {"f:replicas": {}, "f:ports": {` + forged.String() + `"k:{\"port\":2049}": {}}}}}]`,
+			`{spec: {replicas: 1, ports: []}}`,
 		},
 		"None": {"An object without managers belongs to nobody.", `[]`, `{}`},
 		"Unknown": {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/crossplane/function-sdk-go"
@@ -43,26 +44,61 @@ const connectionAge = time.Minute
 // replica.
 const maxCalls = 10
 
-// largeMessage is the size from which messages are decoded one at a time. A running server's
+// largeMessage is the size from which requests are worked on one at a time. A running server's
 // has 60 KB.
 const largeMessage = 128 << 10
 
-// A patientCodec decodes one large message at a time. What is large takes long, and memory, and
-// leaves the other cores to calls of the usual size.
-type patientCodec struct {
+// A lane lets one large request at a time through, from its decoding to its answer. What is
+// large takes long, and memory, and leaves the other cores to calls of the usual size.
+type lane struct {
 	encoding.CodecV2
 
-	large sync.Mutex
+	busy sync.Mutex
+
+	// in the lane is at most one request, from its decoding to its answer.
+	in atomic.Value
 }
 
-// Unmarshal a message.
-func (c *patientCodec) Unmarshal(data mem.BufferSlice, v any) error {
-	if data.Len() >= largeMessage {
-		c.large.Lock()
-		defer c.large.Unlock()
+// request is what the lane holds: the message that a call decodes into.
+type request struct{ message any }
+
+// Unmarshal a message. A large request waits for its turn, and keeps it until done.
+func (l *lane) Unmarshal(data mem.BufferSlice, v any) error {
+	if data.Len() < largeMessage {
+		return l.CodecV2.Unmarshal(data, v)
 	}
 
-	return c.CodecV2.Unmarshal(data, v)
+	l.busy.Lock()
+
+	if err := l.CodecV2.Unmarshal(data, v); err != nil || !isRequest(v) {
+		l.busy.Unlock()
+		return err
+	}
+
+	l.in.Store(request{v})
+
+	return nil
+}
+
+// isRequest reports whether a message is that of a unary call, which done comes after.
+func isRequest(message any) bool {
+	switch message.(type) {
+	case *fnv1.RunFunctionRequest, *v1beta1.RunFunctionRequest:
+		return true
+	default:
+		return false
+	}
+}
+
+// done intercepts calls. It ends the turn of a large request.
+func (l *lane) done(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	defer func() {
+		if l.in.CompareAndSwap(request{req}, request{}) {
+			l.busy.Unlock()
+		}
+	}()
+
+	return handle(ctx, req)
 }
 
 // Serve serves a function, whose messages codec encodes and decodes, until ctx is done.
@@ -92,17 +128,18 @@ func Serve(ctx context.Context, fn fnv1.FunctionRunnerServiceServer, codec encod
 		return errors.Wrapf(err, "cannot listen for %s connections at address %q", so.Network, so.Address)
 	}
 
+	large := &lane{CodecV2: codec}
 	grpcMetrics := grpcprometheus.NewServerMetrics(so.MetricsServerOpts...)
 	srv := grpc.NewServer(
 		grpc.MaxRecvMsgSize(so.MaxRecvMsgSize),
 		grpc.MaxConcurrentStreams(maxCalls),
 		grpc.Creds(so.Credentials),
-		grpc.ForceServerCodecV2(&patientCodec{CodecV2: codec}),
+		grpc.ForceServerCodecV2(large),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: connectionAge}),
 		// Reused goroutines have already grown the stack that a call needs, which saves 6 %
 		// of its CPU.
 		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))), //nolint:gosec // Never negative.
-		grpc.ChainUnaryInterceptor(append([]grpc.UnaryServerInterceptor{grpcMetrics.UnaryServerInterceptor()}, so.UnaryInterceptors...)...),
+		grpc.ChainUnaryInterceptor(append([]grpc.UnaryServerInterceptor{large.done, grpcMetrics.UnaryServerInterceptor()}, so.UnaryInterceptors...)...),
 	)
 
 	healthy := health.NewServer()

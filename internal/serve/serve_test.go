@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/crossplane/function-sdk-go"
+	"github.com/crossplane/function-sdk-go/errors"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/crossplane/function-sdk-go/proto/v1beta1"
 	"github.com/google/go-cmp/cmp"
@@ -244,51 +245,100 @@ func TestMaxCalls(t *testing.T) {
 	}
 }
 
-// A waitingCodec decodes a message once it is told to.
-type waitingCodec struct {
-	encoding.CodecV2
-
-	decodes, decode chan struct{}
+// large is a request that waits for its turn.
+func large() *fnv1.RunFunctionRequest {
+	return &fnv1.RunFunctionRequest{Meta: &fnv1.RequestMeta{Tag: strings.Repeat("x", largeMessage)}}
 }
 
-func (c *waitingCodec) Unmarshal(mem.BufferSlice, any) error {
-	c.decodes <- struct{}{}
-	<-c.decode
+// Large requests are worked on one at a time until they are answered, and those of the usual size
+// beside them.
+func TestLargeRequests(t *testing.T) {
+	fn := &slow{called: make(chan struct{}), answer: make(chan struct{})}
+	conn, _, _ := start(t, fn, function.WithMetricsServer(""))
+	answers := make(chan error)
 
-	return nil
-}
+	calls := map[string]func() error{
+		"v1": func() error {
+			_, err := fnv1.NewFunctionRunnerServiceClient(conn).RunFunction(t.Context(), large(), grpc.WaitForReady(true))
+			return err
+		},
+		"v1beta1": func() error {
+			req := &v1beta1.RunFunctionRequest{Meta: &v1beta1.RequestMeta{Tag: large().GetMeta().GetTag()}}
+			_, err := v1beta1.NewFunctionRunnerServiceClient(conn).RunFunction(t.Context(), req, grpc.WaitForReady(true))
 
-// Large messages are decoded one at a time, and those of the usual size beside them.
-func TestLargeMessages(t *testing.T) {
-	waiting := &waitingCodec{decodes: make(chan struct{}), decode: make(chan struct{})}
-	c := &patientCodec{CodecV2: waiting}
-	done := make(chan error)
-
-	unmarshal := func(size int) {
-		go func() { done <- c.Unmarshal(mem.BufferSlice{mem.SliceBuffer(make([]byte, size))}, nil) }()
+			return err
+		},
+	}
+	for _, call := range calls {
+		go func() { answers <- call() }()
 	}
 
-	unmarshal(largeMessage)
-	<-waiting.decodes
-
-	unmarshal(largeMessage)
+	<-fn.called
 
 	select {
-	case <-waiting.decodes:
-		t.Error("Unmarshal(...): two large messages at once")
+	case <-fn.called:
+		t.Error("RunFunction(...): two large requests at once")
 	case <-time.After(100 * time.Millisecond):
 	}
 
-	unmarshal(largeMessage - 1)
-	<-waiting.decodes
+	go func() {
+		_, err := fnv1.NewFunctionRunnerServiceClient(conn).RunFunction(t.Context(), &fnv1.RunFunctionRequest{})
+		answers <- err
+	}()
 
-	close(waiting.decode)
-	<-waiting.decodes
+	<-fn.called
+	close(fn.answer)
+	<-fn.called
 
 	for range 3 {
-		if err := <-done; err != nil {
-			t.Error(err)
+		if err := <-answers; err != nil {
+			t.Errorf("RunFunction(...): %v", err)
 		}
+	}
+}
+
+// failing decodes nothing.
+type failing struct{ encoding.CodecV2 }
+
+func (failing) Unmarshal(mem.BufferSlice, any) error { return errors.New("not a message") }
+
+// What ends without an answer ends its turn too.
+func TestLaneIsLeft(t *testing.T) {
+	proto := encoding.GetCodecV2("proto")
+
+	data, err := proto.Marshal(&grpc_health_v1.HealthCheckRequest{Service: strings.Repeat("x", largeMessage)})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	cases := map[string]struct {
+		reason  string
+		codec   encoding.CodecV2
+		message any
+		want    bool
+	}{
+		"Malformed": {
+			reason: "gRPC does not handle a request that it cannot decode.",
+			codec:  failing{}, message: &fnv1.RunFunctionRequest{},
+		},
+		"Stream": {
+			reason: "gRPC intercepts no messages of streams, such as those of reflection, as calls.",
+			codec:  proto, message: &grpc_health_v1.HealthCheckRequest{}, want: true,
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			l := &lane{CodecV2: tc.codec}
+
+			if err := l.Unmarshal(data, tc.message); (err == nil) != tc.want {
+				t.Errorf("%s\nUnmarshal(...): want success %t, got %v", tc.reason, tc.want, err)
+			}
+
+			if !l.busy.TryLock() {
+				t.Errorf("%s\nUnmarshal(...): the next large request waits for ever", tc.reason)
+			}
+		})
 	}
 }
 
