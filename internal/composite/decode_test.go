@@ -909,7 +909,7 @@ func TestDecodeOddRequests(t *testing.T) {
 		"LongVersion": {
 			reason: "A version of 1 MiB should be refused as any other",
 			xr:     toStruct(t, merge(object(t, minimal), map[string]any{"spec": map[string]any{"version": long}})),
-			want:   []string{`spec.version: Invalid value: "` + long + `": must be a DittoFS release such as ` + strings.TrimPrefix(dittofs.NewestVersion, "v")},
+			want:   []string{`spec.version: Invalid value: "` + long + `": must be a DittoFS release such as ` + dittofs.Newest},
 		},
 		"NullFields": {
 			reason: "A null should count as a field that was left out",

@@ -261,7 +261,7 @@ func TestValidateNames(t *testing.T) {
 }
 
 func TestValidateImage(t *testing.T) {
-	notRelease := "must be a DittoFS release such as " + strings.TrimPrefix(dittofs.NewestVersion, "v")
+	notRelease := "must be a DittoFS release such as " + dittofs.Newest
 
 	tests := errorTable{
 		"TooOld": {

@@ -45,7 +45,7 @@ func TestWarnings(t *testing.T) {
 		},
 		"NewestVersion": {
 			reason: "The newest known release needs no warning",
-			xr:     "spec: {version: 0.29.0, " + admin + "}",
+			xr:     "spec: {version: " + dittofs.Newest + ", " + admin + "}",
 		},
 		"NewerVersion": {
 			reason: "A newer release may know other keys",

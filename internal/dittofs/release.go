@@ -18,8 +18,11 @@ const (
 	OldestVersion = "v0.4.0"
 
 	// NewestVersion is the newest known release. A new server without a version
-	// and an image runs it.
-	NewestVersion = "v0.29.0"
+	// and an image runs it; one that runs keeps its image.
+	NewestVersion = "v" + Newest
+
+	// Newest is NewestVersion as people write it.
+	Newest = "0.29.2"
 )
 
 // Repository is the container image of DittoFS. Its tags are versions.
@@ -85,7 +88,7 @@ func ParseRelease(version string) (Release, error) {
 	v := "v" + strings.TrimPrefix(version, "v")
 	// A version is also an image tag and a label, hence the length and the end.
 	if semver.Canonical(v) != v || len(v) > 63 || strings.HasSuffix(v, "-") {
-		return Release{}, fmt.Errorf("must be a DittoFS release such as %s", strings.TrimPrefix(NewestVersion, "v"))
+		return Release{}, fmt.Errorf("must be a DittoFS release such as %s", Newest)
 	}
 
 	// A pre-release has the keys of its release.
@@ -103,10 +106,11 @@ func (r Release) IsKnown() bool {
 	return r.version != ""
 }
 
-// IsNewerThanKnown reports whether the release is newer than NewestVersion. It then
-// has the keys of NewestVersion.
+// IsNewerThanKnown reports whether the release is of a newer minor release than
+// NewestVersion. It then has the keys of NewestVersion, which it may not take any more.
+// Patches keep the keys of their minor release.
 func (r Release) IsNewerThanKnown() bool {
-	return r.IsKnown() && semver.Compare(r.version, NewestVersion) > 0
+	return r.IsKnown() && semver.Compare(semver.MajorMinor(r.version), semver.MajorMinor(NewestVersion)) > 0
 }
 
 // IsOlderThan reports whether both releases are known and this one is the older. Only

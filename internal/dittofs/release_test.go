@@ -17,11 +17,8 @@ var (
 	keys18 = Keys{ControlPlaneHost: true, Metrics: true, MetricsHost: true}
 )
 
-// newest is the newest known release, and patched a patch of it.
-var (
-	newest  = strings.TrimPrefix(NewestVersion, "v")
-	patched = newest[:strings.LastIndex(newest, ".")+1] + "99"
-)
+// patched is a patch of the newest known release.
+var patched = Newest[:strings.LastIndex(Newest, ".")+1] + "99"
 
 // release returns a release that is known to parse, or none for "".
 func release(version string) Release {
@@ -64,9 +61,9 @@ func TestParseRelease(t *testing.T) {
 		"First18":     {"Metrics came back in 0.18.0, with a host", "0.18.0", want{"0.18.0", "marmos91c/dittofs:v0.18.0", keys18, false, false}},
 		"Last18":      {"0.19.0 ignores a password hash", "0.19.0", want{"0.19.0", "marmos91c/dittofs:v0.19.0", keys18, false, false}},
 		"First20":     {"Password hashes are used from 0.20.0 on", "0.20.0", want{"0.20.0", "marmos91c/dittofs:v0.20.0", keys18, true, false}},
-		"Newest":      {"The newest known release", newest, want{newest, "marmos91c/dittofs:v" + newest, keys18, true, false}},
+		"Newest":      {"The newest known release", Newest, want{Newest, "marmos91c/dittofs:v" + Newest, keys18, true, false}},
 		"Newer":       {"A newer one has the keys of the newest known", "0.99.0", want{"0.99.0", "marmos91c/dittofs:v0.99.0", keys18, true, true}},
-		"NewerPatch":  {"A patch is newer too", patched, want{patched, "marmos91c/dittofs:v" + patched, keys18, true, true}},
+		"NewerPatch":  {"A patch changes no keys", patched, want{patched, "marmos91c/dittofs:v" + patched, keys18, true, false}},
 		"NewerMajor":  {"A major release is newer too", "1.0.0", want{"1.0.0", "marmos91c/dittofs:v1.0.0", keys18, true, true}},
 		"Prefix":      {"A v in front is part of the tag only", "v0.29.0", want{"0.29.0", "marmos91c/dittofs:v0.29.0", keys18, true, false}},
 		"PreRelease":  {"A pre-release has the keys of its release", "0.20.0-rc.1", want{"0.20.0-rc.1", "marmos91c/dittofs:v0.20.0-rc.1", keys18, true, false}},
@@ -99,7 +96,7 @@ func TestParseRelease(t *testing.T) {
 func TestParseReleaseErrors(t *testing.T) {
 	const tooOld = "must be 0.4.0 or newer"
 
-	noRelease := "must be a DittoFS release such as " + newest
+	noRelease := "must be a DittoFS release such as " + Newest
 
 	cases := map[string]struct {
 		reason  string

@@ -9,7 +9,7 @@ require (
 	github.com/dittofs/function-dittoserver v0.0.0
 	github.com/google/go-cmp v0.7.0
 	github.com/jackc/pgx/v5 v5.7.6
-	github.com/marmos91/dittofs v0.29.0
+	github.com/marmos91/dittofs v0.29.2
 	golang.org/x/crypto v0.53.0
 	google.golang.org/protobuf v1.36.12
 	gopkg.in/yaml.v3 v3.0.1

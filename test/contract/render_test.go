@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
@@ -22,7 +21,7 @@ import (
 )
 
 // version of the server, of the module that go.mod requires.
-var version = strings.TrimPrefix(dittofs.NewestVersion, "v")
+const version = dittofs.Newest
 
 // What the example Secrets hold.
 const (

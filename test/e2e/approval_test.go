@@ -62,8 +62,8 @@ func TestLowerVersionWaitsForApproval(t *testing.T) {
 	s := servingFiles(t, withContent)
 	pod := s.waitRunning(t)
 
-	s.apply(t, strings.Replace(withContent, "0.29.0", "0.28.0", 1))
-	approval := s.waitHeld(t, "", "the version goes down from 0.29.0 to 0.28.0")
+	s.apply(t, strings.Replace(withContent, release, earlier, 1))
+	approval := s.waitHeld(t, "", "the version goes down from "+release+" to "+earlier)
 
 	// The server runs and is Ready: of the columns only this one tells that a change waits.
 	list, err := tool(t.Context(), "kubectl", "--namespace="+s.namespace, "get", "dittoservers.dittofs.io", s.name)
@@ -86,7 +86,7 @@ func TestLowerVersionWaitsForApproval(t *testing.T) {
 	s.approve(t, approval)
 
 	next := s.successor(t, pod)
-	if got, want := next.Spec.Containers[0].Image, "marmos91c/dittofs:v0.28.0"; got != want {
+	if got, want := next.Spec.Containers[0].Image, earlierImage; got != want {
 		t.Errorf("image: got %s, want %s", got, want)
 	}
 
@@ -101,9 +101,9 @@ func TestDeletedStatefulSetComesBackAsItRan(t *testing.T) {
 
 	for name, tc := range map[string]struct{ spec, why, image string }{
 		"LowerVersion": {
-			strings.Replace(level("DEBUG"), "0.29.0", "0.28.0", 1),
-			"the version goes down from 0.29.0 to 0.28.0",
-			"marmos91c/dittofs:v0.28.0",
+			strings.Replace(level("DEBUG"), release, earlier, 1),
+			"the version goes down from " + release + " to " + earlier,
+			earlierImage,
 		},
 		"OtherDatabase": {
 			level("DEBUG") + "database: {sqlite: {path: /data/controlplane/other.db}}\n",

@@ -22,7 +22,7 @@ func servingFiles(t *testing.T, spec string) *server {
 
 // withContent has every claim that files need.
 const withContent = `
-version: 0.29.0
+version: ` + release + `
 storage: {contentSize: 1Gi}
 `
 

@@ -20,7 +20,7 @@ func TestForeignObjectsAreLeftAlone(t *testing.T) {
 	t.Parallel()
 
 	s := newNamespace(t)
-	if !s.leavesForeignObjectsAlone(t, cluster, "version: 0.29.0") {
+	if !s.leavesForeignObjectsAlone(t, cluster, "version: "+release) {
 		return
 	}
 

@@ -11,12 +11,21 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
-// Images of the server. No registry has the second one.
+// Releases of the server that the stack has images of. It is of the newest, and the same one
+// stands in for the earlier.
 const (
-	releaseImage = "marmos91c/dittofs:v0.29.0"
-	missingImage = "marmos91c/dittofs:missing"
+	release = dittofs.Newest
+	earlier = "0.28.0"
+)
+
+// Images of the server. No registry has the last one.
+const (
+	releaseImage = dittofs.Repository + ":v" + release
+	earlierImage = dittofs.Repository + ":v" + earlier
+	missingImage = dittofs.Repository + ":missing"
 )
 
 // runsImage returns no error once the server's pod, or the one that is to be, has this
@@ -154,7 +163,7 @@ func TestWayBackFromAReleaseThatDoesNotExistWaitsForApproval(t *testing.T) {
 	s.patch(t, "spec: {version: 0.29.9}")
 	stuck := s.waitImageMissing(t, "marmos91c/dittofs:v0.29.9")
 
-	s.patch(t, "spec: {version: 0.29.0}")
+	s.patch(t, "spec: {version: "+release+"}")
 	eventually(t, "approval is asked for", s.condition("ConfigRolledOut=False/ApprovalRequired"))
 
 	_, approval, ok := strings.Cut(s.message(t, "ConfigRolledOut"), v1alpha1.AnnotationApprove+"=")

@@ -163,20 +163,20 @@ func TestRefusedChangeTakenBackRestartsNothing(t *testing.T) {
 func TestRefusedUpgradeTakenBackNeedsNoApproval(t *testing.T) {
 	t.Parallel()
 
-	earlier := strings.Replace(withContent, "0.29.0", "0.28.0", 1)
-	s := newServer(t, earlier)
+	before := strings.Replace(withContent, release, earlier, 1)
+	s := newServer(t, before)
 	pod := s.waitRunning(t)
 	set := s.statefulSet(t)
 
 	s.refuse(t, set, "apps", "statefulsets",
-		"object.spec.template.spec.containers.all(c, !c.image.endsWith(':v0.29.0'))",
+		"object.spec.template.spec.containers.all(c, !c.image.endsWith(':v"+release+"'))",
 		fmt.Sprintf(`{"spec":{"template":{"spec":{"containers":[{"name":%q,"image":%q}]}}}}`, pod.Spec.Containers[0].Name, releaseImage))
 
 	s.apply(t, withContent)
 	eventually(t, "the upgrade is refused", s.isRefused)
 	s.throughoutCalls(t, "the pod stays", s.samePod(pod))
 
-	s.apply(t, earlier)
+	s.apply(t, before)
 	s.expectTakenBack(t, set, pod, "INFO")
 }
 

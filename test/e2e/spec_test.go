@@ -45,7 +45,7 @@ func (s *server) sameGenerations(before map[string]int64) func(ctx context.Conte
 
 // refusedByFunction is a spec that the XRD accepts and the function refuses.
 const refusedByFunction = `
-version: 0.29.0
+version: ` + release + `
 storage: {contentSize: 1Gi}
 shutdownTimeout: soon
 cache: {size: lots}

@@ -199,8 +199,8 @@ func (s *server) objectsSettled(ctx context.Context) error {
 
 // A server without a claim for content, and what it grows to.
 const (
-	smallStorage = "version: 0.29.0\nstorage: {metadataSize: 1Gi}\n"
-	grownStorage = "version: 0.29.0\nstorage: {metadataSize: 2Gi, contentSize: 3Gi}\n"
+	smallStorage = "version: " + release + "\nstorage: {metadataSize: 1Gi}\n"
+	grownStorage = "version: " + release + "\nstorage: {metadataSize: 2Gi, contentSize: 3Gi}\n"
 )
 
 // servingSmall is a server with smallStorage that has a share and a file in it.
@@ -291,7 +291,7 @@ func TestStorageGrowsThroughAStop(t *testing.T) {
 func TestContentThatIsDroppedStaysMountedUntilAStop(t *testing.T) {
 	t.Parallel()
 
-	const withoutContent = "version: 0.29.0\n"
+	const withoutContent = "version: " + release + "\n"
 
 	s := servingFiles(t, withContent)
 	claims, set, before := s.claims(t), s.statefulSet(t), s.pod(t)

@@ -28,7 +28,7 @@ func (s *server) makeStore(t *testing.T, kind, storeType, path string) error {
 func TestStoreOnAVolumeWithoutAClaimFailsAtOnce(t *testing.T) {
 	t.Parallel()
 
-	s := newServer(t, "version: 0.29.0")
+	s := newServer(t, "version: "+release)
 	s.waitRunning(t)
 
 	for kind, storeType := range map[string]string{"metadata": "badger", "block/local": "fs"} {

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
@@ -140,7 +141,7 @@ func newWithMetrics(t *testing.T, fn simulator.Function, f simulator.Flavour) *s
 	w := simulator.New(t, fn, 1, f)
 	w.SetSecret("jwt", simulator.SecretValues["jwt"][0])
 	w.Create(f.XR)
-	w.Edit(protostructtest.FromYAML(t, "{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, metrics: {enabled: true}}"))
+	w.Edit(protostructtest.FromYAML(t, "{version: "+dittofs.Newest+", identity: {jwt: {secretRef: {name: jwt}}}, metrics: {enabled: true}}"))
 
 	return w
 }

@@ -3,6 +3,7 @@ package guards
 import (
 	"testing"
 
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/test/cluster"
@@ -27,7 +28,7 @@ func lostAnswer(t *testing.T, fn simulator.Function) {
 	w.DeleteLive("statefulset")
 	w.Switch("unpaid", true)
 	w.Provide("statefulset")
-	w.Patch("0.29.0", "version")
+	w.Patch(dittofs.Newest, "version")
 
 	if got := cluster.ConditionOf(w.Reconcile(10), report.ConfigRolledOut).GetReason(); got != string(guard.ApprovalRequired) {
 		t.Errorf("f.RunFunction(...): want the reason %s, got: %s", guard.ApprovalRequired, got)

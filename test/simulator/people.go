@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/test/cluster"
@@ -21,7 +22,7 @@ const Minimal = `
 apiVersion: dittofs.io/v1alpha1
 kind: DittoServer
 metadata: {name: files, namespace: storage, generation: 3}
-spec: {version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}, admin: {passwordSecretRef: {name: admin}}}}`
+spec: {version: ` + dittofs.Newest + `, identity: {jwt: {secretRef: {name: jwt}}, admin: {passwordSecretRef: {name: admin}}}}`
 
 // NewServer returns a world with a minimal DittoServer and its Secrets.
 func NewServer(tb testing.TB, fn Function, f Flavour) *World {
@@ -124,7 +125,7 @@ func (w *World) meddle() {
 		})
 	} else {
 		w.didf("a person sets the StatefulSet's image")
-		w.SetImage("registry.example.org/dittofs:v0.29.0")
+		w.SetImage("registry.example.org/dittofs:" + dittofs.NewestVersion)
 	}
 }
 
@@ -177,36 +178,45 @@ func (w *World) set(u *unstructured.Unstructured, v any, path ...string) {
 }
 
 // Specs that a user may write, valid and not.
-var Specs = []string{
-	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}}`,
-	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, logging: {level: DEBUG}}`,
+var Specs = withNewest(
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, logging: {level: DEBUG}}`,
 	`{version: 0.28.0, identity: {jwt: {secretRef: {name: jwt}}, admin: {passwordSecretRef: {name: admin}}}}`,
 	`{version: 0.8.0, identity: {jwt: {secretRef: {name: jwt}}}}`,
 	`{identity: {jwt: {secretRef: {name: jwt}}}, metrics: {enabled: true}}`,
 	`{identity: {jwt: {secretRef: {name: jwt}}}, rollout: Manual}`,
-	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, rollout: Manual, logging: {level: WARN}}`,
-	`{version: 0.29.0, replicas: 0, identity: {jwt: {secretRef: {name: jwt}}}}`,
-	`{version: 0.29.0, replicas: 0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 20Gi, contentSize: 1Gi}}`,
-	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 20Gi, contentSize: 1Gi}}`,
-	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 10240Mi}}`,
-	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, database: {sqlite: {path: /data/metadata/other.db}}}`,
-	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {contentSize: 1Gi}, logging: {output: /data/content/log}}`,
-	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, database: {postgres: {secretRef: {name: db}}}}`,
-	`{version: 0.29.0, identity: {jwt: {secretRef: {name: other}}}, smb: {enabled: true}}`,
-	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, service: {file: {loadBalancerClass: example.org/a}}}`,
-	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, nfsPort: 70000, colour: blue}`,
-	`{version: 0.29.0, identity: {}}`,
-	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 10.00001Gi}, extraEnv: [{name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}, {name: CPU, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}]}`,
-	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, securityContext: {privileged: true}}`,
-}
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, rollout: Manual, logging: {level: WARN}}`,
+	`{version: newest, replicas: 0, identity: {jwt: {secretRef: {name: jwt}}}}`,
+	`{version: newest, replicas: 0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 20Gi, contentSize: 1Gi}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 20Gi, contentSize: 1Gi}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 10240Mi}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, database: {sqlite: {path: /data/metadata/other.db}}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {contentSize: 1Gi}, logging: {output: /data/content/log}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, database: {postgres: {secretRef: {name: db}}}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: other}}}, smb: {enabled: true}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, service: {file: {loadBalancerClass: example.org/a}}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, nfsPort: 70000, colour: blue}`,
+	`{version: newest, identity: {}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 10.00001Gi}, extraEnv: [{name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}, {name: CPU, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}]}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, securityContext: {privileged: true}}`,
+)
 
 // roughSpecs are what users of rough worlds write besides: what webhooks refuse, and what guards
 // are about.
-var roughSpecs = []string{
-	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {contentSize: 1Gi}}`,
-	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, database: {postgres: {secretRef: {name: db}, keys: {port: other-port}}}}`,
+var roughSpecs = withNewest(
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {contentSize: 1Gi}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, database: {postgres: {secretRef: {name: db}, keys: {port: other-port}}}}`,
 	`{version: 0.28.0, identity: {jwt: {secretRef: {name: jwt}}}, logging: {level: DEBUG}}`,
-	`{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}}, podAnnotations: {example.org/large: "` + strings.Repeat("large ", large/6) + `"}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, podAnnotations: {example.org/large: "`+strings.Repeat("large ", large/6)+`"}}`,
+)
+
+// withNewest returns specs with the newest known release for the word newest.
+func withNewest(specs ...string) []string {
+	for i, s := range specs {
+		specs[i] = strings.Replace(s, "version: newest", "version: "+dittofs.Newest, 1)
+	}
+
+	return specs
 }
 
 // SecretValues that a Secret may have, those of another application too. The first is a good
