@@ -307,7 +307,7 @@ func TestEdits(t *testing.T) {
 		},
 		"Image": {
 			reason:     "Kubernetes replaces a pod for another image.",
-			args:       args{old: server("image: example.org/dittofs:v0.29.0, "), new: server("image: example.org/dittofs:v0.30.0, "), oldComposition: composition(none)},
+			args:       args{old: server("image: example.org/dittofs:v0.29.0, "), new: server("image: example.org/dittofs:v0.29.1, "), oldComposition: composition(none)},
 			want:       []string{"storage/files: restarts: pod template (metadata.labels[app.kubernetes.io/version], spec.containers[dittofs].image)"},
 			wantStatus: 2,
 		},
@@ -322,6 +322,13 @@ func TestHeld(t *testing.T) {
 			args:       args{old: server(v29), new: server("version: 0.28.0, "), oldComposition: composition(none)},
 			want:       []string{"storage/files: held: ApprovalRequired", "  once approved: restarts: pod template (metadata.labels[app.kubernetes.io/version], spec.containers[dittofs].image)"},
 			details:    []string{"ConfigRolledOut: ApprovalRequired: ", "dittofs.io/approve=<the value that the condition names then>"},
+			wantStatus: 3,
+		},
+		"UnknownRelease": {
+			reason:     "A person decides whether a server becomes a release that is not known.",
+			args:       args{old: server(v29), new: server("version: 0.99.0, "), oldComposition: composition(none)},
+			want:       []string{"storage/files: held: ApprovalRequired", "  once approved: restarts: pod template (metadata.labels[app.kubernetes.io/version], spec.containers[dittofs].image)"},
+			details:    []string{"ConfigRolledOut: ApprovalRequired: "},
 			wantStatus: 3,
 		},
 		"Manual": {
@@ -393,7 +400,7 @@ func TestServersComeAndGo(t *testing.T) {
 		},
 		"StartsImage": {
 			reason: "No pod is there that could restart.",
-			args:   args{old: server(v29 + "replicas: 0, "), new: server("version: 0.30.0, ")},
+			args:   args{old: server(v29 + "replicas: 0, "), new: server("version: 0.29.1, ")},
 			want:   []string{"storage/files: starts"},
 		},
 		"AddedAndDeleted": {

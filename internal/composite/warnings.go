@@ -9,7 +9,6 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
-	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/podrules"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/quantity"
@@ -22,10 +21,6 @@ const firstUnprivilegedPort = 1024
 // Warnings returns what works, but perhaps not as the user expects.
 func (s *DittoServer) Warnings() []string {
 	var w []string
-
-	if s.Release.IsNewerThanKnown() {
-		w = append(w, fmt.Sprintf("spec.version: DittoFS %s is newer than %s, the newest release known here, whose configuration it gets", s.Release, dittofs.NewestVersion))
-	}
 
 	if s.Spec.Metrics.Enabled && !s.Release.Keys().Metrics {
 		w = append(w, fmt.Sprintf("spec.metrics.enabled: DittoFS %s serves no metrics", s.Release))

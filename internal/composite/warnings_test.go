@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
 func TestWarnings(t *testing.T) {
@@ -20,10 +18,6 @@ func TestWarnings(t *testing.T) {
 		// admin silences the warning that every other server gets.
 		admin = "identity: {admin: {passwordSecretRef: {name: admin}}}"
 	)
-
-	newer := func(version string) string {
-		return "spec.version: DittoFS " + version + " is newer than " + dittofs.NewestVersion + ", the newest release known here, whose configuration it gets"
-	}
 
 	tests := map[string]struct {
 		reason string
@@ -42,24 +36,6 @@ func TestWarnings(t *testing.T) {
 		"AdminSecret": {
 			reason: "Defaults and a password need no warning",
 			xr:     "spec: {" + admin + "}",
-		},
-		"NewestVersion": {
-			reason: "The newest known release needs no warning",
-			xr:     "spec: {version: " + dittofs.Newest + ", " + admin + "}",
-		},
-		"NewerVersion": {
-			reason: "A newer release may know other keys",
-			xr:     "spec: {version: v0.99.1, " + admin + "}",
-			want:   []string{newer("0.99.1")},
-		},
-		"NewerMajorVersion": {
-			reason: "A newer release may know other keys",
-			xr:     "spec: {version: 1.0.0, " + admin + "}",
-			want:   []string{newer("1.0.0")},
-		},
-		"PreReleaseOfTheNewestVersion": {
-			reason: "A pre-release is older than its release",
-			xr:     "spec: {version: 0.29.0-rc.1, " + admin + "}",
 		},
 		"TelemetryUntil0.6": {
 			reason: "0.6 sends traces",
@@ -180,7 +156,6 @@ spec:
 			reason: "All warnings should be told at once, in a fixed order",
 			xr:     "spec: {version: 0.99.0, telemetry: {enabled: true}, database: {type: sqlite, postgres: {secretRef: {name: db}}}, apiPort: 1}",
 			want: []string{
-				newer("0.99.0"),
 				"spec.telemetry.enabled: DittoFS 0.99.0 sends no traces",
 				overridden,
 				invents,

@@ -110,7 +110,18 @@ func (r Release) IsKnown() bool {
 // NewestVersion. It then has the keys of NewestVersion, which it may not take any more.
 // Patches keep the keys of their minor release.
 func (r Release) IsNewerThanKnown() bool {
-	return r.IsKnown() && semver.Compare(semver.MajorMinor(r.version), semver.MajorMinor(NewestVersion)) > 0
+	return r.IsNewerMinorThan(Release{version: NewestVersion})
+}
+
+// IsNewerMinorThan reports whether the release is known, and of a newer minor release than
+// another one, or the other one is not known.
+func (r Release) IsNewerMinorThan(o Release) bool {
+	return semver.Compare(semver.MajorMinor(r.version), semver.MajorMinor(o.version)) > 0
+}
+
+// NewestMinor returns the newest known minor release, such as 0.29.
+func NewestMinor() string {
+	return strings.TrimPrefix(semver.MajorMinor(NewestVersion), "v")
 }
 
 // IsOlderThan reports whether both releases are known and this one is the older. Only

@@ -189,6 +189,32 @@ func TestIsOlderThan(t *testing.T) {
 	}
 }
 
+func TestIsNewerMinorThan(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		r, o   string
+		want   bool
+	}{
+		"Minor":        {"A higher minor is newer", "0.30.0", "0.29.2", true},
+		"MinorNumber":  {"Numbers are compared as numbers", "0.10.0", "0.9.0", true},
+		"Major":        {"A higher major is newer, whatever its minor", "1.0.0", "0.29.2", true},
+		"Patch":        {"A patch is of the same minor", "0.29.2", "0.29.0", false},
+		"PreRelease":   {"So is a pre-release", "0.30.0", "0.30.0-rc.1", false},
+		"PreOfNext":    {"A pre-release of the next minor is of that", "0.30.0-rc.1", "0.29.2", true},
+		"Older":        {"A lower one is not newer", "0.28.9", "0.29.0", false},
+		"UnknownOther": {"A release is newer than what nobody knows", "0.4.0", "", true},
+		"Unknown":      {"What is not known is newer than nothing", "", "0.4.0", false},
+		"BothUnknown":  {"Nothing can be said of two unknown releases", "", "", false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := release(tc.r).IsNewerMinorThan(release(tc.o)); got != tc.want {
+				t.Errorf("%s\nIsNewerMinorThan(%q, %q): want %t, got %t", tc.reason, tc.r, tc.o, tc.want, got)
+			}
+		})
+	}
+}
+
 func TestBands(t *testing.T) {
 	for i, b := range bands {
 		r, err := ParseRelease(b.since)

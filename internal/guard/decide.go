@@ -331,7 +331,7 @@ func (s *StatefulSet) mayRun() []Pod {
 }
 
 // dangersOf tells what of a change may lose data: the server would start on an
-// empty database, or on one of a newer release.
+// empty database, on one of a newer release, or as a release that nobody knows here.
 func dangersOf(desired Pod, before []Pod) []string {
 	var (
 		release, image dittofs.Release
@@ -351,17 +351,33 @@ func dangersOf(desired Pod, before []Pod) []string {
 		}
 	}
 
-	var dangers []string
-
-	// A tag may say otherwise than the version.
-	if want := manifest.ImageRelease(desired.Image); desired.Release.IsOlderThan(release) {
-		dangers = append(dangers, fmt.Sprintf("the version goes down from %s to %s", release, desired.Release))
-	} else if want.IsOlderThan(image) {
-		dangers = append(dangers, fmt.Sprintf("the image's version goes down from %s to %s", image, want))
-	}
+	dangers := releaseDangers(desired, release, image)
 
 	for _, db := range databases {
 		dangers = append(dangers, fmt.Sprintf("the database changes from %s to %s", db, desired.database()))
+	}
+
+	return dangers
+}
+
+// releaseDangers tells what of a change of the release may lose data, from the newest release
+// that may run by its version and by its image: a tag may say otherwise than the version.
+func releaseDangers(desired Pod, release, image dittofs.Release) []string {
+	var dangers []string
+
+	want, ran := manifest.ImageRelease(desired.Image), newer(release, image)
+
+	switch {
+	case desired.Release.IsOlderThan(release):
+		dangers = append(dangers, fmt.Sprintf("the version goes down from %s to %s", release, desired.Release))
+	case want.IsOlderThan(image):
+		dangers = append(dangers, fmt.Sprintf("the image's version goes down from %s to %s", image, want))
+	}
+
+	// What runs, runs: its patches, too. Another minor release that is not known here may refuse
+	// its configuration, or look for its files elsewhere.
+	if next := newer(desired.Release, want); next.IsNewerThanKnown() && next.IsNewerMinorThan(ran) {
+		dangers = append(dangers, fmt.Sprintf("DittoFS %s is newer than %s and not known here: it may refuse this configuration or keep files outside of the volumes or have another REST API", next, dittofs.NewestMinor()))
 	}
 
 	return dangers

@@ -149,9 +149,32 @@ func gone(st *State) {
 func downgrade(t *testing.T) func(st *State) {
 	t.Helper()
 
+	return to(t, "0.28.1")
+}
+
+// notKnown is the danger of a release that is newer than known.
+func notKnown(version string) string {
+	return "DittoFS " + version + " is newer than " + dittofs.NewestMinor() + " and not known here: it may refuse this configuration or keep files outside of the volumes or have another REST API"
+}
+
+// to asks for another release, over the same config.yaml.
+func to(t *testing.T, version string) func(st *State) {
+	t.Helper()
+
 	return func(st *State) {
 		change(st)
-		st.StatefulSet.Desired.Pod.Release, st.StatefulSet.Desired.Pod.Image = release(t, "0.28.1"), "marmos91c/dittofs:v0.28.1"
+		st.StatefulSet.Desired.Pod.Release, st.StatefulSet.Desired.Pod.Image = release(t, version), "marmos91c/dittofs:v"+version
+	}
+}
+
+// from has another release run, which the spec asks for.
+func from(t *testing.T, version string) func(st *State) {
+	t.Helper()
+
+	return func(st *State) {
+		for _, p := range []*Pod{&st.StatefulSet.Desired.Pod, &st.StatefulSet.Asked.Pod, &st.StatefulSet.Live.Pod} {
+			p.Release, p.Image = release(t, version), "marmos91c/dittofs:v"+version
+		}
 	}
 }
 
@@ -275,10 +298,69 @@ func TestDecide(t *testing.T) {
 		},
 		"Upgrade": {
 			reason: "A newer release is nothing to approve.",
-			do: []func(*State){change, configMapFollows, func(st *State) {
-				st.StatefulSet.Desired.Pod.Release, st.StatefulSet.Desired.Pod.Image = release(t, "0.30.0"), "marmos91c/dittofs:v0.30.0"
-			}},
+			do:     []func(*State){from(t, "0.28.0"), to(t, "0.29.0"), configMapFollows},
+			want:   Decision{Rollout: RolledOut},
+		},
+		"UpgradePatch": {
+			reason: "A patch of a known minor release has its keys.",
+			do:     []func(*State){to(t, "0.29.99"), configMapFollows},
+			want:   Decision{Rollout: RolledOut},
+		},
+		"UnknownRelease": {
+			reason: "Nobody here knows where a release keeps its files that is newer than the newest known.",
+			do:     []func(*State){to(t, "0.99.0")},
+			want:   Decision{Rollout: ApprovalRequired, Dangers: []string{notKnown("0.99.0")}, Approval: "old to new", Config: configOld, Template: TemplateAsked},
+		},
+		"UnknownReleaseOfFirstMinor": {
+			reason: "A pre-release of a minor release that is not known is not known.",
+			do:     []func(*State){to(t, "1.0.0-rc.1")},
+			want:   Decision{Rollout: ApprovalRequired, Dangers: []string{notKnown("1.0.0-rc.1")}, Approval: "old to new", Config: configOld, Template: TemplateAsked},
+		},
+		"UnknownReleaseApproved": {
+			reason: "An approved change goes the way of every change.",
+			do:     []func(*State){to(t, "0.99.0"), func(st *State) { st.Approved = "old to new" }},
+			want:   Decision{Rollout: ConfigMapNotReady, Template: TemplateAsked},
+		},
+		"UnknownReleaseByImage": {
+			reason: "What raises tags of images may leave the version as it is.",
+			do:     []func(*State){change, func(st *State) { st.StatefulSet.Desired.Pod.Image = "registry.example.org/dittofs:v0.99.0" }},
+			want:   Decision{Rollout: ApprovalRequired, Dangers: []string{notKnown("0.99.0")}, Approval: "old to new", Config: configOld, Template: TemplateAsked},
+		},
+		"UnknownReleaseAfterNone": {
+			reason: "An image without a version does not tell that it is as new.",
+			do: []func(*State){func(st *State) {
+				st.StatefulSet.Asked.Pod.Release, st.StatefulSet.Asked.Pod.Image = dittofs.Release{}, "registry.example.org/dittofs:main"
+				st.StatefulSet.Live.Pod = st.StatefulSet.Asked.Pod
+			}, to(t, "0.99.0")},
+			want: Decision{Rollout: ApprovalRequired, Dangers: []string{notKnown("0.99.0")}, Approval: "old to new", Config: configOld, Template: TemplateAsked},
+		},
+		"UnknownReleaseRuns": {
+			reason: "A server that runs a release stays with it, and with its patches, as with any other.",
+			do:     []func(*State){from(t, "0.99.0"), to(t, "0.99.1"), configMapFollows},
+			want:   Decision{Rollout: RolledOut},
+		},
+		"UnknownReleaseRunsByImage": {
+			reason: "Somebody raised the image by hand, and the version follows.",
+			do: []func(*State){func(st *State) {
+				st.StatefulSet.Asked.Pod.Image = "marmos91c/dittofs:v0.99.0"
+				st.StatefulSet.Live.Pod = st.StatefulSet.Asked.Pod
+			}, to(t, "0.99.0"), configMapFollows},
 			want: Decision{Rollout: RolledOut},
+		},
+		"UnknownReleaseRunsAndChanges": {
+			reason: "Any other change of a server that runs a release is as of every server.",
+			do:     []func(*State){from(t, "0.99.0"), configMapFollows, func(st *State) { st.StatefulSet.Desired.Pod.Template = "third" }},
+			want:   Decision{Rollout: RolledOut},
+		},
+		"UnknownReleaseAfterUnknown": {
+			reason: "That one runs says nothing of the next.",
+			do:     []func(*State){from(t, "0.99.0"), to(t, "0.100.0")},
+			want:   Decision{Rollout: ApprovalRequired, Dangers: []string{notKnown("0.100.0")}, Approval: "old to new", Config: configOld, Template: TemplateAsked},
+		},
+		"UnknownReleaseInFlight": {
+			reason: "What was approved and asked need not be approved again for a patch while it is on its way.",
+			do:     []func(*State){ask(Pod{Template: "asked", Config: configOld, Image: "marmos91c/dittofs:v0.99.0", Release: release(t, "0.99.0")}), to(t, "0.99.1")},
+			want:   Decision{Rollout: RolloutInProgress, Config: configOld, Template: TemplateAsked},
 		},
 		"SQLitePath": {
 			reason: "The server would start on an empty database.",
@@ -686,6 +768,18 @@ func TestDecide(t *testing.T) {
 			reason: "The approval of a change of the StatefulSet that is gone is of another change.",
 			do:     []func(*State){downgrade(t), gone, func(st *State) { st.Approved = "older to new" }},
 			want:   Decision{Rollout: ApprovalRequired, Dangers: []string{"the version goes down from 0.29.0 to 0.28.1"}, Approval: "old to new", Config: configOld, Template: TemplateRan},
+		},
+		"GoneWithUnknownRelease": {
+			reason: "A held server comes back as it ran.",
+			do:     []func(*State){to(t, "0.99.0"), gone},
+			want:   Decision{Rollout: ApprovalRequired, Dangers: []string{notKnown("0.99.0")}, Approval: "old to new", Config: configOld, Template: TemplateRan},
+		},
+		"GoneOfUnknownRelease": {
+			reason: "What ran comes back.",
+			do: []func(*State){from(t, "0.99.0"), gone, func(st *State) {
+				st.Record.Image, st.Record.Version = "marmos91c/dittofs:v0.99.0", "0.99.0"
+			}},
+			want: Decision{Rollout: RolledOut},
 		},
 		"GoneMidway": {
 			reason: "A ConfigMap that went ahead goes back, and nothing starts before it has.",

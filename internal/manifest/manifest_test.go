@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 )
@@ -247,12 +248,22 @@ func TestNoZeroValues(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
+	newer := func(field, version string) []string {
+		return []string{field + ": DittoFS " + version + " is newer than " + dittofs.NewestMinor() + ", the newest minor release known here, whose configuration it gets: set what later ones need, spec.storage.contentSize and blockstore.journal.path"}
+	}
+
 	cases := map[string]struct {
 		reason string
 		spec   string
 		in     PodInputs
 		want   []string
 	}{
+		"Newest":             {"The newest known release needs no warning.", "{version: " + dittofs.Newest + "}", PodInputs{}, nil},
+		"Patch":              {"A patch changes no keys.", "{version: 0.29.99}", PodInputs{}, nil},
+		"Newer":              {"A newer release may know other keys.", "{version: v0.99.1}", PodInputs{}, newer("spec.version", "0.99.1")},
+		"NewerMajor":         {"A newer release may know other keys.", "{version: 1.0.0}", PodInputs{}, newer("spec.version", "1.0.0")},
+		"NewerImage":         {"The tag of an image tells the release.", "{}", PodInputs{Image: "registry.example.org/dittofs:v0.99.1"}, newer("spec.image", "0.99.1")},
+		"NewerTagOfVersion":  {"A version says what the image is, whatever its tag.", "{version: 0.29.0}", PodInputs{Image: "registry.example.org/dittofs:v2026.7.1"}, nil},
 		"HashUsed":           {"The release uses hashes.", "{version: 0.20.0}", PodInputs{AdminPasswordIsHash: true}, nil},
 		"Clear":              {"A clear password works everywhere.", "{version: 0.19.0}", PodInputs{}, nil},
 		"Unknown":            {"A release that is not known is taken for a new one.", "{}", PodInputs{AdminPasswordIsHash: true}, nil},

@@ -173,13 +173,29 @@ func ImageRelease(image string) dittofs.Release {
 	return r
 }
 
-// Warnings returns what of the Secrets works, but perhaps not as the user expects.
+// Warnings returns what of the release works, but perhaps not as the user expects.
 func Warnings(s *composite.DittoServer, in PodInputs) []string {
-	if r := Release(s, in.Image); in.AdminPasswordIsHash && !r.UsesPasswordHash() {
-		return []string{fmt.Sprintf("spec.identity.admin.passwordSecretRef: DittoFS %s ignores a bcrypt hash, and invents a password that it logs: give it a clear password", r)}
+	var w []string
+
+	r := Release(s, in.Image)
+	if r.IsNewerThanKnown() {
+		w = append(w, fmt.Sprintf("%s: DittoFS %s is newer than %s, the newest minor release known here, whose configuration it gets: set what later ones need, spec.storage.contentSize and blockstore.journal.path", releaseField(s), r, dittofs.NewestMinor()))
 	}
 
-	return nil
+	if in.AdminPasswordIsHash && !r.UsesPasswordHash() {
+		w = append(w, fmt.Sprintf("spec.identity.admin.passwordSecretRef: DittoFS %s ignores a bcrypt hash, and invents a password that it logs: give it a clear password", r))
+	}
+
+	return w
+}
+
+// releaseField returns the field that tells a server's release.
+func releaseField(s *composite.DittoServer) string {
+	if s.Release.IsKnown() {
+		return "spec.version"
+	}
+
+	return "spec.image"
 }
 
 // gracePeriod returns how long the pod may take to stop, in seconds.

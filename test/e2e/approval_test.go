@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
 // approvalIn finds the value that a message asks for.
@@ -92,6 +93,26 @@ func TestLowerVersionWaitsForApproval(t *testing.T) {
 
 	eventually(t, "the change is through", s.condition("ConfigRolledOut=True"))
 	s.expectFile(t, "first.txt", "first")
+}
+
+// Nobody here knows what a newer minor release makes of its configuration, so that a person must
+// approve it. A patch is none, and neither is the way back from what never was asked.
+func TestUnknownReleaseWaitsForApproval(t *testing.T) {
+	t.Parallel()
+
+	s := newServer(t, withContent)
+	pod := s.waitRunning(t)
+
+	s.patch(t, "spec: {version: 0.99.0}")
+	s.waitHeld(t, "", "DittoFS 0.99.0 is newer than "+dittofs.NewestMinor())
+	s.throughoutCalls(t, "the server runs on", s.samePod(pod))
+
+	s.patch(t, "spec: {version: "+release+"}")
+	eventually(t, "nothing waits", s.condition("ConfigRolledOut=True"))
+
+	s.patch(t, "spec: {version: 0.99.0}")
+	s.approve(t, s.waitHeld(t, "", "DittoFS 0.99.0 is newer than "+dittofs.NewestMinor()))
+	s.waitImageMissing(t, dittofs.Repository+":v0.99.0")
 }
 
 // Deleting the StatefulSet, or the Object that applies it, approves nothing: the server comes

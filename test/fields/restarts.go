@@ -60,6 +60,11 @@ var restartRows = []restartRow{
 		want:  [3]string{held, held, held},
 	},
 	{
+		what:  "`version` or `image`, to a minor release that the function [does not know yet](operations.md#releases-that-are-not-known-yet)",
+		edits: []map[string]string{{"version": "0.99.0"}, {"image": "registry.example.org/dittofs:v0.99.0"}},
+		want:  [3]string{held, held, held},
+	},
+	{
 		what:  "another database: `database.sqlite.path`, or SQLite to PostgreSQL",
 		edits: []map[string]string{{"database.sqlite.path": "/data/controlplane/other.db"}, {"database.postgres.secretRef.name": "db"}, {"database.type": "postgres", "database.postgres.secretRef.name": "db"}},
 		want:  [3]string{held, held, held},

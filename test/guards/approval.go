@@ -46,6 +46,19 @@ func approval(t *testing.T, fn simulator.Function) {
 			start:  withoutGeneration,
 			change: func(w *simulator.World) { w.Patch("0.28.1", "version") },
 		},
+		"UnknownRelease": {
+			reason: "Nobody knows what a release that is newer than known makes of its configuration.",
+			change: func(w *simulator.World) { w.Patch("0.99.0", "version") },
+		},
+		"UnknownReleaseByImage": {
+			reason: "The tag of an image is a version too, where the version stays.",
+			change: func(w *simulator.World) { w.Patch("registry.example.org/dittofs:v0.99.0", "image") },
+		},
+		"UnknownReleaseWithoutVersion": {
+			reason: "A server without a version gets other keys than one with it.",
+			start:  func(w *simulator.World) { w.Patch("", "version") },
+			change: func(w *simulator.World) { w.Patch("0.99.0", "version") },
+		},
 		"SQLitePath": {
 			reason: "The server would start on an empty database.",
 			change: func(w *simulator.World) { w.Patch("/data/metadata/other.db", "database", "sqlite", "path") },

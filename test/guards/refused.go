@@ -19,7 +19,7 @@ func lostAnswer(t *testing.T, fn simulator.Function) {
 	w.Settle()
 
 	// The newer release runs, and nobody knows.
-	w.Patch("0.30.0", "version")
+	w.Patch("0.29.99", "version")
 	w.Reconcile(10)
 	w.Provide("configmap")
 	w.Reconcile(10)

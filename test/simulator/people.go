@@ -183,6 +183,7 @@ var Specs = withNewest(
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, logging: {level: DEBUG}}`,
 	`{version: 0.28.0, identity: {jwt: {secretRef: {name: jwt}}, admin: {passwordSecretRef: {name: admin}}}}`,
 	`{version: 0.8.0, identity: {jwt: {secretRef: {name: jwt}}}}`,
+	`{version: 0.99.0, identity: {jwt: {secretRef: {name: jwt}}}}`,
 	`{identity: {jwt: {secretRef: {name: jwt}}}, metrics: {enabled: true}}`,
 	`{identity: {jwt: {secretRef: {name: jwt}}}, rollout: Manual}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, rollout: Manual, logging: {level: WARN}}`,

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 	"sigs.k8s.io/yaml"
 
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/test/cluster"
@@ -90,7 +91,8 @@ func wanted(spec *structpb.Struct) server {
 	return want
 }
 
-// isDangerous reports whether a server may lose the data of the one that ran before it.
+// isDangerous reports whether a server may lose the data of the one that ran before it: on
+// another database, as an older release, or as one that nobody knows.
 func (s server) isDangerous(before server) bool {
 	if s.Database != before.Database {
 		return true
@@ -99,7 +101,14 @@ func (s server) isDangerous(before server) bool {
 	to, err := version.ParseSemantic(s.Version)
 	from, fromErr := version.ParseSemantic(before.Version)
 
-	return err == nil && fromErr == nil && to.LessThan(from)
+	return err == nil && (fromErr == nil && to.LessThan(from) || minorOf(to).GreaterThan(newestMinor) && (fromErr != nil || minorOf(to).GreaterThan(minorOf(from))))
+}
+
+// newestMinor is the newest known minor release.
+var newestMinor = minorOf(version.MustParseSemantic(dittofs.Newest))
+
+func minorOf(v *version.Version) *version.Version {
+	return version.MajorMinor(v.Major(), v.Minor())
 }
 
 // forget what ran, where nothing is left that could remember it: neither the StatefulSet nor a
@@ -140,8 +149,9 @@ func (w *World) checkRun(next, live *structpb.Struct) {
 		return
 	}
 
+	// What is live runs already, such as the image that a person gave it.
 	now := serverOf(next)
-	if w.ran != nil && now.isDangerous(*w.ran) {
+	if w.ran != nil && now.isDangerous(*w.ran) && (live == nil || now.isDangerous(serverOf(live))) {
 		i := slices.IndexFunc(w.approvals, func(s server) bool {
 			return s.Database == now.Database && (s.Version == "" || s.Version == now.Version)
 		})
