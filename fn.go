@@ -210,7 +210,7 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 		return err
 	}
 
-	decision := guard.Decide(guard.Read(srv, desired, returning, resources, predecessors, secrets.State))
+	decision := guard.Decide(guard.Read(srv, desired, returning, resources, predecessors, secrets))
 	manifests := guard.Apply(decision, desired, returning, resources, digests)
 
 	// Compose.

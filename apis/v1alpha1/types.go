@@ -399,11 +399,50 @@ type SQLite struct {
 	Path string `json:"path,omitempty"`
 }
 
-// Postgres configures the PostgreSQL database.
+// Postgres configures the PostgreSQL database. Host, port, database and sslmode may stand here
+// or in the Secret; user and password are the Secret's. The spec's value wins: that key of the
+// Secret is then neither needed nor read by the server.
 type Postgres struct {
-	// SecretRef names the Secret that holds host, port, database, user, password
-	// and sslmode, each under a key of its own. A connection string (DSN) works
-	// in no DittoFS release.
+	// Host of the database: a DNS name or an IP address without a port, or several with
+	// commas between them. Default: that of the Secret. Anything else is an error.
+	// +optional
+	Host string `json:"host,omitempty"`
+
+	// Port of the database, 1 to 65535. Default: that of the Secret. Any other number is an error.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +optional
+	Port *int32 `json:"port,omitempty"`
+
+	// Database is the name of the database. Default: that of the Secret. A name with control
+	// characters or with whitespace around it is an error, and for a release before 0.18
+	// whitespace, quotes and backslashes that are not escaped are, too.
+	// +optional
+	Database string `json:"database,omitempty"`
+
+	// SSLMode is disable, allow, prefer, require, verify-ca or verify-full. Default: that
+	// of the Secret. Any other mode is an error.
+	// +kubebuilder:validation:Enum=disable;allow;prefer;require;verify-ca;verify-full
+	// +optional
+	SSLMode string `json:"sslmode,omitempty"`
+
+	// MaxOpenConns is how many connections the server opens at most. Default: the server's
+	// own, 25. A number below 1 is an error; for DittoFS before 0.17, which has no such
+	// setting, it gets a warning.
+	// +kubebuilder:validation:Minimum=1
+	// +optional
+	MaxOpenConns *int32 `json:"maxOpenConns,omitempty"`
+
+	// MaxIdleConns is how many of the connections stay open while nothing needs them.
+	// Default: the server's own, 5. A number below 1 is an error; for DittoFS before 0.17,
+	// which has no such setting, it gets a warning.
+	// +kubebuilder:validation:Minimum=1
+	// +optional
+	MaxIdleConns *int32 `json:"maxIdleConns,omitempty"`
+
+	// SecretRef names the Secret that holds user and password, and host, port, database and
+	// sslmode where the spec has none, each under a key of its own. A connection string
+	// (DSN) works in no DittoFS release.
 	SecretRef SecretRef `json:"secretRef"`
 
 	// Keys maps the settings to the keys of the Secret.

@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/structpb"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
@@ -216,7 +217,7 @@ func (s *DittoServer) Settings() dittofs.Settings {
 		Telemetry:            dittofs.Telemetry{Enabled: spec.Telemetry.Enabled, Endpoint: spec.Telemetry.Endpoint, Insecure: spec.Telemetry.Insecure, SampleRate: spec.Telemetry.SampleRate},
 		ShutdownTimeout:      spec.ShutdownTimeout,
 		SQLitePath:           spec.Database.SQLite.Path,
-		Postgres:             spec.UsesPostgres(),
+		Postgres:             postgresSettings(spec.Database.Postgres),
 		APIPort:              *spec.APIPort,
 		AccessTokenDuration:  spec.Identity.JWT.AccessTokenDuration,
 		RefreshTokenDuration: spec.Identity.JWT.RefreshTokenDuration,
@@ -231,6 +232,18 @@ func (s *DittoServer) Settings() dittofs.Settings {
 	return settings
 }
 
+// postgresSettings returns what config.yaml says of PostgreSQL, or nil without it.
+func postgresSettings(pg *v1alpha1.Postgres) *dittofs.Postgres {
+	if pg == nil {
+		return nil
+	}
+
+	return &dittofs.Postgres{
+		Host: pg.Host, Port: ptr.Deref(pg.Port, 0), Database: pg.Database, SSLMode: pg.SSLMode,
+		MaxOpenConns: ptr.Deref(pg.MaxOpenConns, 0), MaxIdleConns: ptr.Deref(pg.MaxIdleConns, 0),
+	}
+}
+
 // CheckConfig reports a config.yaml of the Settings that is too large, at the field that has most
 // of it.
 func (s *DittoServer) CheckConfig(config []byte) field.ErrorList {
@@ -238,12 +251,14 @@ func (s *DittoServer) CheckConfig(config []byte) field.ErrorList {
 		return nil
 	}
 
-	c := s.Settings()
+	c, pg := s.Settings(), ptr.Deref(s.Spec.Database.Postgres, v1alpha1.Postgres{})
 	longest := slices.MaxFunc([][2]string{
 		{"spec.logging.output", c.Logging.Output},
 		{"spec.telemetry.endpoint", c.Telemetry.Endpoint},
 		{"spec.shutdownTimeout", c.ShutdownTimeout},
 		{"spec.database.sqlite.path", c.SQLitePath},
+		{"spec.database.postgres.host", pg.Host},
+		{"spec.database.postgres.database", pg.Database},
 		{"spec.identity.jwt.accessTokenDuration", c.AccessTokenDuration},
 		{"spec.identity.jwt.refreshTokenDuration", c.RefreshTokenDuration},
 		{"spec.identity.admin.username", c.AdminUsername},

@@ -968,7 +968,14 @@ func TestSettings(t *testing.T) {
 		"Postgres": {
 			reason: "A postgres section should mean PostgreSQL, whatever the type says",
 			xr:     "spec: {database: {type: sqlite, postgres: {secretRef: {name: db}}}}",
-			want:   defaults(func(s *dittofs.Settings) { s.Postgres = true }),
+			want:   defaults(func(s *dittofs.Settings) { s.Postgres = &dittofs.Postgres{} }),
+		},
+		"PostgresInTheClear": {
+			reason: "What the spec says of PostgreSQL should stand in config.yaml",
+			xr:     "spec: {database: {postgres: {host: db, port: 6543, database: files, sslmode: require, maxOpenConns: 50, maxIdleConns: 10, secretRef: {name: db}}}}",
+			want: defaults(func(s *dittofs.Settings) {
+				s.Postgres = &dittofs.Postgres{Host: "db", Port: 6543, Database: "files", SSLMode: "require", MaxOpenConns: 50, MaxIdleConns: 10}
+			}),
 		},
 		"Everything": {
 			reason: "Each setting should come from its own field, as the user spelt it",

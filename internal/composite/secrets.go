@@ -3,6 +3,7 @@ package composite
 import (
 	"path"
 	"slices"
+	"strconv"
 
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -80,29 +81,62 @@ func (s *DittoServer) Secrets() []SecretKey {
 func secretKeys(spec *v1alpha1.DittoServerSpec, r dittofs.Release) []SecretKey {
 	jwt := keyRef("spec.identity.jwt.secretRef", &spec.Identity.JWT.SecretRef)
 	admin := keyRef("spec.identity.admin.passwordSecretRef", spec.Identity.Admin.PasswordSecretRef)
-	keys := ptr.Deref(spec.Database.Postgres, v1alpha1.Postgres{}).Keys
+	pg := ptr.Deref(spec.Database.Postgres, v1alpha1.Postgres{})
+	keys := pg.Keys
 
-	postgres := func(setting, key string) *SecretKeyRef {
-		if spec.Database.Postgres == nil {
+	// What the spec says itself, nothing says besides. A key without a name is of a server that
+	// ran with such a spec.
+	postgres := func(setting, key string, isClear bool) *SecretKeyRef {
+		if key == "" || isClear {
 			return nil
 		}
 
-		return &SecretKeyRef{
-			Name: spec.Database.Postgres.SecretRef.Name, NamePath: "spec.database.postgres.secretRef.name",
-			Key: key, KeyPath: "spec.database.postgres.keys." + setting,
-		}
+		return postgresRef(&pg, setting, key)
 	}
 
 	return []SecretKey{
 		{Role: RoleJWT, Ref: jwt, Env: dittofs.EnvJWTSecret, InDigest: true, Check: dittofs.CheckJWTSecret},
 		{Role: RoleAdmin, Ref: admin, Env: dittofs.EnvAdminPassword, HashEnv: dittofs.EnvAdminPasswordHash, InDigest: true, Check: dittofs.CheckPassword, CheckFirst: dittofs.CheckFirstPassword},
-		{Role: RolePostgres, Ref: postgres("host", keys.Host), Env: dittofs.EnvPostgresHost, InDigest: true, Check: dittofs.CheckPostgresHost(r)},
+		{Role: RolePostgres, Ref: postgres("host", keys.Host, pg.Host != ""), Env: dittofs.EnvPostgresHost, InDigest: true, Check: dittofs.CheckPostgresHost(r)},
 		// Without a port or an SSL mode the server takes those that config.yaml has.
-		{Role: RolePostgres, Ref: postgres("port", keys.Port), Env: dittofs.EnvPostgresPort, Optional: true, InDigest: true, Check: dittofs.CheckPort},
-		{Role: RolePostgres, Ref: postgres("database", keys.Database), Env: dittofs.EnvPostgresDatabase, InDigest: true, Check: dittofs.CheckPostgresText(r)},
-		{Role: RolePostgres, Ref: postgres("user", keys.User), Env: dittofs.EnvPostgresUser, InDigest: true, Check: dittofs.CheckPostgresText(r)},
-		{Role: RolePostgres, Ref: postgres("password", keys.Password), Env: dittofs.EnvPostgresPassword, InDigest: true, Check: dittofs.CheckPostgresText(r)},
-		{Role: RolePostgres, Ref: postgres("sslmode", keys.SSLMode), Env: dittofs.EnvPostgresSSLMode, Optional: true, InDigest: true, Check: dittofs.CheckSSLMode},
+		{Role: RolePostgres, Ref: postgres("port", keys.Port, pg.Port != nil), Env: dittofs.EnvPostgresPort, Optional: true, InDigest: true, Check: dittofs.CheckPort},
+		{Role: RolePostgres, Ref: postgres("database", keys.Database, pg.Database != ""), Env: dittofs.EnvPostgresDatabase, InDigest: true, Check: dittofs.CheckPostgresText(r)},
+		{Role: RolePostgres, Ref: postgres("user", keys.User, false), Env: dittofs.EnvPostgresUser, InDigest: true, Check: dittofs.CheckPostgresText(r)},
+		{Role: RolePostgres, Ref: postgres("password", keys.Password, false), Env: dittofs.EnvPostgresPassword, InDigest: true, Check: dittofs.CheckPostgresText(r)},
+		{Role: RolePostgres, Ref: postgres("sslmode", keys.SSLMode, pg.SSLMode != ""), Env: dittofs.EnvPostgresSSLMode, Optional: true, InDigest: true, Check: dittofs.CheckSSLMode},
+	}
+}
+
+// postgresRef returns the key of the Secret of PostgreSQL that a setting would be from.
+func postgresRef(pg *v1alpha1.Postgres, setting, key string) *SecretKeyRef {
+	return &SecretKeyRef{
+		Name: pg.SecretRef.Name, NamePath: "spec.database.postgres.secretRef.name",
+		Key: key, KeyPath: "spec.database.postgres.keys." + setting,
+	}
+}
+
+// A DatabaseKey is a key of a Secret that tells where a PostgreSQL database is.
+type DatabaseKey struct {
+	Ref SecretKeyRef
+
+	// Default is the value that the server takes where the Secret does not have the key, if it
+	// does without.
+	Default string
+}
+
+// DatabaseKeys returns the keys that tell where a PostgreSQL database is, those among them too
+// whose value the spec has itself: guards compare the one with the other, to tell a value that
+// moves into the spec, or out of it, from another one.
+func (s *DittoServer) DatabaseKeys() []DatabaseKey {
+	pg := s.Spec.Database.Postgres
+	if pg == nil {
+		return nil
+	}
+
+	return []DatabaseKey{
+		{Ref: *postgresRef(pg, "host", pg.Keys.Host)},
+		{Ref: *postgresRef(pg, "port", pg.Keys.Port), Default: strconv.Itoa(dittofs.DefaultPostgresPort)},
+		{Ref: *postgresRef(pg, "database", pg.Keys.Database)},
 	}
 }
 

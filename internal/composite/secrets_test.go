@@ -35,6 +35,10 @@ func full(t *testing.T) (*structpb.Struct, *DittoServer) {
 		t.Fatal(errs)
 	}
 
+	// What the example says itself, it would say by a Secret.
+	pg := s.Spec.Database.Postgres
+	pg.Host, pg.Port, pg.Database, pg.SSLMode = "", nil, "", ""
+
 	return xr, s
 }
 
@@ -57,15 +61,32 @@ func TestSecrets(t *testing.T) {
 		"Postgres": {
 			"PostgreSQL needs all its keys",
 			v1alpha1.DittoServerSpec{Database: v1alpha1.Database{Postgres: &v1alpha1.Postgres{}}},
-			[]string{"jwt", "postgres", "postgres", "postgres", "postgres", "postgres", "postgres"},
+			[]string{"jwt", "postgres host", "postgres port", "postgres database", "postgres user", "postgres password", "postgres sslmode"},
+		},
+		"PostgresInTheClear": {
+			"What the spec says is no key of a Secret",
+			v1alpha1.DittoServerSpec{Database: v1alpha1.Database{Postgres: &v1alpha1.Postgres{Host: "db", Port: new(int32(1)), Database: "files", SSLMode: "require"}}},
+			[]string{"jwt", "postgres user", "postgres password"},
+		},
+		"PostgresHostInTheClear": {
+			"The rest is",
+			v1alpha1.DittoServerSpec{Database: v1alpha1.Database{Postgres: &v1alpha1.Postgres{Host: "db"}}},
+			[]string{"jwt", "postgres port", "postgres database", "postgres user", "postgres password", "postgres sslmode"},
 		},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			tc.spec.Default()
+
 			var got []string
 			for _, k := range (&DittoServer{Spec: tc.spec}).Secrets() {
-				got = append(got, string(k.Role))
+				name := string(k.Role)
+				if k.Role == RolePostgres {
+					name += " " + k.Ref.Key
+				}
+
+				got = append(got, name)
 			}
 
 			if diff := cmp.Diff(tc.want, got); diff != "" {
@@ -163,7 +184,7 @@ func TestOwnEnv(t *testing.T) {
 
 	for _, settings := range []dittofs.Settings{
 		{SQLitePath: "/a", MetricsPort: 1},
-		{Postgres: true, MetricsPort: 1, Telemetry: dittofs.Telemetry{Enabled: true, Endpoint: "a", Insecure: true, SampleRate: new(0.5)}},
+		{Postgres: &dittofs.Postgres{}, MetricsPort: 1, Telemetry: dittofs.Telemetry{Enabled: true, Endpoint: "a", Insecure: true, SampleRate: new(0.5)}},
 	} {
 		text, err := dittofs.Config(settings, dittofs.Release{})
 		if err != nil {

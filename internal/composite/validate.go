@@ -243,7 +243,7 @@ func (s *DittoServer) validateDatabase(p *field.Path) field.ErrorList {
 
 	if db.Postgres == nil {
 		if db.Type == v1alpha1.DatabasePostgres {
-			errs = append(errs, field.Required(p.Child("postgres", "secretRef", "name"), "the database type postgres needs a Secret with host, port, database, user, password and sslmode"))
+			errs = append(errs, field.Required(p.Child("postgres", "secretRef", "name"), "the database type postgres needs a Secret with user and password, and with host, port, database and sslmode where the spec has none"))
 		}
 
 		if !isFilePath(db.SQLite.Path) || !dittofs.IsOn(db.SQLite.Path, s.Volumes()) {
@@ -251,6 +251,48 @@ func (s *DittoServer) validateDatabase(p *field.Path) field.ErrorList {
 		}
 
 		return errs
+	}
+
+	return append(errs, s.validatePostgres(p.Child("postgres"), db.Postgres)...)
+}
+
+// validatePostgres checks the settings that the spec has itself as those of a Secret are.
+func (s *DittoServer) validatePostgres(p *field.Path, pg *v1alpha1.Postgres) field.ErrorList {
+	var errs field.ErrorList
+
+	add := func(p *field.Path, value any, problem string) {
+		if problem != "" {
+			errs = append(errs, field.Invalid(p, value, problem))
+		}
+	}
+
+	if pg.Host != "" {
+		add(p.Child("host"), pg.Host, dittofs.CheckPostgresHost(s.Release)([]byte(pg.Host)))
+	}
+
+	if pg.Port != nil {
+		errs = append(errs, fielderr.Messages(p.Child("port"), *pg.Port, validation.IsValidPortNum(int(*pg.Port)))...)
+	}
+
+	switch name := pg.Database; {
+	case name == "":
+	case strings.TrimSpace(name) != name || strings.ContainsFunc(name, unicode.IsControl):
+		add(p.Child("database"), name, "must not begin or end with whitespace, or hold control characters")
+	default:
+		add(p.Child("database"), name, dittofs.CheckPostgresText(s.Release)([]byte(name)))
+	}
+
+	if pg.SSLMode != "" {
+		add(p.Child("sslmode"), pg.SSLMode, dittofs.CheckSSLMode([]byte(pg.SSLMode)))
+	}
+
+	for _, n := range []struct {
+		path  *field.Path
+		value *int32
+	}{{p.Child("maxOpenConns"), pg.MaxOpenConns}, {p.Child("maxIdleConns"), pg.MaxIdleConns}} {
+		if n.value != nil && *n.value < 1 {
+			errs = append(errs, field.Invalid(n.path, *n.value, "must be 1 or more"))
+		}
 	}
 
 	return errs

@@ -581,7 +581,7 @@ func TestValidatePortsDiffer(t *testing.T) {
 func TestValidateDatabase(t *testing.T) {
 	const (
 		volumes = "/data/controlplane, /data/metadata, /data/store/metadata"
-		needs   = "spec.database.postgres.secretRef.name: Required value: the database type postgres needs a Secret with host, port, database, user, password and sslmode"
+		needs   = "spec.database.postgres.secretRef.name: Required value: the database type postgres needs a Secret with user and password, and with host, port, database and sslmode where the spec has none"
 	)
 
 	refused := func(path, volumes string) []string {
@@ -607,6 +607,32 @@ func TestValidateDatabase(t *testing.T) {
 			reason: "A postgres section names a Secret",
 			xr:     "spec: {database: {type: postgres, postgres: {}}}",
 			want:   []string{"spec.database.postgres.secretRef.name: Required value: name a Secret in the server's namespace"},
+		},
+		"PostgresInTheClear": {
+			reason: "A Secret with user and password is enough",
+			xr:     "spec: {version: 0.29.0, database: {postgres: {host: 'db-1.example.org,db-2.example.org', port: 6543, database: my files, sslmode: verify-full, maxOpenConns: 1, maxIdleConns: 1, secretRef: {name: db}}}}",
+		},
+		"PostgresInTheClearBad": {
+			reason: "What the spec says is judged as what a Secret says",
+			xr:     "spec: {version: 0.29.0, database: {postgres: {host: 'db.example.org:5432', port: 0, database: ' files', sslmode: 'yes', maxOpenConns: 0, maxIdleConns: -1, secretRef: {name: db}}}}",
+			want: []string{
+				`spec.database.postgres.host: Invalid value: "db.example.org:5432": must be a DNS name or an IP address, without port, scheme or path (before DittoFS 0.18 an IPv6 address has no brackets, from then on it has)`,
+				`spec.database.postgres.port: Invalid value: 0: ` + notPort,
+				`spec.database.postgres.database: Invalid value: " files": must not begin or end with whitespace, or hold control characters`,
+				`spec.database.postgres.sslmode: Invalid value: "yes": must be one of ["disable" "allow" "prefer" "require" "verify-ca" "verify-full"]`,
+				`spec.database.postgres.maxOpenConns: Invalid value: 0: must be 1 or more`,
+				`spec.database.postgres.maxIdleConns: Invalid value: -1: must be 1 or more`,
+			},
+		},
+		"PostgresNameOfOldRelease": {
+			reason: "A release that escapes nothing takes less",
+			xr:     "spec: {version: 0.17.0, database: {postgres: {database: my files, secretRef: {name: db}}}}",
+			want:   []string{`spec.database.postgres.database: Invalid value: "my files": must have no white space, quote or backslash that is not escaped: DittoFS before 0.18 would take what follows for another setting`},
+		},
+		"PostgresNameControl": {
+			reason: "Nothing in a name is invisible",
+			xr:     `spec: {version: 0.29.0, database: {postgres: {database: "a\nb", secretRef: {name: db}}}}`,
+			want:   []string{`spec.database.postgres.database: Invalid value: "a\nb": must not begin or end with whitespace, or hold control characters`},
 		},
 		"PostgresWithBadSecret": {
 			reason: "A Secret is an object, and named like one",

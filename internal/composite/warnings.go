@@ -34,6 +34,10 @@ func (s *DittoServer) Warnings() []string {
 		w = append(w, "spec.database.type: sqlite is overridden by spec.database.postgres")
 	}
 
+	if pg := s.Spec.Database.Postgres; pg != nil && (pg.MaxOpenConns != nil || pg.MaxIdleConns != nil) && !s.Release.Keys().PostgresPool {
+		w = append(w, fmt.Sprintf("spec.database.postgres: DittoFS %s has no settings like maxOpenConns and maxIdleConns, which take 0.17.0 or newer", s.Release))
+	}
+
 	if s.Spec.Identity.Admin.PasswordSecretRef == nil {
 		w = append(w, "spec.identity.admin.passwordSecretRef: not set, so the server invents an administrator's password, which older releases log and newer ones tell nobody: name a Secret before the first start")
 	}

@@ -37,6 +37,15 @@ func TestWarnings(t *testing.T) {
 			reason: "Defaults and a password need no warning",
 			xr:     "spec: {" + admin + "}",
 		},
+		"PostgresPool": {
+			reason: "An older release would not hear of the bounds",
+			xr:     "spec: {version: 0.16.0, database: {postgres: {maxIdleConns: 1, secretRef: {name: db}}}, " + admin + "}",
+			want:   []string{"spec.database.postgres: DittoFS 0.16.0 has no settings like maxOpenConns and maxIdleConns, which take 0.17.0 or newer"},
+		},
+		"PostgresPoolThere": {
+			reason: "Since 0.17 it does",
+			xr:     "spec: {version: 0.17.0, database: {postgres: {maxOpenConns: 1, secretRef: {name: db}}}, " + admin + "}",
+		},
 		"TelemetryUntil0.6": {
 			reason: "0.6 sends traces",
 			xr:     "spec: {version: 0.6.9, telemetry: {enabled: true}, " + admin + "}",

@@ -2,6 +2,7 @@ package dittofs
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 
 	"gopkg.in/yaml.v3"
@@ -30,8 +31,8 @@ type Settings struct {
 	// SQLitePath of the database file. Ignored with Postgres.
 	SQLitePath string
 
-	// Postgres reports whether the control-plane database is PostgreSQL.
-	Postgres bool
+	// Postgres is set if the control-plane database is PostgreSQL.
+	Postgres *Postgres
 
 	// MetricsPort is where metrics are served; 0 serves none.
 	MetricsPort int32
@@ -50,6 +51,19 @@ type Settings struct {
 
 	// AdminUsername of the first administrator.
 	AdminUsername string
+}
+
+// Postgres are the settings of PostgreSQL that stand in config.yaml. The server takes the
+// others, as user and password always, from its environment.
+type Postgres struct {
+	// Host, Port, Database and SSLMode are empty where an environment variable may have them.
+	Host     string
+	Port     int32
+	Database string
+	SSLMode  string
+
+	// MaxOpenConns and MaxIdleConns are 0 for the server's own defaults.
+	MaxOpenConns, MaxIdleConns int32
 }
 
 // Logging settings.
@@ -91,12 +105,14 @@ type sqlite struct {
 }
 
 type postgres struct {
-	Host     string `yaml:"host"`
-	Port     int    `yaml:"port"`
-	Database string `yaml:"database"`
-	User     string `yaml:"user"`
-	Password string `yaml:"password"`
-	SSLMode  string `yaml:"sslmode"`
+	Host         string `yaml:"host"`
+	Port         int32  `yaml:"port"`
+	Database     string `yaml:"database"`
+	User         string `yaml:"user"`
+	Password     string `yaml:"password"`
+	SSLMode      string `yaml:"sslmode"`
+	MaxOpenConns int32  `yaml:"max_open_conns,omitempty"`
+	MaxIdleConns int32  `yaml:"max_idle_conns,omitempty"`
 }
 
 type metrics struct {
@@ -147,15 +163,8 @@ func Config(s Settings, r Release) ([]byte, error) {
 		Admin: admin{Username: s.AdminUsername},
 	}
 
-	if s.Postgres {
-		c.Database = database{Type: "postgres", Postgres: &postgres{
-			Host:     environmentSets,
-			Port:     5432, // The server's own default.
-			Database: environmentSets,
-			User:     environmentSets,
-			Password: environmentSets,
-			SSLMode:  "disable", // The server's own default.
-		}}
+	if s.Postgres != nil {
+		c.Database = database{Type: "postgres", Postgres: s.Postgres.section(keys)}
 	}
 
 	if keys.ControlPlaneHost {
@@ -195,17 +204,54 @@ func Config(s Settings, r Release) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// DatabaseOf returns which database a config.yaml names, for messages and to compare:
-// postgres, or sqlite with its path. It returns "" for text that is not a config.yaml.
-func DatabaseOf(text string) string {
+// section returns what a release that knows some keys is told of PostgreSQL.
+func (p *Postgres) section(keys Keys) *postgres {
+	s := &postgres{
+		Host:     cmp.Or(p.Host, environmentSets),
+		Port:     cmp.Or(p.Port, DefaultPostgresPort),
+		Database: cmp.Or(p.Database, environmentSets),
+		User:     environmentSets,
+		Password: environmentSets,
+		SSLMode:  cmp.Or(p.SSLMode, "disable"), // The server's own default.
+	}
+
+	if keys.PostgresPool {
+		s.MaxOpenConns, s.MaxIdleConns = p.MaxOpenConns, p.MaxIdleConns
+	}
+
+	return s
+}
+
+// A Database is the one that a config.yaml names, as far as no environment variable names
+// another one.
+type Database struct {
+	// Type is sqlite or postgres, or empty for text that is not a config.yaml.
+	Type string
+
+	// Path of an SQLite database.
+	Path string
+
+	// Host, Port and Name of a PostgreSQL database.
+	Host string
+	Port int32
+	Name string
+}
+
+// DatabaseOf returns which database a config.yaml names.
+func DatabaseOf(text string) Database {
 	c := config{}
 	if err := yaml.Unmarshal([]byte(text), &c); err != nil {
-		return ""
+		return Database{}
 	}
 
-	if c.Database.SQLite != nil {
-		return c.Database.Type + " " + c.Database.SQLite.Path
+	db := Database{Type: c.Database.Type}
+	if lite := c.Database.SQLite; lite != nil {
+		db.Path = lite.Path
 	}
 
-	return c.Database.Type
+	if pg := c.Database.Postgres; pg != nil {
+		db.Host, db.Port, db.Name = pg.Host, pg.Port, pg.Database
+	}
+
+	return db
 }

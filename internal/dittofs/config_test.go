@@ -33,7 +33,7 @@ var settings = map[string]Settings{
 		Telemetry:            Telemetry{Enabled: true, Endpoint: "otel.example.org:4317", Insecure: true, SampleRate: new(float64(0))},
 		ShutdownTimeout:      "1m30s",
 		SQLitePath:           "/data/controlplane/unused.db",
-		Postgres:             true,
+		Postgres:             &Postgres{},
 		MetricsPort:          9191,
 		APIPort:              8443,
 		AccessTokenDuration:  "5m",
@@ -162,6 +162,75 @@ func TestConfigMetrics(t *testing.T) {
 				t.Errorf("%s\nConfig(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+func TestConfigPostgres(t *testing.T) {
+	cases := map[string]struct {
+		reason   string
+		postgres Postgres
+		version  string
+		want     string
+	}{
+		"Environment": {
+			"What the environment says is a placeholder, which older releases need to hear of it",
+			Postgres{},
+			"0.29.0",
+			"    host: placeholder\n    port: 5432\n    database: placeholder\n    user: placeholder\n    password: placeholder\n    sslmode: disable\n",
+		},
+		"Clear": {
+			"What the spec says is written as a text or a number",
+			Postgres{Host: "1e3", Port: 6543, Database: "null", SSLMode: "verify-full", MaxOpenConns: 50, MaxIdleConns: 10},
+			"0.29.0",
+			"    host: \"1e3\"\n    port: 6543\n    database: \"null\"\n    user: placeholder\n    password: placeholder\n    sslmode: verify-full\n    max_open_conns: 50\n    max_idle_conns: 10\n",
+		},
+		"NoPool": {
+			"A release without bounds of its connections does not hear of them",
+			Postgres{Host: "db", MaxOpenConns: 50, MaxIdleConns: 10},
+			"0.16.0",
+			"    host: db\n    port: 5432\n    database: placeholder\n    user: placeholder\n    password: placeholder\n    sslmode: disable\n",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := settings["minimal"]
+			s.Postgres = &tc.postgres
+
+			if diff := cmp.Diff("database:\n  type: postgres\n  postgres:\n"+tc.want, section(t, s, release(tc.version), "database")); diff != "" {
+				t.Errorf("%s\nConfig(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestDatabaseOf(t *testing.T) {
+	lite, pg, open := settings["minimal"], settings["full"], settings["full"]
+	open.Postgres = &Postgres{Host: "db", Port: 6543, Database: "files"}
+
+	cases := map[string]struct {
+		reason   string
+		settings Settings
+		want     Database
+	}{
+		"SQLite":   {"An SQLite database is a file", lite, Database{Type: "sqlite", Path: "/data/controlplane/controlplane.db"}},
+		"Postgres": {"What the environment says is not known", pg, Database{Type: "postgres", Host: "placeholder", Port: 5432, Name: "placeholder"}},
+		"Clear":    {"What the spec says is", open, Database{Type: "postgres", Host: "db", Port: 6543, Name: "files"}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			text, err := Config(tc.settings, Release{})
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			if diff := cmp.Diff(tc.want, DatabaseOf(string(text))); diff != "" {
+				t.Errorf("%s\nDatabaseOf(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+
+	if diff := cmp.Diff(Database{}, DatabaseOf("- a: [")); diff != "" {
+		t.Errorf("What is no config.yaml names no database\nDatabaseOf(...): -want, +got:\n%s", diff)
 	}
 }
 

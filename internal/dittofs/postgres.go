@@ -17,6 +17,9 @@ var namePattern = regexp.MustCompile(`^([0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za
 // keywordPattern is a value in a text of keywords: without white space, or in quotes.
 var keywordPattern = regexp.MustCompile(`^(?:[^'\s\\]|\\.)(?:[^\s\\]|\\.)*$|^'(?:[^'\\]|\\.)*'$`)
 
+// DefaultPostgresPort is the server's own.
+const DefaultPostgresPort = 5432
+
 const mustNotBeEmpty = "must not be empty"
 
 // CheckPostgresHost returns a check of the host that a release connects to, or of several with

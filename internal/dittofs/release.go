@@ -35,6 +35,9 @@ type Keys struct {
 	MetricsHost      bool
 	ControlPlaneHost bool
 	Cache            bool
+
+	// PostgresPool is max_open_conns and max_idle_conns of database.postgres.
+	PostgresPool bool
 }
 
 // A band is a run of releases that behave alike.
@@ -61,16 +64,16 @@ var bands = []band{
 	{since: OldestVersion, keys: Keys{Telemetry: true, Metrics: true, Cache: true}},
 	{since: "v0.7.0", keys: Keys{Cache: true}},
 	{since: "v0.9.0"},
-	{since: "v0.17.0", keys: Keys{ControlPlaneHost: true}},
-	{since: "v0.18.0", keys: Keys{ControlPlaneHost: true, Metrics: true, MetricsHost: true}, postgresURL: true},
-	{since: "v0.20.0", keys: Keys{ControlPlaneHost: true, Metrics: true, MetricsHost: true}, postgresURL: true, passwordHash: true},
+	{since: "v0.17.0", keys: Keys{ControlPlaneHost: true, PostgresPool: true}},
+	{since: "v0.18.0", keys: Keys{ControlPlaneHost: true, PostgresPool: true, Metrics: true, MetricsHost: true}, postgresURL: true},
+	{since: "v0.20.0", keys: Keys{ControlPlaneHost: true, PostgresPool: true, Metrics: true, MetricsHost: true}, postgresURL: true, passwordHash: true},
 }
 
 // unversioned has every key of every release. Every release starts with them: the
 // older ones ignore unknown keys, the newer ones log them once.
 //
 //nolint:gochecknoglobals // A table.
-var unversioned = Keys{Telemetry: true, Metrics: true, MetricsHost: true, ControlPlaneHost: true, Cache: true}
+var unversioned = Keys{Telemetry: true, Metrics: true, MetricsHost: true, ControlPlaneHost: true, Cache: true, PostgresPool: true}
 
 // ErrTooOld is the error of a version below OldestVersion.
 var ErrTooOld = errors.New("must be " + strings.TrimPrefix(OldestVersion, "v") + " or newer")

@@ -13,8 +13,8 @@ var (
 	keys04 = Keys{Telemetry: true, Metrics: true, Cache: true}
 	keys07 = Keys{Cache: true}
 	keys09 = Keys{}
-	keys17 = Keys{ControlPlaneHost: true}
-	keys18 = Keys{ControlPlaneHost: true, Metrics: true, MetricsHost: true}
+	keys17 = Keys{ControlPlaneHost: true, PostgresPool: true}
+	keys18 = Keys{ControlPlaneHost: true, PostgresPool: true, Metrics: true, MetricsHost: true}
 )
 
 // patched is a patch of the newest known release.
@@ -156,7 +156,7 @@ func TestUnknownRelease(t *testing.T) {
 		t.Errorf("%s", "Without a version a release that uses password hashes is expected")
 	}
 
-	want := Keys{Telemetry: true, Metrics: true, MetricsHost: true, ControlPlaneHost: true, Cache: true}
+	want := Keys{Telemetry: true, Metrics: true, MetricsHost: true, ControlPlaneHost: true, Cache: true, PostgresPool: true}
 	if diff := cmp.Diff(want, r.Keys()); diff != "" {
 		t.Errorf("%s\nKeys(): -want, +got:\n%s", "Without a version every key of every release is written", diff)
 	}

@@ -216,7 +216,7 @@ func (st *State) returnDangers() []string {
 		return nil
 	}
 
-	return dangersOf(st.StatefulSet.Desired.Pod, []Pod{podOf(st.Record)})
+	return dangersOf(st.StatefulSet.Desired.Pod, []Pod{podOf(st.Record)}, st.Databases)
 }
 
 // hold keeps config.yaml and the pod template together.
@@ -302,7 +302,7 @@ func (d *Decision) needsApproval(st State) bool {
 
 	// Also where the two carry the same digest: somebody may have raised the version of a
 	// native StatefulSet by hand, and what was asked last would lower it.
-	dangers := dangersOf(desired, before)
+	dangers := dangersOf(desired, before, st.Databases)
 	if st.Manual && desired.Template != before[0].Template {
 		dangers = append(dangers, "spec.rollout is Manual")
 	}
@@ -331,8 +331,9 @@ func (s *StatefulSet) mayRun() []Pod {
 }
 
 // dangersOf tells what of a change may lose data: the server would start on an
-// empty database, on one of a newer release, or as a release that nobody knows here.
-func dangersOf(desired Pod, before []Pod) []string {
+// empty database, on one of a newer release, or as a release that nobody knows here. values are
+// those of keys of Secrets that tell where a database is.
+func dangersOf(desired Pod, before []Pod, values map[string]secret.Data) []string {
 	var (
 		release, image dittofs.Release
 		databases      []string
@@ -346,8 +347,9 @@ func dangersOf(desired Pod, before []Pod) []string {
 			continue
 		}
 
-		if db := p.database(); db != desired.database() && !slices.Contains(databases, db) {
-			databases = append(databases, db)
+		db := p.database()
+		if name := db.String(); !db.isSame(desired.database(), values) && !slices.Contains(databases, name) {
+			databases = append(databases, name)
 		}
 	}
 
@@ -390,14 +392,4 @@ func newer(a, b dittofs.Release) dittofs.Release {
 	}
 
 	return a
-}
-
-// database tells which database the server of a pod uses.
-func (p Pod) database() string {
-	db := dittofs.DatabaseOf(p.Config)
-	if p.DatabaseSecrets != "" {
-		db += " " + p.DatabaseSecrets
-	}
-
-	return db
 }

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -29,6 +30,50 @@ func postgres(secret string) v1alpha1.Postgres {
 	return v1alpha1.Postgres{SecretRef: v1alpha1.SecretRef{Name: secret}, Keys: v1alpha1.PostgresKeys{
 		Host: "host", Port: "port", Database: "database", User: "user", Password: "password", SSLMode: "sslmode",
 	}}
+}
+
+// databaseOf returns the keys of a Secret that tell where the database is.
+func databaseOf(name string) DatabaseSecrets {
+	return DatabaseSecrets{Host: name + "/host", Port: name + "/port", Name: name + "/database"}
+}
+
+// configClear is a config.yaml that tells where the database is.
+func configClear(host, port, name string) string {
+	return fmt.Sprintf("database: {type: postgres, postgres: {host: %q, port: %s, database: %q}}\n", host, port, name)
+}
+
+// fromSecret has a Secret tell where the asked server's database is.
+func fromSecret(st *State) {
+	st.ConfigMap.Asked, st.ConfigMap.Live, st.StatefulSet.Asked.Pod.Config = configPostgres, configPostgres, configPostgres
+	st.StatefulSet.Asked.Pod.DatabaseSecrets = databaseOf("db")
+}
+
+// fromClear has config.yaml tell where the asked server's database is.
+func fromClear(host, port, name string) func(*State) {
+	return func(st *State) {
+		c := configClear(host, port, name)
+		st.ConfigMap.Asked, st.ConfigMap.Live, st.StatefulSet.Asked.Pod.Config = c, c, c
+	}
+}
+
+// toClear has config.yaml tell where the desired server's database is.
+func toClear(host, port, name string) func(*State) {
+	return func(st *State) {
+		st.ConfigMap.Desired = configClear(host, port, name)
+		st.StatefulSet.Desired.Pod.Config = st.ConfigMap.Desired
+	}
+}
+
+// values of the keys of a Secret that tell where the database is, but for those that are empty.
+func values(host, port, name string) func(*State) {
+	return func(st *State) {
+		st.Databases = map[string]secret.Data{}
+		for key, value := range map[string]string{"db/host": host, "db/port": port, "db/database": name} {
+			if value != "" {
+				st.Databases[key] = secret.Data(value)
+			}
+		}
+	}
 }
 
 func release(t *testing.T, version string) dittofs.Release {
@@ -374,26 +419,79 @@ func TestDecide(t *testing.T) {
 			reason: "The server would start on an empty database.",
 			do: []func(*State){change, func(st *State) {
 				st.ConfigMap.Desired, st.StatefulSet.Desired.Pod.Config = configPostgres, configPostgres
-				st.StatefulSet.Desired.Pod.DatabaseSecrets = "db/host db/database"
+				st.StatefulSet.Desired.Pod.DatabaseSecrets = databaseOf("db")
 			}},
 			want: Decision{
 				Rollout: ApprovalRequired, Approval: "old to new", Config: configOld, Template: TemplateAsked,
-				Dangers: []string{"the database changes from sqlite /data/controlplane/controlplane.db to postgres db/host db/database"},
+				Dangers: []string{"the database changes from sqlite /data/controlplane/controlplane.db to postgres db/host db/port db/database"},
 			},
 		},
 		"DatabaseSecret": {
 			reason: "Another Secret is another database, though config.yaml is the same.",
 			do: []func(*State){func(st *State) {
 				for _, p := range []*Pod{&st.StatefulSet.Desired.Pod, &st.StatefulSet.Asked.Pod} {
-					p.Config, p.DatabaseSecrets = configPostgres, "db/host db/database"
+					p.Config, p.DatabaseSecrets = configPostgres, databaseOf("db")
 				}
 
 				st.ConfigMap = ConfigMap{Observed: true, Current: true, Desired: configPostgres, Asked: configPostgres, Live: configPostgres}
-				st.StatefulSet.Desired.Pod.DatabaseSecrets, st.StatefulSet.Desired.Pod.Template, st.Change = "db2/host db2/database", "new", "old to new"
+				st.StatefulSet.Desired.Pod.DatabaseSecrets, st.StatefulSet.Desired.Pod.Template, st.Change = databaseOf("db2"), "new", "old to new"
 			}},
 			want: Decision{
 				Rollout: ApprovalRequired, Approval: "old to new", Config: configPostgres, Template: TemplateAsked,
-				Dangers: []string{"the database changes from postgres db/host db/database to postgres db2/host db2/database"},
+				Dangers: []string{"the database changes from postgres db/host db/port db/database to postgres db2/host db2/port db2/database"},
+			},
+		},
+		"DatabaseHost": {
+			reason: "Another host in the spec is another database.",
+			do:     []func(*State){change, fromClear("db", "5432", "files"), toClear("db2", "5432", "files")},
+			want: Decision{
+				Rollout: ApprovalRequired, Approval: "old to new", Config: configClear("db", "5432", "files"), Template: TemplateAsked,
+				Dangers: []string{`the database changes from postgres "db" "5432" "files" to postgres "db2" "5432" "files"`},
+			},
+		},
+		"DatabasePort": {
+			reason: "Another port in the spec may be another database.",
+			do:     []func(*State){change, fromClear("db", "5432", "files"), toClear("db", "5433", "files")},
+			want: Decision{
+				Rollout: ApprovalRequired, Approval: "old to new", Config: configClear("db", "5432", "files"), Template: TemplateAsked,
+				Dangers: []string{`the database changes from postgres "db" "5432" "files" to postgres "db" "5433" "files"`},
+			},
+		},
+		"DatabaseIntoSpec": {
+			reason: "A value that moves from the Secret into the spec is the same database.",
+			do:     []func(*State){change, fromSecret, values("db", "5432", "files"), toClear("db", "5432", "files"), configMapFollows},
+			want:   Decision{Rollout: RolledOut},
+		},
+		"OtherDatabaseIntoSpec": {
+			reason: "Another value than the Secret's is another database.",
+			do:     []func(*State){change, fromSecret, values("db", "5432", "other"), toClear("db", "5432", "files")},
+			want: Decision{
+				Rollout: ApprovalRequired, Approval: "old to new", Config: configPostgres, Template: TemplateAsked,
+				Dangers: []string{`the database changes from postgres db/host db/port db/database to postgres "db" "5432" "files"`},
+			},
+		},
+		"UnknownDatabaseIntoSpec": {
+			reason: "Without the Secret's value nobody knows.",
+			do:     []func(*State){change, fromSecret, values("", "5432", "files"), toClear("db", "5432", "files")},
+			want: Decision{
+				Rollout: ApprovalRequired, Approval: "old to new", Config: configPostgres, Template: TemplateAsked,
+				Dangers: []string{`the database changes from postgres db/host db/port db/database to postgres "db" "5432" "files"`},
+			},
+		},
+		"DatabaseIntoSecret": {
+			reason: "A value that moves from the spec into the Secret is the same database.",
+			do: []func(*State){change, fromClear("db", "5432", "files"), values("db", "5432", "files"), func(st *State) {
+				st.ConfigMap.Desired, st.StatefulSet.Desired.Pod.Config = configPostgres, configPostgres
+				st.StatefulSet.Desired.Pod.DatabaseSecrets = databaseOf("db")
+			}, configMapFollows},
+			want: Decision{Rollout: RolledOut},
+		},
+		"SecretNamedLikeDatabase": {
+			reason: "A database with the name of a Secret and key is no Secret.",
+			do:     []func(*State){change, fromSecret, toClear("db/host", "5432", "db/database")},
+			want: Decision{
+				Rollout: ApprovalRequired, Approval: "old to new", Config: configPostgres, Template: TemplateAsked,
+				Dangers: []string{`the database changes from postgres db/host db/port db/database to postgres "db/host" "5432" "db/database"`},
 			},
 		},
 		"Manual": {
@@ -751,7 +849,7 @@ func TestDecide(t *testing.T) {
 			reason: "The Secret and keys that ran are recorded.",
 			do: []func(*State){change, gone, func(st *State) {
 				st.ConfigMap = ConfigMap{Observed: true, Current: true, Desired: configPostgres, Asked: configPostgres, Live: configPostgres}
-				st.StatefulSet.Desired.Pod.Config, st.StatefulSet.Desired.Pod.DatabaseSecrets = configPostgres, "db2/host db2/port db2/database"
+				st.StatefulSet.Desired.Pod.Config, st.StatefulSet.Desired.Pod.DatabaseSecrets = configPostgres, databaseOf("db2")
 				st.Record.Config, st.Record.Postgres = configPostgres, postgres("db")
 			}},
 			want: Decision{

@@ -2,7 +2,6 @@ package guard
 
 import (
 	"cmp"
-	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -49,9 +48,17 @@ func podOf(r *manifest.Record) Pod {
 	release, _ := dittofs.ParseRelease(r.Version)
 
 	pod := Pod{Config: r.Config, Image: r.Image, Release: release, Postgres: r.Postgres}
-	if name, keys := r.Postgres.SecretRef.Name, r.Postgres.Keys; name != "" {
-		pod.DatabaseSecrets = fmt.Sprintf("%s/%s %s/%s %s/%s", name, keys.Host, name, keys.Port, name, keys.Database)
+
+	secret := func(key string) string {
+		if key == "" {
+			return ""
+		}
+
+		return r.Postgres.SecretRef.Name + "/" + key
 	}
+
+	keys := r.Postgres.Keys
+	pod.DatabaseSecrets = DatabaseSecrets{Host: secret(keys.Host), Port: secret(keys.Port), Name: secret(keys.Database)}
 
 	return pod
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
+	"github.com/dittofs/function-dittoserver/internal/secret"
 )
 
 func TestReturning(t *testing.T) {
@@ -126,7 +127,7 @@ func TestReadChangeOfRecord(t *testing.T) {
 	desired := manifest.Manifests{manifest.StatefulSet: parse(`{spec: {template: {spec: {containers: [{name: dittofs, image: "dittofs:desired"}]}}}}`)}
 	returning := manifest.Manifests{manifest.StatefulSet: parse(`{spec: {template: {spec: {containers: [{name: dittofs, image: "dittofs:ran"}]}}}}`)}
 	read := func(returning manifest.Manifests, o observed.Resources) string {
-		return Read(&composite.DittoServer{}, desired, returning, o, observed.Predecessors{}, 0).Change
+		return Read(&composite.DittoServer{}, desired, returning, o, observed.Predecessors{}, secret.Secrets{}).Change
 	}
 
 	change := read(returning, observed.Resources{manifest.ConfigMap: recorded(`{"image":"dittofs:ran","statefulSet":"a"}`)})

@@ -24,6 +24,10 @@ type State struct {
 	// Secrets that the spec names.
 	Secrets secret.State
 
+	// Databases are the values of keys that tell where a PostgreSQL database is, by Secret and
+	// key as secret/key. No message of a Decision holds one.
+	Databases map[string]secret.Data
+
 	// Manual reports whether every change of the pod template waits for a person.
 	Manual bool
 
@@ -148,11 +152,15 @@ type Pod struct {
 	Release dittofs.Release
 
 	// DatabaseSecrets are the Secrets and keys that tell where the database is.
-	DatabaseSecrets string
+	DatabaseSecrets DatabaseSecrets
 
 	// Postgres is all that the server is told of a PostgreSQL database.
 	Postgres v1alpha1.Postgres
 }
+
+// DatabaseSecrets are Secrets and keys, as secret/key, that tell where a PostgreSQL database is.
+// What none tells, config.yaml does.
+type DatabaseSecrets struct{ Host, Port, Name string }
 
 // A Live is what the guards ask of a live StatefulSet.
 type Live struct {
@@ -199,9 +207,10 @@ const volumeClaimTemplates = "volumeClaimTemplates"
 
 // Read returns the State of a server. returning are the manifests of what ran last, if the
 // server can return to it.
-func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o observed.Resources, p observed.Predecessors, secrets secret.State) State {
+func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o observed.Resources, p observed.Predecessors, secrets secret.Secrets) State {
 	st := State{
-		Secrets:      secrets,
+		Secrets:      secrets.State,
+		Databases:    secrets.Databases,
 		Manual:       s.Spec.Rollout == v1alpha1.RolloutManual,
 		Approved:     strings.TrimSpace(s.Approved),
 		Predecessors: p,
@@ -327,16 +336,12 @@ func readClaims(statefulSet *structpb.Struct) []Claim {
 
 // databaseSecrets are the Secrets and keys that tell a StatefulSet's server where its
 // database is.
-func databaseSecrets(statefulSet *structpb.Struct) string {
-	var secrets []string
-
-	for _, env := range []string{dittofs.EnvPostgresHost, dittofs.EnvPostgresPort, dittofs.EnvPostgresDatabase} {
-		if secret := manifest.EnvSecret(statefulSet, env); secret != "" {
-			secrets = append(secrets, secret)
-		}
+func databaseSecrets(statefulSet *structpb.Struct) DatabaseSecrets {
+	return DatabaseSecrets{
+		Host: manifest.EnvSecret(statefulSet, dittofs.EnvPostgresHost),
+		Port: manifest.EnvSecret(statefulSet, dittofs.EnvPostgresPort),
+		Name: manifest.EnvSecret(statefulSet, dittofs.EnvPostgresDatabase),
 	}
-
-	return strings.Join(secrets, " ")
 }
 
 func readLive(statefulSet *structpb.Struct) *Live {

@@ -1,8 +1,8 @@
 // Package secret resolves the Secrets that a DittoServer names: which ones the
 // function requires, whether they are there, and whether the server can use them.
 //
-// Values leave this package as Data only, for the rollout digest. No message
-// holds a byte of one.
+// Values leave this package as Data only, for the rollout digest, and to compare where a
+// database is. No message holds a byte of one.
 package secret
 
 import (
@@ -74,6 +74,10 @@ type Secrets struct {
 	// is There.
 	Values []Value
 
+	// Databases are the values, by Secret and key as secret/key, of the keys that tell where a
+	// PostgreSQL database is, whether the server reads them or not.
+	Databases map[string]Data
+
 	// Warnings are what is wrong with a value that counted when the server first started,
 	// and counts no more.
 	Warnings []string
@@ -113,17 +117,17 @@ func Requirements(s *composite.DittoServer) map[string]*fnv1.ResourceSelector {
 // resources of a request. started tells whether the server has been started before, so that
 // some values count no more.
 func Resolve(s *composite.DittoServer, required map[string]*fnv1.Resources, started bool) (Secrets, error) {
-	return resolve(s.Namespace, s.Secrets(), required, started)
+	return resolve(s.Namespace, s.Secrets(), s.DatabaseKeys(), required, started)
 }
 
-func resolve(namespace string, keys []composite.SecretKey, required map[string]*fnv1.Resources, started bool) (Secrets, error) {
-	found, ok, err := find(namespace, keys, required)
+func resolve(namespace string, keys []composite.SecretKey, database []composite.DatabaseKey, required map[string]*fnv1.Resources, started bool) (Secrets, error) {
+	found, ok, err := find(namespace, keys, database, required)
 	if err != nil || !ok {
 		return Secrets{State: NotFetched}, err
 	}
 
 	var (
-		out    = Secrets{State: There}
+		out    = Secrets{State: There, Databases: databases(found, database)}
 		absent = map[string]bool{}
 	)
 
@@ -169,10 +173,36 @@ func resolve(namespace string, keys []composite.SecretKey, required map[string]*
 	}
 
 	if len(out.Problems) > 0 {
-		return Secrets{State: Missing, Problems: out.Problems, Warnings: out.Warnings}, nil
+		return Secrets{State: Missing, Problems: out.Problems, Databases: out.Databases, Warnings: out.Warnings}, nil
 	}
 
 	return out, nil
+}
+
+// databases returns the values of the keys that tell where a database is, as far as Secrets
+// that are there have them.
+func databases(found map[string]*structpb.Struct, keys []composite.DatabaseKey) map[string]Data {
+	values := map[string]Data{}
+
+	for _, k := range keys {
+		secret := found[k.Ref.Name]
+		if secret == nil {
+			continue
+		}
+
+		id := k.Ref.Name + "/" + k.Ref.Key
+
+		if encoded := protostruct.Get(secret, "data").GetStructValue().GetFields()[k.Ref.Key]; encoded != nil {
+			// What is no base64 is the value of nothing.
+			if value, err := base64.StdEncoding.DecodeString(encoded.GetStringValue()); err == nil {
+				values[id] = value
+			}
+		} else if k.Default != "" {
+			values[id] = Data(k.Default)
+		}
+	}
+
+	return values
 }
 
 // byRoleAndKey is the order of the rollout digest.
@@ -182,7 +212,7 @@ func byRoleAndKey(a, b composite.SecretKey) int {
 
 // find returns the Secrets that keys name: nil for one that does not exist. It returns false if
 // Crossplane has not been asked for all of them yet.
-func find(namespace string, keys []composite.SecretKey, required map[string]*fnv1.Resources) (map[string]*structpb.Struct, bool, error) {
+func find(namespace string, keys []composite.SecretKey, database []composite.DatabaseKey, required map[string]*fnv1.Resources) (map[string]*structpb.Struct, bool, error) {
 	found := map[string]*structpb.Struct{}
 
 	for _, k := range keys {
@@ -199,7 +229,7 @@ func find(namespace string, keys []composite.SecretKey, required map[string]*fnv
 		found[name] = nil
 
 		for _, item := range fetched.GetItems() {
-			r, err := wire.Pick(item, unread(keys, name))
+			r, err := wire.Pick(item, unread(keys, database, name))
 			if err != nil {
 				return nil, false, fmt.Errorf("cannot read Secret %s/%s: %w", namespace, name, err)
 			}
@@ -215,10 +245,16 @@ func find(namespace string, keys []composite.SecretKey, required map[string]*fnv
 
 // unread returns whether a field of a Secret is not read, by its name and that of the field it is
 // in. A Secret may have a hundred thousand keys, each of which costs memory once decoded.
-func unread(keys []composite.SecretKey, secret string) func(object, field string) bool {
+func unread(keys []composite.SecretKey, database []composite.DatabaseKey, secret string) func(object, field string) bool {
 	wanted, hasDSN := map[string]bool{}, false
 
 	for _, k := range keys {
+		if k.Ref.Name == secret {
+			wanted[k.Ref.Key] = true
+		}
+	}
+
+	for _, k := range database {
 		if k.Ref.Name == secret {
 			wanted[k.Ref.Key] = true
 		}

@@ -9,6 +9,7 @@ import (
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -39,8 +40,11 @@ const (
 	exampleDBPass   = "example-example-p"
 )
 
-// shown shows the data of the tests, which is hidden otherwise.
-var shown = cmp.Transformer("Data", func(d Data) string { return string(d) })
+// shown shows the data of the tests, which is hidden otherwise. TestDatabases compares Databases.
+var shown = cmp.Options{
+	cmp.Transformer("Data", func(d Data) string { return string(d) }),
+	cmpopts.IgnoreFields(Secrets{}, "Databases"),
+}
 
 // decode returns the server of a spec.
 func decode(tb testing.TB, doc string) *composite.DittoServer {
@@ -497,7 +501,7 @@ func TestResolveFiles(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, err := resolve("storage", tc.keys, tc.required, false)
+			got, err := resolve("storage", tc.keys, nil, tc.required, false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -507,6 +511,81 @@ func TestResolveFiles(t *testing.T) {
 			}
 
 			hidesSecrets(t, got, tc.required)
+		})
+	}
+}
+
+// TestDatabases has the spec say where the database is, or the Secret.
+func TestDatabases(t *testing.T) {
+	const said = `{"identity":{"jwt":{"secretRef":{"name":"files-jwt"}}},"database":{"postgres":{"host":"db","port":5432,"database":"files","sslmode":"require","secretRef":{"name":"files-db"}}}}`
+
+	values := func(host, port, database string) map[string]Data {
+		all := map[string]Data{"files-db/host": Data(host), "files-db/port": Data(port), "files-db/database": Data(database)}
+		maps.DeleteFunc(all, func(_ string, d Data) bool { return len(d) == 0 })
+
+		return all
+	}
+
+	read := []Value{
+		{composite.RoleJWT, "jwt-secret", Data(exampleJWT)},
+		{composite.RolePostgres, "password", Data(exampleDBPass)},
+		{composite.RolePostgres, "user", Data(exampleUser)},
+	}
+
+	cases := map[string]struct {
+		reason string
+		spec   string
+		db     map[string]string
+		want   Secrets
+	}{
+		"Secret": {
+			reason: "What the server reads tells where the database is; so does a port that the Secret does not have",
+			spec:   specAll,
+			db:     without(dbData, "port", "sslmode"),
+			want: Secrets{State: There, Databases: values(exampleHost, "5432", exampleDatabase), Values: []Value{
+				{composite.RoleAdmin, "password", Data(exampleClear)},
+				{composite.RoleJWT, "jwt-secret", Data(exampleJWT)},
+				{composite.RolePostgres, "database", Data(exampleDatabase)},
+				{composite.RolePostgres, "host", Data(exampleHost)},
+				{composite.RolePostgres, "password", Data(exampleDBPass)},
+				{composite.RolePostgres, "user", Data(exampleUser)},
+			}},
+		},
+		"Spec": {
+			reason: "A Secret of user and password is enough for a spec that says the rest",
+			spec:   said,
+			db:     map[string]string{"user": exampleUser, "password": exampleDBPass},
+			want:   Secrets{State: There, Databases: values("", "5432", ""), Values: read},
+		},
+		"Both": {
+			reason: "What the spec says is not digested, and only compared",
+			spec:   said,
+			db:     dbData,
+			want:   Secrets{State: There, Databases: values(exampleHost, "5433", exampleDatabase), Values: read},
+		},
+		"Unusable": {
+			reason: "What the spec says is not judged: no server reads it",
+			spec:   said,
+			db:     map[string]string{"user": exampleUser, "password": exampleDBPass, "host": "a b", "port": "x", "sslmode": "x"},
+			want:   Secrets{State: There, Databases: values("a b", "x", ""), Values: read},
+		},
+		"Missing": {
+			reason: "A Secret that lacks what the spec does not say can still be compared",
+			spec:   specAll,
+			db:     map[string]string{"host": exampleHost, "user": exampleUser, "password": exampleDBPass},
+			want:   Secrets{State: Missing, Databases: values(exampleHost, "5432", ""), Problems: []string{"Secret storage/files-db, key database: is missing"}},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			required := fetched(jwtData, adminData, tc.db)
+			got := resolved(t, decode(t, tc.spec), required, false)
+
+			if diff := cmp.Diff(tc.want, got, cmp.Transformer("Data", func(d Data) string { return string(d) })); diff != "" {
+				t.Errorf("%s\nResolve(...): -want, +got:\n%s", tc.reason, diff)
+			}
+
+			hidesSecrets(t, got, required)
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -32,6 +33,15 @@ func StandIns(xr, input *structpb.Struct) []*structpb.Struct {
 		data[k.Ref.Name][k.Ref.Key] = standIn(k)
 	}
 
+	// What the spec says of its database, the Secret is taken to have said before.
+	if pg := s.Spec.Database.Postgres; pg != nil {
+		for i, said := range []string{pg.Host, portOf(pg.Port), pg.Database} {
+			if ref := s.DatabaseKeys()[i].Ref; said != "" && data[ref.Name] != nil {
+				data[ref.Name][ref.Key] = said
+			}
+		}
+	}
+
 	secrets := make([]*structpb.Struct, 0, len(data))
 
 	for _, name := range slices.Sorted(maps.Keys(data)) {
@@ -56,6 +66,14 @@ func StandIns(xr, input *structpb.Struct) []*structpb.Struct {
 	}
 
 	return secrets
+}
+
+func portOf(port *int32) string {
+	if port == nil {
+		return ""
+	}
+
+	return strconv.Itoa(int(*port))
 }
 
 // standIn returns a value that the server can use, or any where there is none that is known.

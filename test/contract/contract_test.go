@@ -39,12 +39,16 @@ func TestEnvironment(t *testing.T) {
 	type values struct {
 		JWT, PasswordHash                              string
 		Host, Database, User, Password, SSLMode, Admin string
-		Port                                           int
+		Port, MaxOpenConns, MaxIdleConns               int
 	}
 
 	postgres := map[string]any{"database": map[string]any{"postgres": map[string]any{
 		"secretRef": map[string]any{"name": "files-db"},
 		"keys":      map[string]any{"database": "dbname", "user": "username"},
+	}}}
+	clear := map[string]any{"database": map[string]any{"postgres": map[string]any{
+		"host": "db.example.org", "port": 6543, "database": "1e3", "sslmode": "require", "maxOpenConns": 50, "maxIdleConns": 10,
+		"secretRef": map[string]any{"name": "files-db"}, "keys": map[string]any{"user": "username"},
 	}}}
 	h := hash(t, "$2a$")
 
@@ -69,7 +73,17 @@ func TestEnvironment(t *testing.T) {
 			}},
 			want: values{
 				JWT: exampleJWT, Host: "postgres.example.org", Port: 6543, Database: "dittofs",
-				User: "example-user", Password: "example-password", SSLMode: "verify-full",
+				User: "example-user", Password: "example-password", SSLMode: "verify-full", MaxOpenConns: 25, MaxIdleConns: 5,
+			},
+		},
+		"PostgresInTheClear": {
+			reason: "What the spec says stands in config.yaml, and the Secret says the rest",
+			ask: ask{spec: clear, secrets: map[key]string{
+				{"files-db", "port"}: "5434", {"files-db", "username"}: "example-user", {"files-db", "sslmode"}: "verify-full",
+			}},
+			want: values{
+				JWT: exampleJWT, Host: "db.example.org", Port: 6543, Database: "1e3",
+				User: "example-user", Password: "example-password", SSLMode: "require", MaxOpenConns: 50, MaxIdleConns: 10,
 			},
 		},
 	}
@@ -100,9 +114,9 @@ func TestEnvironment(t *testing.T) {
 					Host: pg.Host, Database: pg.Database, User: pg.User, Password: pg.Password,
 				}
 
-				// The server has defaults for these two.
+				// The server has defaults for these.
 				if c.Database.Type == "postgres" {
-					got.Port, got.SSLMode = pg.Port, pg.SSLMode
+					got.Port, got.SSLMode, got.MaxOpenConns, got.MaxIdleConns = pg.Port, pg.SSLMode, pg.MaxOpenConns, pg.MaxIdleConns
 				}
 
 				if diff := cmp.Diff(tc.want, got); diff != "" {

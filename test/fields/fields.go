@@ -34,11 +34,17 @@ var otherValues = map[string]string{
 
 // Fields that count only where others are not as in example/full.yaml.
 var shownElsewhere = map[string]string{
-	"spec.rollout":              "TestGuards/Approval: it counts for a server that runs",
-	"spec.database.type":        "internal/composite: the example has PostgreSQL either way",
-	"spec.database.sqlite.path": "internal/dittofs: the example has PostgreSQL",
-	"spec.service.type":         "internal/composite: both Services of the example have their own",
-	"spec.service.file.type":    "internal/composite: what the example says beside it needs LoadBalancer",
+	"spec.rollout":                         "TestGuards/Approval: it counts for a server that runs",
+	"spec.database.type":                   "internal/composite: the example has PostgreSQL either way",
+	"spec.database.sqlite.path":            "internal/dittofs: the example has PostgreSQL",
+	"spec.database.postgres.maxOpenConns":  "internal/dittofs: the release of the example has no such setting",
+	"spec.database.postgres.maxIdleConns":  "internal/dittofs: the release of the example has no such setting",
+	"spec.database.postgres.keys.host":     "internal/composite: the example has the host itself",
+	"spec.database.postgres.keys.port":     "internal/composite: the example has the port itself",
+	"spec.database.postgres.keys.database": "internal/composite: the example has the database's name itself",
+	"spec.database.postgres.keys.sslmode":  "internal/composite: the example has the mode itself",
+	"spec.service.type":                    "internal/composite: both Services of the example have their own",
+	"spec.service.file.type":               "internal/composite: what the example says beside it needs LoadBalancer",
 }
 
 // Count checks that no field of a DittoServer is accepted and then ignored: each changes

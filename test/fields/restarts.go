@@ -28,6 +28,9 @@ type restartRow struct {
 	// what changes, as the page says it.
 	what string
 
+	// from are fields of the server before the edits, as those.
+	from map[string]string
+
 	// Each edit changes fields of the DittoServer, each to the value of a YAML text; an empty
 	// one removes the field. Every edit does the same.
 	edits []map[string]string
@@ -67,6 +70,25 @@ var restartRows = []restartRow{
 	{
 		what:  "another database: `database.sqlite.path`, or SQLite to PostgreSQL",
 		edits: []map[string]string{{"database.sqlite.path": "/data/controlplane/other.db"}, {"database.postgres.secretRef.name": "db"}, {"database.type": "postgres", "database.postgres.secretRef.name": "db"}},
+		want:  [3]string{held, held, held},
+	},
+	{
+		what: "`database.postgres.maxOpenConns`, `maxIdleConns`, `sslmode`; `host`, `port` or `database`, from the Secret into the spec or back, with the same value",
+		from: map[string]string{"database.postgres": "{database: db, secretRef: {name: db}}"},
+		edits: []map[string]string{
+			{"database.postgres.host": "db"},
+			{"database.postgres.port": "5432"},
+			{"database.postgres.database": ""},
+			{"database.postgres.sslmode": "require"},
+			{"database.postgres.maxOpenConns": "50"},
+			{"database.postgres.maxIdleConns": "10"},
+		},
+		want: [3]string{restarts, restarts, restarts},
+	},
+	{
+		what:  "`database.postgres.host`, `port` or `database`, to another value",
+		from:  map[string]string{"database.postgres": "{database: db, secretRef: {name: db}}"},
+		edits: []map[string]string{{"database.postgres.host": "other"}, {"database.postgres.port": "5433"}, {"database.postgres.database": "other"}},
 		want:  [3]string{held, held, held},
 	},
 	{
@@ -233,9 +255,20 @@ func (r *restartRow) does(t *testing.T, fn simulator.Function, input *structpb.S
 		after.XR = protostructtest.FromYAML(t, r.text)
 	}
 
-	for path, value := range edit {
-		protostruct.Set(after.XR, protostructtest.FromYAML(t, "value: "+value).GetFields()["value"], append([]string{"spec"}, strings.Split(path, ".")...)...)
+	set := func(xr *structpb.Struct, fields map[string]string) {
+		for path, text := range fields {
+			value := protostructtest.FromYAML(t, "value: "+text).GetFields()["value"]
+			if text == "" {
+				value = nil
+			}
+
+			protostruct.Set(xr, value, append([]string{"spec"}, strings.Split(path, ".")...)...)
+		}
 	}
+
+	set(before.XR, r.from)
+	set(after.XR, r.from)
+	set(after.XR, edit)
 
 	if r.annotation != "" {
 		protostruct.Set(after.XR, structpb.NewStringValue("changed"), "metadata", "annotations", r.annotation)

@@ -75,6 +75,25 @@ func approval(t *testing.T, fn simulator.Function) {
 				w.Patch("{secretRef: {name: db2}}", "database", "postgres")
 			},
 		},
+		"DatabaseHost": {
+			reason: "Another host in the spec is another database.",
+			start: func(w *simulator.World) {
+				w.Patch("{host: db.example.org, secretRef: {name: db}}", "database", "postgres")
+			},
+			change: func(w *simulator.World) { w.Patch("db2.example.org", "database", "postgres", "host") },
+		},
+		"DatabaseIntoSpec": {
+			reason: "Another host than that of the Secret is another database.",
+			start:  func(w *simulator.World) { w.Patch("{secretRef: {name: db}}", "database", "postgres") },
+			change: func(w *simulator.World) { w.Patch("db2.example.org", "database", "postgres", "host") },
+		},
+		"DatabaseIntoSecret": {
+			reason: "Another host than that of the spec is another database.",
+			start: func(w *simulator.World) {
+				w.Patch("{host: db2.example.org, secretRef: {name: db}}", "database", "postgres")
+			},
+			change: func(w *simulator.World) { w.Patch("", "database", "postgres", "host") },
+		},
 		"Manual": {
 			reason: "Under rollout Manual every restart waits.",
 			start:  func(w *simulator.World) { w.Patch("Manual", "rollout") },

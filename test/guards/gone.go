@@ -87,6 +87,18 @@ func gone(t *testing.T, fn simulator.Function) {
 				w.Patch("{secretRef: {name: db2}}", "database", "postgres")
 			},
 		},
+		"DatabaseHost": {
+			reason: "The host of the config.yaml that ran is recorded.",
+			start: func(w *simulator.World) {
+				w.Patch("{host: db.example.org, secretRef: {name: db}}", "database", "postgres")
+			},
+			change: func(w *simulator.World) { w.Patch("db2.example.org", "database", "postgres", "host") },
+		},
+		"DatabaseIntoSpec": {
+			reason: "The Secret and key that ran are recorded.",
+			start:  func(w *simulator.World) { w.Patch("{secretRef: {name: db}}", "database", "postgres") },
+			change: func(w *simulator.World) { w.Patch("db2.example.org", "database", "postgres", "host") },
+		},
 		"UnknownRelease": {
 			reason: "An image without a version is recorded as it is.",
 			start: func(w *simulator.World) {

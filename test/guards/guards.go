@@ -26,6 +26,7 @@ func Check(t *testing.T, fn simulator.Function) {
 		"Life":           life,
 		"Approval":       approval,
 		"Gone":           gone,
+		"MovedDatabase":  movedDatabase,
 		"GoneMidway":     goneMidway,
 		"NoRecord":       goneWithoutRecord,
 		"TooLarge":       tooLarge,

@@ -255,6 +255,10 @@ func (w *World) digest(config string) string {
 		optional := map[string]bool{}
 
 		for _, setting := range []string{"database", "host", "password", "port", "sslmode", "user"} {
+			if protostruct.Get(spec, "database", "postgres", setting) != nil {
+				continue
+			}
+
 			key := setting
 			if k := protostruct.Get(spec, "database", "postgres", "keys", setting).GetStringValue(); k != "" {
 				key = k

@@ -51,12 +51,12 @@ func (l logger) line(msg string, kv []any) string {
 
 // SecretIn returns the name and the key of a Secret whose value is in a text, plain, in
 // base64 or in hexadecimal, or "" if there is none. It does not look for short values,
-// which may be there by chance.
+// which may be there by chance, nor for those that the spec said itself.
 func (w *World) SecretIn(text []byte) string {
 	for name, s := range w.Secrets {
 		for key, v := range protostruct.Get(s, "data").GetStructValue().GetFields() {
 			value, err := base64.StdEncoding.DecodeString(v.GetStringValue())
-			if err != nil || len(value) < 8 {
+			if err != nil || len(value) < 8 || w.said[string(value)] {
 				continue
 			}
 

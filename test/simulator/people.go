@@ -72,6 +72,12 @@ func (w *World) Patch(value string, path ...string) {
 // Bump the generation, as any change of the spec does.
 func (w *World) Bump() {
 	cluster.Bump(w.XR)
+
+	for _, setting := range located {
+		if v := protostruct.Get(w.XR, "spec", "database", "postgres", setting); v != nil {
+			w.said[v.GetStringValue()] = true
+		}
+	}
 }
 
 // SetSecret creates a Secret, or changes it.
@@ -207,6 +213,9 @@ var Specs = withNewest(
 var roughSpecs = withNewest(
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {contentSize: 1Gi}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, database: {postgres: {secretRef: {name: db}, keys: {port: other-port}}}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, database: {postgres: {secretRef: {name: db}}}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, database: {postgres: {host: db.example.org, secretRef: {name: db}}}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, database: {postgres: {host: db2.example.org, port: 5432, database: dittofs-example, secretRef: {name: db}}}}`,
 	`{version: 0.28.0, identity: {jwt: {secretRef: {name: jwt}}}, logging: {level: DEBUG}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, podAnnotations: {example.org/large: "`+strings.Repeat("large ", large/6)+`"}}`,
 )
@@ -243,6 +252,7 @@ var SecretValues = map[string][]map[string]string{
 		{"host": "db.example.org", "database": "dittofs-example", "user": "dittofs-example", "password": "example-database-password"},
 		{"host": "db.example.org", "database": "dittofs-example", "user": "dittofs-example", "password": "example-database-password", "port": "5433", "other-port": "5434"},
 		{"host": "db.example.org"},
+		{"database": "dittofs-example", "user": "dittofs-example", "password": "example-database-password"},
 		{"host": "db.example.org:5432", "database": "dittofs-example", "user": "dittofs-example", "password": "example-database-password"},
 	},
 }

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -33,6 +34,7 @@ func serverOf(s *structpb.Struct) server {
 			SQLite struct {
 				Path string `json:"path"`
 			} `json:"sqlite"`
+			Postgres map[string]any `json:"postgres"`
 		} `json:"database"`
 	}
 
@@ -43,21 +45,54 @@ func serverOf(s *structpb.Struct) server {
 		return server{version, "sqlite " + config.Database.SQLite.Path}
 	}
 
-	var refs []string
+	refs := map[string]string{}
 
 	for _, e := range protostruct.Get(c, "env").GetListValue().GetValues() {
-		name := protostruct.Get(e.GetStructValue(), "name").GetStringValue()
-		if !strings.HasSuffix(name, "POSTGRES_HOST") && !strings.HasSuffix(name, "POSTGRES_PORT") && !strings.HasSuffix(name, "POSTGRES_DATABASE") {
-			continue
+		if setting, ok := strings.CutPrefix(protostruct.Get(e.GetStructValue(), "name").GetStringValue(), "DITTOFS_DATABASE_POSTGRES_"); ok {
+			ref := protostruct.Get(e.GetStructValue(), "valueFrom", "secretKeyRef").GetStructValue()
+			refs[strings.ToLower(setting)] = protostruct.Get(ref, "name").GetStringValue() + "/" + protostruct.Get(ref, "key").GetStringValue()
 		}
-
-		ref := protostruct.Get(e.GetStructValue(), "valueFrom", "secretKeyRef").GetStructValue()
-		refs = append(refs, protostruct.Get(ref, "name").GetStringValue()+"/"+protostruct.Get(ref, "key").GetStringValue())
 	}
 
-	slices.Sort(refs)
+	settings := []string{"postgres"}
 
-	return server{version, "postgres " + strings.Join(refs, " ")}
+	for _, setting := range located {
+		if ref := refs[setting]; ref != "" {
+			settings = append(settings, ref)
+		} else {
+			settings = append(settings, fmt.Sprint(config.Database.Postgres[setting]))
+		}
+	}
+
+	return server{version, strings.Join(settings, " ")}
+}
+
+// located are the settings that tell where a PostgreSQL database is.
+var located = []string{"host", "port", "database"}
+
+// texts that a key of a Secret may have, and that a spec may have instead.
+var texts = map[string][]string{
+	"db/host":       {"db.example.org"},
+	"db/port":       {"5432", "5433"},
+	"db/other-port": {"5434"},
+	"db/database":   {"dittofs-example"},
+}
+
+// isSameDatabase reports whether two databases may be the same: a value may have moved from a
+// Secret into the spec, or back.
+func isSameDatabase(a, b string) bool {
+	as, bs := strings.Fields(a), strings.Fields(b)
+	if len(as) != len(bs) {
+		return false
+	}
+
+	for i := range as {
+		if as[i] != bs[i] && !slices.Contains(texts[as[i]], bs[i]) && !slices.Contains(texts[bs[i]], as[i]) {
+			return false
+		}
+	}
+
+	return true
 }
 
 // wanted is the server that a spec asks for.
@@ -73,19 +108,20 @@ func wanted(spec *structpb.Struct) server {
 	}
 
 	if name := protostruct.Get(spec, "database", "postgres", "secretRef", "name").GetStringValue(); name != "" {
-		var refs []string
+		want.Database = "postgres"
 
-		for _, key := range []string{"host", "port", "database"} {
-			named := key
-			if k := protostruct.Get(spec, "database", "postgres", "keys", key).GetStringValue(); k != "" {
-				named = k
+		for _, setting := range located {
+			key := setting
+			if k := protostruct.Get(spec, "database", "postgres", "keys", setting).GetStringValue(); k != "" {
+				key = k
 			}
 
-			refs = append(refs, name+"/"+named)
+			if v := protostruct.Get(spec, "database", "postgres", setting); v != nil {
+				want.Database += " " + fmt.Sprint(v.AsInterface())
+			} else {
+				want.Database += " " + name + "/" + key
+			}
 		}
-
-		slices.Sort(refs)
-		want.Database = "postgres " + strings.Join(refs, " ")
 	}
 
 	return want
@@ -94,7 +130,7 @@ func wanted(spec *structpb.Struct) server {
 // isDangerous reports whether a server may lose the data of the one that ran before it: on
 // another database, as an older release, or as one that nobody knows.
 func (s server) isDangerous(before server) bool {
-	if s.Database != before.Database {
+	if !isSameDatabase(s.Database, before.Database) {
 		return true
 	}
 

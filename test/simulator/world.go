@@ -119,6 +119,9 @@ type World struct {
 	asking    map[string]server
 	approvals []server
 
+	// said are the texts that a spec has had for what a Secret can say as well.
+	said map[string]bool
+
 	// wasAtRest is how the world was when it was last at rest, or nil.
 	wasAtRest *quiet
 
@@ -166,6 +169,7 @@ func New(tb testing.TB, fn Function, seed uint64, f Flavour) *World {
 		webhooks: map[string]bool{},
 		dryRuns:  map[string]dryRun{},
 		asking:   map[string]server{},
+		said:     map[string]bool{},
 		madeFor:  map[string]string{},
 		matched:  -1,
 		log:      &Log{TB: tb},
