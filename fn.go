@@ -160,7 +160,7 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 	}
 
 	// Digest.
-	digests := digest.For(srv, secrets)
+	digests := digest.For(srv, secrets, guard.Ran(resources))
 
 	// Build the pod, once.
 	in := manifest.PodInputs{
@@ -210,7 +210,7 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 		return err
 	}
 
-	decision := guard.Decide(guard.Read(srv, desired, returning, resources, predecessors, secrets))
+	decision := guard.Decide(guard.Read(srv, desired, returning, resources, predecessors, secrets, digests))
 	manifests := guard.Apply(decision, desired, returning, resources, digests)
 
 	// Compose.

@@ -345,9 +345,9 @@ func TestHeld(t *testing.T) {
 			wantStatus: 3,
 		},
 		"StorageSpec": {
-			reason:     "The edit counts, and the claims stay.",
+			reason:     "The generation does without the storage.",
 			args:       args{old: server(v29), new: server(v29 + "storage: {metadataSize: 20Gi}, ")},
-			want:       []string{"storage/files: restarts: spec (storage.metadataSize), by configHash.generation Spec alone; some of it stays as it is: see StorageUpToDate"},
+			want:       []string{"storage/files: held: some of it stays as it is: see StorageUpToDate"},
 			wantStatus: 3,
 		},
 		"StorageStopped": {

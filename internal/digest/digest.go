@@ -3,11 +3,13 @@
 package digest
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"hash"
 	"maps"
+	"slices"
 	"strconv"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -20,23 +22,72 @@ import (
 
 // Inputs of the rollout digest of a server, besides config.yaml.
 type Inputs struct {
-	secrets    secret.Secrets
-	generation []byte
+	secrets secret.Secrets
+
+	// generation is the one of new digests. whole is the one that earlier versions of this
+	// function took, which covers all of the spec. A pod that runs keeps the digest that it has.
+	generation, whole []byte
+
+	ran Ran
+}
+
+// Ran is what is known of the digests of pods that run.
+type Ran struct {
+	// Digests on the pod templates that were asked last, or are live.
+	Digests []string
+
+	// Whole is a digest over the whole spec, and Same the one that does without the storage,
+	// over the same inputs. Both are "" where none is known.
+	Whole, Same string
 }
 
 // For returns the inputs of a server's rollout digest.
-func For(s *composite.DittoServer, secrets secret.Secrets) Inputs {
-	return Inputs{secrets: secrets, generation: Generation(s)}
+func For(s *composite.DittoServer, secrets secret.Secrets, ran Ran) Inputs {
+	i := Inputs{secrets: secrets, generation: Generation(s), ran: ran}
+	if s.Input.ConfigHash.Generation == v1beta1.GenerationSpec {
+		i.whole = spec(s, restartless...)
+	}
+
+	return i
 }
 
 // Of returns the rollout digest over config.yaml, or "" unless every Secret is there:
-// there is no digest over half of the inputs.
+// there is no digest over half of the inputs. It is the digest of a pod that runs, if that covers
+// the same: an upgrade of this function restarts nothing, nor does a change of the storage after it.
 func (i Inputs) Of(config []byte) string {
 	if i.secrets.State != secret.There {
 		return ""
 	}
 
-	return sum(config, i.secrets.Values, i.generation)
+	is := sum(config, i.secrets.Values, i.generation)
+
+	switch {
+	case i.ran.Whole != "" && i.ran.Same == is && slices.Contains(i.ran.Digests, i.ran.Whole):
+		return i.ran.Whole
+	case len(i.whole) == 0 || bytes.Equal(i.whole, i.generation) || len(i.ran.Digests) == 0 || slices.Contains(i.ran.Digests, is):
+		return is
+	}
+
+	if was := sum(config, i.secrets.Values, i.whole); slices.Contains(i.ran.Digests, was) {
+		return was
+	}
+
+	return is
+}
+
+// Same returns the digest that does without the storage, where a digest over config.yaml covers the
+// whole spec. It returns "" if it does not, or if that is not known: the spec may have changed since.
+func (i Inputs) Same(digest string, config []byte) string {
+	switch {
+	case i.secrets.State != secret.There || digest == "":
+		return ""
+	case digest == i.ran.Whole:
+		return i.ran.Same
+	case len(i.whole) == 0 || bytes.Equal(i.whole, i.generation) || digest != sum(config, i.secrets.Values, i.whole):
+		return ""
+	default:
+		return sum(config, i.secrets.Values, i.generation)
+	}
 }
 
 // sum returns the rollout digest as lower-case hexadecimal SHA-256 over
@@ -70,7 +121,8 @@ func frame(h hash.Hash, b []byte) {
 }
 
 // Generation returns what the function's input takes for the generation: canonical JSON
-// of the user's spec, a number, or nothing.
+// of the user's spec, a number, or nothing. No pod is another one for the sizes and classes of its
+// volume claims: Kubernetes changes them beside it, or not at all.
 func Generation(s *composite.DittoServer) []byte {
 	switch s.Input.ConfigHash.Generation {
 	case v1beta1.GenerationNone:
@@ -80,11 +132,21 @@ func Generation(s *composite.DittoServer) []byte {
 	case v1beta1.GenerationSpec:
 	}
 
-	// Stopping a server changes nothing for the next pod, and neither does who
-	// decides on restarts.
+	return spec(s, append([]string{"storage"}, restartless...)...)
+}
+
+// restartless are fields that no generation ever covered: stopping a server changes nothing for
+// the next pod, and neither does who decides on restarts.
+//
+//nolint:gochecknoglobals // A table.
+var restartless = []string{"replicas", "rollout"}
+
+// spec returns canonical JSON of the user's spec without some of its fields.
+func spec(s *composite.DittoServer, without ...string) []byte {
 	user := maps.Clone(s.UserSpec.GetFields())
-	delete(user, "replicas")
-	delete(user, "rollout")
+	for _, f := range without {
+		delete(user, f)
+	}
 
 	return protostruct.JSON(structpb.NewStructValue(&structpb.Struct{Fields: user}))
 }

@@ -229,7 +229,7 @@ func digest(tb testing.TB, r request) string {
 
 	s, resolved := decode(tb, r)
 
-	return For(s, resolved).Of([]byte(config))
+	return For(s, resolved, Ran{}).Of([]byte(config))
 }
 
 func TestOf(t *testing.T) {
@@ -295,7 +295,7 @@ func TestOfStates(t *testing.T) {
 	for _, state := range []secret.State{secret.NotFetched, secret.Missing} {
 		resolved.State = state
 
-		if got := For(s, resolved).Of([]byte(config)); got != "" {
+		if got := For(s, resolved, Ran{}).Of([]byte(config)); got != "" {
 			t.Errorf("%s\nOf(...): state %d: got %q", "There is no digest unless every Secret is there", state, got)
 		}
 	}
@@ -382,9 +382,9 @@ func TestOfIsStable(t *testing.T) {
 	s, resolved := decode(t, request{spec: full[:len(full)-1] + `,"replicas":1,"rollout":"Manual"}`, data: secrets()})
 	before := proto.CloneOf(s.UserSpec)
 
-	first := For(s, resolved).Of([]byte(config))
+	first := For(s, resolved, Ran{}).Of([]byte(config))
 	for range 20 {
-		if diff := cmp.Diff(first, For(s, resolved).Of([]byte(config))); diff != "" {
+		if diff := cmp.Diff(first, For(s, resolved, Ran{}).Of([]byte(config))); diff != "" {
 			t.Fatalf("%s\nOf(...): -first, +again:\n%s", "The same inputs give the same digest", diff)
 		}
 	}
@@ -393,7 +393,94 @@ func TestOfIsStable(t *testing.T) {
 		t.Errorf("%s\nOf(...): before %v, after %v", "The spec is only read", before, s.UserSpec)
 	}
 
-	if other := For(s, resolved).Of([]byte(config + "admin: {}\n")); other == first {
+	if other := For(s, resolved, Ran{}).Of([]byte(config + "admin: {}\n")); other == first {
 		t.Errorf("%s\nOf(...): still %s", "Another config.yaml gives another digest", first)
+	}
+}
+
+// A pod that runs with a digest over the whole spec keeps it, until something else than the storage
+// changes.
+func TestOfKeepsWhole(t *testing.T) {
+	const metadata = `{"configHash":{"generation":"Metadata"}}`
+
+	with := func(fields string) string { return full[:len(full)-1] + "," + fields + "}" }
+
+	sized, larger := request{spec: with(`"storage":{"metadataSize":"10Gi"}`), data: secrets()}, request{spec: with(`"storage":{"metadataSize":"20Gi","contentSize":"1Gi"}`), data: secrets()}
+	edited := request{spec: with(`"apiPort":8443,"storage":{"metadataSize":"10Gi"}`), data: secrets()}
+
+	// As an earlier version of the function computed it.
+	wholeOf := func(r request) string {
+		s, resolved := decode(t, r)
+		return sum([]byte(config), resolved.Values, spec(s, "replicas", "rollout"))
+	}
+
+	of := func(r request, ran Ran) string {
+		s, resolved := decode(t, r)
+		return For(s, resolved, ran).Of([]byte(config))
+	}
+
+	whole := wholeOf(sized)
+	without := of(sized, Ran{})
+
+	if without == whole {
+		t.Fatal("the storage is no part of new digests")
+	}
+
+	s, resolved := decode(t, sized)
+	if got := For(s, resolved, Ran{Digests: []string{whole}}).Same(whole, []byte(config)); got != without {
+		t.Errorf("Same(...): want %s, got %q", without, got)
+	}
+
+	cases := map[string]struct {
+		reason  string
+		request request
+		ran     Ran
+		want    string
+	}{
+		"New":           {"A new pod gets a digest without the storage.", sized, Ran{}, without},
+		"NewLarger":     {"That does not move with a size.", larger, Ran{Digests: []string{without}}, without},
+		"Upgraded":      {"An upgrade moves nothing.", sized, Ran{Digests: []string{whole}}, whole},
+		"UpgradedLive":  {"What is live may come back.", sized, Ran{Digests: []string{"refused", whole}}, whole},
+		"Larger":        {"Nor does a size after it.", larger, Ran{Digests: []string{whole}, Whole: whole, Same: without}, whole},
+		"LargerUnknown": {"Without a record, nobody knows what else changed.", larger, Ran{Digests: []string{whole}}, without},
+		"Edited":        {"Another edit moves to a digest without the storage.", edited, Ran{Digests: []string{whole}, Whole: whole, Same: without}, of(edited, Ran{})},
+		"Moved":         {"The digest stays there if the edit is taken back.", sized, Ran{Digests: []string{"other"}, Whole: whole, Same: without}, without},
+		"Metadata":      {"The generation Metadata never covered the spec.", request{spec: sized.spec, data: secrets(), input: metadata}, Ran{Digests: []string{whole}}, of(request{spec: sized.spec, data: secrets(), input: metadata}, Ran{})},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, of(tc.request, tc.ran)); diff != "" {
+				t.Errorf("%s\nOf(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestSame(t *testing.T) {
+	with := func(fields string) string { return full[:len(full)-1] + "," + fields + "}" }
+	sized := request{spec: with(`"storage":{"metadataSize":"10Gi"}`), data: secrets()}
+
+	s, resolved := decode(t, sized)
+	without := For(s, resolved, Ran{}).Of([]byte(config))
+
+	cases := map[string]struct {
+		reason string
+		digest string
+		ran    Ran
+		want   string
+	}{
+		"None":     {"No pod has a digest.", "", Ran{}, ""},
+		"Recorded": {"What is recorded of a digest stays true, whatever the spec says by now.", "whole", Ran{Whole: "whole", Same: "same"}, "same"},
+		"Without":  {"A digest without the storage needs no other.", without, Ran{}, ""},
+		"Other":    {"Of a digest over something else nothing is known.", "other", Ran{Whole: "whole", Same: "same"}, ""},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, For(s, resolved, tc.ran).Same(tc.digest, []byte(config))); diff != "" {
+				t.Errorf("%s\nSame(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
 	}
 }

@@ -12,9 +12,14 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
-// A Digester returns the rollout digest over a config.yaml.
+// A Digester knows the rollout digests of a server.
 type Digester interface {
+	// Of returns the digest over a config.yaml.
 	Of(config []byte) string
+
+	// Same returns the digest without the storage of one over a config.yaml that covers it, or
+	// "" if it does not.
+	Same(digest string, config []byte) string
 }
 
 // Apply returns the manifests to compose: the desired ones, with what a Decision keeps of

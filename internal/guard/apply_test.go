@@ -19,6 +19,14 @@ type digester struct{}
 
 func (digester) Of(config []byte) string { return "digest of " + string(config) }
 
+func (digester) Same(digest string, config []byte) string {
+	if digest != "whole" {
+		return ""
+	}
+
+	return "same of " + string(config)
+}
+
 func TestApply(t *testing.T) {
 	const (
 		desiredConfigMap = `{metadata: {annotations: {dittofs.io/image: "dittofs:new"}}, data: {config.yaml: new}}`

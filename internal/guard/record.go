@@ -2,10 +2,13 @@ package guard
 
 import (
 	"cmp"
+	"slices"
 
+	"google.golang.org/protobuf/types/known/structpb"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/digest"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
@@ -42,6 +45,23 @@ func Returning(s *composite.DittoServer, desired *corev1.PodTemplateSpec, in man
 	return manifest.Build(s, manifest.Inputs{Config: in.Config, Pod: pod})
 }
 
+// Ran returns what is known of the rollout digests of a server's pods.
+func Ran(o observed.Resources) digest.Ran {
+	var ran digest.Ran
+
+	for _, s := range []*structpb.Struct{o.Asked(manifest.StatefulSet), o.Live(manifest.StatefulSet)} {
+		if h := manifest.ConfigHash(s); h != "" && !slices.Contains(ran.Digests, h) {
+			ran.Digests = append(ran.Digests, h)
+		}
+	}
+
+	if r := manifest.RecordOf(o.Asked(manifest.ConfigMap)); r != nil {
+		ran.Whole, ran.Same = r.WholeHash, r.SameHash
+	}
+
+	return ran
+}
+
 // podOf returns what the guards compare of a recorded pod.
 func podOf(r *manifest.Record) Pod {
 	// A release that is not known is none.
@@ -70,7 +90,7 @@ func (d *Decision) record(st State) *manifest.Record {
 
 	if s := st.StatefulSet; s.Asked != nil && s.Live != nil && s.Current && !s.isInFlight() {
 		pod := s.Asked.Pod
-		r = &manifest.Record{StatefulSet: s.Live.UID, Image: pod.Image, Version: pod.Release.String(), Postgres: pod.Postgres, Config: st.coveredConfig()}
+		r = &manifest.Record{StatefulSet: s.Live.UID, Image: pod.Image, Version: pod.Release.String(), Postgres: pod.Postgres, Config: st.coveredConfig(), WholeHash: st.WholeHash, SameHash: st.SameHash}
 	}
 
 	if r == nil {

@@ -47,6 +47,10 @@ type State struct {
 	Record    *manifest.Record
 	CanReturn bool
 
+	// WholeHash is the asked rollout digest if it covers the storage, and SameHash the one that
+	// does not. Both are "" otherwise.
+	WholeHash, SameHash string
+
 	// CanPause reports whether a StatefulSet can be composed without being applied.
 	CanPause bool
 
@@ -207,7 +211,7 @@ const volumeClaimTemplates = "volumeClaimTemplates"
 
 // Read returns the State of a server. returning are the manifests of what ran last, if the
 // server can return to it.
-func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o observed.Resources, p observed.Predecessors, secrets secret.Secrets) State {
+func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o observed.Resources, p observed.Predecessors, secrets secret.Secrets, digests Digester) State {
 	st := State{
 		Secrets:      secrets.State,
 		Databases:    secrets.Databases,
@@ -243,6 +247,11 @@ func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o obs
 		st.StatefulSet.Asked = &asked
 		st.StatefulSet.Current, st.StatefulSet.NotSynced, st.StatefulSet.Refused = sts.Current, sts.IsNotSynced(), sts.IsRefused()
 		st.StatefulSet.Labelled = observed.IsFoundAgain(s, sts)
+
+		whole := manifest.ConfigHash(sts.Asked)
+		if same := digests.Same(whole, []byte(st.coveredConfig())); same != "" {
+			st.WholeHash, st.SameHash = whole, same
+		}
 	}
 
 	st.Change = st.change(desired[manifest.StatefulSet], returning[manifest.StatefulSet], o)

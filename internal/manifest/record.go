@@ -30,6 +30,11 @@ type Record struct {
 	// Config is the config.yaml that ran. The annotation has it only where that of its
 	// ConfigMap is another one.
 	Config string `json:"config,omitempty"`
+
+	// WholeHash is the rollout digest that ran, if it covers the whole spec, as those of earlier
+	// versions of this function do. SameHash is the one over the same without the storage.
+	WholeHash string `json:"wholeHash,omitempty"`
+	SameHash  string `json:"sameHash,omitempty"`
 }
 
 // RecordOf returns the Record that a ConfigMap's manifest has, or nil. What cannot be decoded

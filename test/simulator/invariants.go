@@ -273,7 +273,7 @@ func (w *World) digest(config string) string {
 	}
 
 	user := spec.AsMap()
-	for _, f := range []string{"crossplane", "claimRef", "compositionRevisionRef", "replicas", "rollout"} {
+	for _, f := range []string{"crossplane", "claimRef", "compositionRevisionRef", "replicas", "rollout", "storage"} {
 		delete(user, f)
 	}
 

@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	manifests "github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/test/change"
 	"github.com/dittofs/function-dittoserver/test/cluster"
@@ -43,9 +45,85 @@ func (r *recording) check(fn Function, moves take) ([]string, error) {
 
 	if r.rest {
 		faults = append(faults, r.atRest(rsp, moves)...)
+
+		resized, err := r.resized(fn, rsp)
+		if err != nil {
+			return nil, err
+		}
+
+		faults = append(faults, resized...)
 	}
 
 	return faults, nil
+}
+
+// storages are other values of fields of spec.storage. None of them is a pod's.
+//
+//nolint:gochecknoglobals // A table.
+var storages = map[string]string{"controlPlaneSize": "77Gi", "metadataSize": "77Gi", "contentSize": "77Gi", "cacheSize": "77Gi", "storageClassName": "another"}
+
+// resized changes the storage of a server at rest, once the function has recorded what runs, and
+// returns a line for each change that moves the pod template.
+func (r *recording) resized(fn Function, rsp *fnv1.RunFunctionResponse) ([]string, error) {
+	before := cluster.Asked(rsp.GetDesired().GetResources()[statefulSet].GetResource())
+	if before == nil {
+		return nil, nil
+	}
+
+	// An early version unmounted what the spec does not ask for any more, and mounts it again.
+	isUnmounted := slices.Contains(manifests.ClaimNames(before), "content") && !manifests.MountsContent(before)
+
+	configMap, err := applied(rsp.GetDesired().GetResources()["configmap"].GetResource(), r.observed("configmap"))
+	if err != nil {
+		return nil, err
+	}
+
+	var faults []string
+
+	for _, field := range slices.Sorted(maps.Keys(storages)) {
+		if isUnmounted && field == "contentSize" {
+			continue
+		}
+
+		edited := *r
+		edited.request = proto.CloneOf(r.request)
+		edited.request.GetObserved().GetResources()["configmap"].Resource = configMap
+		protostruct.Set(edited.request.GetObserved().GetComposite().GetResource(), structpb.NewStringValue(storages[field]), "spec", "storage", field)
+
+		after, err := edited.reconcile(fn, func(string, ...any) {})
+		if err != nil {
+			return nil, err
+		}
+
+		// That of a server that is stopped is created anew.
+		is := cluster.Asked(after.GetDesired().GetResources()[statefulSet].GetResource())
+		if is != nil && !proto.Equal(protostruct.Get(before, "spec", "template"), protostruct.Get(is, "spec", "template")) {
+			faults = append(faults, fmt.Sprintf("resized: another spec.storage.%s moves the pod template", field))
+		}
+	}
+
+	return faults, nil
+}
+
+// stay returns an error unless the function composes the pod template that was asked last, and the
+// recorded one did not.
+func (r *recording) stay(fn Function) error {
+	rsp, err := r.reconcile(fn, func(string, ...any) {})
+	if err != nil {
+		return err
+	}
+
+	template := append(manifest(), "spec", "template")
+	asked, was := protostruct.Get(r.observed(statefulSet), template...), protostruct.Get(structOf(r.answer.Resources[statefulSet].Resource), template...)
+
+	switch is := protostruct.Get(rsp.GetDesired().GetResources()[statefulSet].GetResource(), template...); {
+	case asked == nil || proto.Equal(asked, was):
+		return errors.New("the recorded pod template is the one that was asked: take the state out of stays")
+	case !proto.Equal(asked, is):
+		return errors.New("the pod template is not the one that was asked")
+	default:
+		return nil
+	}
 }
 
 // compare what is composed, but for what moves on purpose.

@@ -68,6 +68,15 @@ func managementPolicies(names ...string) []Move {
 	return moves
 }
 
+// stays are flavours and states in which the recorded function moved the pod template, and this
+// one stays with the template that was asked last. What follows from that moves too. Each has a
+// sentence of CHANGELOG.md.
+//
+//nolint:gochecknoglobals // A table.
+var stays = map[string]string{
+	"namespaced/without-labels-waits": "An edit of `spec.storage` restarts nothing",
+}
+
 // A Function is the function to hold to the recordings.
 type Function func(req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error)
 
@@ -86,26 +95,22 @@ func Check(t *testing.T, dir, changelog string, fn Function) {
 	for _, file := range files {
 		flavour, state := filepath.Base(filepath.Dir(file)), strings.TrimSuffix(filepath.Base(file), ".yaml")
 		t.Run(flavour+"/"+state, func(t *testing.T) {
-			r, err := read(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-
-			faults, err := r.check(fn, func(resource string, was, is *structpb.Struct) {
-				moveOf(flavour, state, resource, was, is, met)
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-
-			for _, fault := range faults {
+			for _, fault := range replay(t, file, flavour, state, fn, met) {
 				t.Errorf("%s/%s: %s", flavour, state, fault)
 			}
 		})
 	}
 
+	changelog = strings.Join(strings.Fields(changelog), " ")
+
+	for state, sentence := range stays {
+		if !strings.Contains(changelog, sentence) {
+			t.Errorf("CHANGELOG.md does not tell of what stays in %s: %q", state, sentence)
+		}
+	}
+
 	for i, m := range moves {
-		if m.Changelog == "" || !strings.Contains(strings.Join(strings.Fields(changelog), " "), m.Changelog) {
+		if m.Changelog == "" || !strings.Contains(changelog, m.Changelog) {
 			t.Errorf("CHANGELOG.md does not tell of what moves in %s, %v: %q", m.Resource, m.Path, m.Changelog)
 		}
 
@@ -117,6 +122,33 @@ func Check(t *testing.T, dir, changelog string, fn Function) {
 			t.Errorf("nothing moves in %s, %v: take it out of moves", m.Resource, m.Path)
 		}
 	}
+}
+
+// replay a recording, and return a line for each thing that is not as it was.
+func replay(t *testing.T, file, flavour, state string, fn Function, met []int) []string {
+	t.Helper()
+
+	r, err := read(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if _, ok := stays[flavour+"/"+state]; ok {
+		if err := r.stay(fn); err != nil {
+			return []string{err.Error()}
+		}
+
+		return nil
+	}
+
+	faults, err := r.check(fn, func(resource string, was, is *structpb.Struct) {
+		moveOf(flavour, state, resource, was, is, met)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return faults
 }
 
 // moveOf takes out of a resource, as it was and as it is, what moves, and counts the moves that
