@@ -139,6 +139,7 @@ RENDERERS = CROSSPLANE=$(CROSSPLANE_CLI) CORE=$(CORE) FUNCTION=$(CURDIR)/$(OUTPU
 SCHEMAS = \
 	$(call module_dir,crossplane,github.com/crossplane/crossplane/v2)/cluster/crds \
 	$(call module_dir,provider-kubernetes,github.com/crossplane-contrib/provider-kubernetes)/package/crds \
+	$(call module_dir,schemas,github.com/cert-manager/cert-manager)/deploy/crds \
 	$(call module_dir,schemas,github.com/external-secrets/external-secrets)/config/crds/bases/external-secrets.io_externalsecrets.yaml \
 	$(call module_dir,schemas,github.com/fluxcd/kustomize-controller)/config/crd/bases \
 	$(call module_dir,schemas,github.com/prometheus-operator/prometheus-operator)/example/prometheus-operator-crd

@@ -39,6 +39,9 @@ type Function struct {
 	// ttl is how long Crossplane may wait before it calls the function again, unless
 	// the input says so.
 	ttl time.Duration
+
+	// now is the clock. Nothing but warnings depends on the time: of certificates that expire.
+	now func() time.Time
 }
 
 // RunFunction answers one call of Crossplane. What goes wrong is a fatal result, which
@@ -148,7 +151,7 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 	}
 
 	// Resolve.
-	secrets, err := secret.Resolve(srv, fetched, resources.HasStarted())
+	secrets, err := secret.Resolve(srv, fetched, resources.HasStarted(), f.now())
 	if err != nil {
 		return err
 	}
@@ -177,8 +180,10 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 		return err
 	}
 
-	// Judge: all errors at once, those of the spec, of config.yaml and of the pod.
+	// Judge: all errors at once, those of the spec, of config.yaml, of the release and of the pod.
 	errs = append(errs, srv.CheckConfig(config)...)
+	errs = append(errs, srv.CheckRelease(manifest.Release(srv, in.Image))...)
+
 	if errs = append(errs, policy.Check(srv, pod)...); len(errs) > 0 {
 		report.Invalid(rsp, errs)
 		return nil

@@ -36,7 +36,7 @@ import (
 )
 
 func newFunction() *Function {
-	return &Function{log: logging.NewNopLogger(), metrics: metrics.New(prometheus.NewRegistry()), ttl: 60e9}
+	return &Function{log: logging.NewNopLogger(), metrics: metrics.New(prometheus.NewRegistry()), ttl: 60e9, now: time.Now}
 }
 
 var update = flag.Bool("update", false, "write the golden files anew")

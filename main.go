@@ -90,7 +90,7 @@ func (c *CLI) Run() error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	return serve.Serve(ctx, &Function{log: log, ttl: c.TTL, metrics: metrics.New(registry)}, codec(),
+	return serve.Serve(ctx, &Function{log: log, ttl: c.TTL, now: time.Now, metrics: metrics.New(registry)}, codec(),
 		function.Listen(c.Network, c.Address),
 		serve.MTLSCertificates(c.TLSCertsDir),
 		function.Insecure(c.Insecure),

@@ -73,9 +73,15 @@ var textBounds = []TextBound{
 	{"spec.storage.metadataSize", MaxQuantityLength},
 
 	// DNS subdomains have no more.
+	{"spec.api.tls.clientCASecretRef.name", validation.DNS1123SubdomainMaxLength},
+	{"spec.api.tls.secretRef.name", validation.DNS1123SubdomainMaxLength},
+	{"spec.database.postgres.caSecretRef.name", validation.DNS1123SubdomainMaxLength},
 	{"spec.database.postgres.secretRef.name", validation.DNS1123SubdomainMaxLength},
 	{"spec.identity.admin.passwordSecretRef.name", validation.DNS1123SubdomainMaxLength},
 	{"spec.identity.jwt.secretRef.name", validation.DNS1123SubdomainMaxLength},
+	{"spec.metrics.tls.clientCASecretRef.name", validation.DNS1123SubdomainMaxLength},
+	{"spec.metrics.tls.secretRef.name", validation.DNS1123SubdomainMaxLength},
+	{"spec.metrics.tokenSecretRef.name", validation.DNS1123SubdomainMaxLength},
 
 	// Linux starts no process with a longer environment variable (MAX_ARG_STRLEN).
 	{"spec.extraEnv[].value", 128 * 1024},

@@ -30,6 +30,9 @@ const (
 	DefaultControlPlaneSize     = "1Gi"
 	DefaultMetadataSize         = "10Gi"
 	DefaultCacheClaimSize       = "5Gi"
+	DefaultCAKey                = "ca.crt"
+	DefaultMetricsPath          = "/metrics"
+	DefaultMetricsTokenKey      = "token"
 )
 
 // Default fills in what the user left out. The image has no default here: a running
@@ -58,6 +61,17 @@ func (s *DittoServerSpec) Default() {
 		set(&p.Keys.User, "user")
 		set(&p.Keys.Password, "password")
 		set(&p.Keys.SSLMode, "sslmode")
+		if p.CASecretRef != nil {
+			set(&p.CASecretRef.Key, DefaultCAKey)
+		}
+	}
+
+	s.API.TLS.setDefaults()
+
+	set(&s.Metrics.Path, DefaultMetricsPath)
+	s.Metrics.TLS.setDefaults()
+	if r := s.Metrics.TokenSecretRef; r != nil {
+		set(&r.Key, DefaultMetricsTokenKey)
 	}
 
 	set(&s.Identity.JWT.SecretRef.Key, DefaultJWTKey)
@@ -78,6 +92,12 @@ func (s *DittoServerSpec) Default() {
 	set(&s.Storage.ControlPlaneSize, DefaultControlPlaneSize)
 	set(&s.Storage.MetadataSize, DefaultMetadataSize)
 	set(&s.Storage.CacheSize, DefaultCacheClaimSize)
+}
+
+func (t *TLS) setDefaults() {
+	if t != nil && t.ClientCASecretRef != nil {
+		set(&t.ClientCASecretRef.Key, DefaultCAKey)
+	}
 }
 
 // UsesPostgres reports whether the control-plane database is PostgreSQL. A

@@ -142,6 +142,10 @@ type DittoServerSpec struct {
 	// +optional
 	APIPort *int32 `json:"apiPort,omitempty"`
 
+	// API configures how the REST API is served.
+	// +optional
+	API API `json:"api,omitzero"`
+
 	// Metrics configures the Prometheus endpoint.
 	// +optional
 	Metrics Metrics `json:"metrics,omitzero"`
@@ -273,6 +277,34 @@ type SMB struct {
 	Port *int32 `json:"port,omitempty"`
 }
 
+// API configures how the REST API is served.
+type API struct {
+	// TLS serves the REST API over HTTPS, and over nothing else. Default: none, which
+	// serves plain HTTP. A DittoFS release before 0.17 is an error.
+	// +optional
+	TLS *TLS `json:"tls,omitempty"`
+}
+
+// TLS is how a listener of the server is encrypted.
+type TLS struct {
+	// SecretRef names the Secret that holds the certificate as tls.crt and its private
+	// key as tls.key, in PEM, as cert-manager writes them.
+	SecretRef SecretRef `json:"secretRef"`
+
+	// ClientCASecretRef names the Secret key that holds the authorities, in PEM, one of
+	// which must have signed the certificate of a client (mutual TLS). Default: none,
+	// which asks clients for no certificate. Default key: ca.crt. A new value restarts
+	// the server.
+	// +optional
+	ClientCASecretRef *SecretKeyRef `json:"clientCASecretRef,omitempty"`
+
+	// MinVersion is the oldest version of TLS that a client may speak: 1.2 or 1.3.
+	// Default: the server's own, 1.2. Any other version is an error.
+	// +kubebuilder:validation:Enum="1.2";"1.3"
+	// +optional
+	MinVersion string `json:"minVersion,omitempty"`
+}
+
 // Metrics configures the Prometheus endpoint.
 type Metrics struct {
 	// Enabled serves metrics, and adds the Service <name>-metrics. Default: false.
@@ -288,6 +320,24 @@ type Metrics struct {
 	// +kubebuilder:validation:Maximum=65535
 	// +optional
 	Port *int32 `json:"port,omitempty"`
+
+	// Path of the metrics. Default: /metrics. A path that does not begin with a slash, is
+	// not clean, or has anything but letters, digits, dots, dashes, underscores and
+	// slashes is an error, and so is another path for a DittoFS release before 0.18.
+	// +optional
+	Path string `json:"path,omitempty"`
+
+	// TokenSecretRef names the Secret key that holds the token which a scraper must send
+	// (Authorization: Bearer). Default: none, which asks for no token. Default key: token. A
+	// new value restarts the server. A DittoFS release before 0.18 is an error.
+	// +optional
+	TokenSecretRef *SecretKeyRef `json:"tokenSecretRef,omitempty"`
+
+	// TLS serves the metrics over HTTPS, and over nothing else. The server reads the
+	// certificate when it starts, so that a new one restarts it. Default: none, which
+	// serves plain HTTP. A DittoFS release before 0.18 is an error.
+	// +optional
+	TLS *TLS `json:"tls,omitempty"`
 }
 
 // AdapterPorts are the container ports of the server's adapters.
@@ -448,6 +498,14 @@ type Postgres struct {
 	// Keys maps the settings to the keys of the Secret.
 	// +optional
 	Keys PostgresKeys `json:"keys,omitzero"`
+
+	// CASecretRef names the Secret key that holds the authorities, in PEM, one of which must
+	// have signed the certificate of PostgreSQL. It counts for the SSL modes verify-ca and
+	// verify-full, and makes verify-ca of require. Default: none, which leaves those of the
+	// image. Default key: ca.crt. A new value restarts the server. A DittoFS release before
+	// 0.17 is an error.
+	// +optional
+	CASecretRef *SecretKeyRef `json:"caSecretRef,omitempty"`
 }
 
 // PostgresKeys are the keys of a PostgreSQL Secret.
@@ -498,8 +556,8 @@ type SecretKeyRef struct {
 	Name string `json:"name"`
 
 	// Key of the Secret. Default: jwt-secret for the tokens' secret, password for the
-	// administrator's. The server waits until the Secret has it. Text that cannot be
-	// a key is an error.
+	// administrator's, ca.crt for authorities, token for metrics. The server waits until the Secret has it.
+	// Text that cannot be a key is an error.
 	// +optional
 	Key string `json:"key,omitempty"`
 }
@@ -667,6 +725,11 @@ type DittoServerStatus struct {
 	// Endpoints are where the server is reached, as host:port.
 	// +optional
 	Endpoints Endpoints `json:"endpoints,omitzero"`
+
+	// APIURL is the API endpoint with its scheme, https. Not set while the API is
+	// served without TLS.
+	// +optional
+	APIURL string `json:"apiURL,omitempty"`
 }
 
 // Endpoints are where the server is reached, as host:port: the load balancer's

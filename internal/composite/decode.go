@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"time"
 
@@ -219,6 +220,7 @@ func (s *DittoServer) Settings() dittofs.Settings {
 		SQLitePath:           spec.Database.SQLite.Path,
 		Postgres:             postgresSettings(spec.Database.Postgres),
 		APIPort:              *spec.APIPort,
+		APITLS:               tlsSettings(spec.API.TLS, RoleAPITLS, RoleAPICA),
 		AccessTokenDuration:  spec.Identity.JWT.AccessTokenDuration,
 		RefreshTokenDuration: spec.Identity.JWT.RefreshTokenDuration,
 		CachePath:            spec.Cache.Path,
@@ -227,6 +229,34 @@ func (s *DittoServer) Settings() dittofs.Settings {
 	}
 	if spec.Metrics.Enabled {
 		settings.MetricsPort = *spec.Metrics.Port
+		settings.MetricsTLS = tlsSettings(spec.Metrics.TLS, RoleMetricsTLS, RoleMetricsCA)
+	}
+
+	// What the server does by itself is not written: it would be a byte more.
+	if spec.Metrics.Enabled && spec.Metrics.Path != v1alpha1.DefaultMetricsPath {
+		settings.MetricsPath = spec.Metrics.Path
+	}
+
+	if spec.Metrics.Enabled && spec.Metrics.TokenSecretRef != nil {
+		settings.MetricsTokenFile = path.Join(RoleMetricsToken.Dir(), dittofs.TokenFile)
+	}
+
+	return settings
+}
+
+// tlsSettings returns what config.yaml says of the files of a listener.
+func tlsSettings(t *v1alpha1.TLS, certificate, clientCA Role) *dittofs.TLS {
+	if t == nil {
+		return nil
+	}
+
+	settings := &dittofs.TLS{
+		CertFile:   path.Join(certificate.Dir(), dittofs.CertFile),
+		KeyFile:    path.Join(certificate.Dir(), dittofs.KeyFile),
+		MinVersion: t.MinVersion,
+	}
+	if t.ClientCASecretRef != nil {
+		settings.ClientCA = path.Join(clientCA.Dir(), dittofs.CAFile)
 	}
 
 	return settings
@@ -238,10 +268,15 @@ func postgresSettings(pg *v1alpha1.Postgres) *dittofs.Postgres {
 		return nil
 	}
 
-	return &dittofs.Postgres{
+	settings := &dittofs.Postgres{
 		Host: pg.Host, Port: ptr.Deref(pg.Port, 0), Database: pg.Database, SSLMode: pg.SSLMode,
 		MaxOpenConns: ptr.Deref(pg.MaxOpenConns, 0), MaxIdleConns: ptr.Deref(pg.MaxIdleConns, 0),
 	}
+	if pg.CASecretRef != nil {
+		settings.CAFile = path.Join(RolePostgresCA.Dir(), dittofs.CAFile)
+	}
+
+	return settings
 }
 
 // CheckConfig reports a config.yaml of the Settings that is too large, at the field that has most
@@ -254,6 +289,7 @@ func (s *DittoServer) CheckConfig(config []byte) field.ErrorList {
 	c, pg := s.Settings(), ptr.Deref(s.Spec.Database.Postgres, v1alpha1.Postgres{})
 	longest := slices.MaxFunc([][2]string{
 		{"spec.logging.output", c.Logging.Output},
+		{"spec.metrics.path", c.MetricsPath},
 		{"spec.telemetry.endpoint", c.Telemetry.Endpoint},
 		{"spec.shutdownTimeout", c.ShutdownTimeout},
 		{"spec.database.sqlite.path", c.SQLitePath},

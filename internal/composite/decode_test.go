@@ -147,7 +147,7 @@ func TestDecodeDefaults(t *testing.T) {
 			NFSPort:      new(int32(2049)),
 			SMB:          v1alpha1.SMB{Port: new(int32(445))},
 			APIPort:      new(int32(8080)),
-			Metrics:      v1alpha1.Metrics{Port: new(int32(9090))},
+			Metrics:      v1alpha1.Metrics{Port: new(int32(9090)), Path: "/metrics"},
 			AdapterPorts: v1alpha1.AdapterPorts{NFS: new(int32(12049)), SMB: new(int32(1445))},
 			Service: v1alpha1.Service{
 				Type: "LoadBalancer",

@@ -4,6 +4,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -25,6 +26,14 @@ const (
 	RoleAdmin    Role = "admin"
 	RoleJWT      Role = "jwt"
 	RolePostgres Role = "postgres"
+	RoleAPITLS   Role = "api-tls"
+	RoleAPICA    Role = "api-client-ca"
+
+	RoleMetricsToken Role = "metrics-token"
+	RoleMetricsTLS   Role = "metrics-tls"
+	RoleMetricsCA    Role = "metrics-client-ca"
+
+	RolePostgresCA Role = "postgres-ca"
 )
 
 // Dir returns the directory of the files of a role.
@@ -57,9 +66,17 @@ type SecretKey struct {
 	// value.
 	Check func(value []byte) string
 
+	// CheckBeside returns why the server cannot use a value beside that of another key of the
+	// same Secret, the one of the row before, or "". It is nil where it can use any.
+	CheckBeside func(before, value []byte) string
+
 	// CheckFirst returns why a server must not first start with a value, or "", as Check
 	// does. It is nil where a value counts at every start.
 	CheckFirst func(value []byte) string
+
+	// Warning returns what is about to be wrong with a value that can be used, or "". It
+	// returns no part of the value. It is nil where time changes nothing.
+	Warning func(value []byte, now time.Time) string
 }
 
 // A SecretKeyRef names a key of a Secret in the server's namespace.
@@ -67,7 +84,8 @@ type SecretKeyRef struct {
 	// Name of the Secret, and the field that tells it.
 	Name, NamePath string
 
-	// Key in the Secret, and the field that tells it.
+	// Key in the Secret, and the field that tells it. KeyPath is "" for a key that no field
+	// tells.
 	Key, KeyPath string
 }
 
@@ -94,7 +112,13 @@ func secretKeys(spec *v1alpha1.DittoServerSpec, r dittofs.Release) []SecretKey {
 		return postgresRef(&pg, setting, key)
 	}
 
-	return []SecretKey{
+	// Metrics that are not served need nothing.
+	metrics := v1alpha1.Metrics{}
+	if spec.Metrics.Enabled {
+		metrics = spec.Metrics
+	}
+
+	rows := []SecretKey{
 		{Role: RoleJWT, Ref: jwt, Env: dittofs.EnvJWTSecret, InDigest: true, Check: dittofs.CheckJWTSecret},
 		{Role: RoleAdmin, Ref: admin, Env: dittofs.EnvAdminPassword, HashEnv: dittofs.EnvAdminPasswordHash, InDigest: true, Check: dittofs.CheckPassword, CheckFirst: dittofs.CheckFirstPassword},
 		{Role: RolePostgres, Ref: postgres("host", keys.Host, pg.Host != ""), Env: dittofs.EnvPostgresHost, InDigest: true, Check: dittofs.CheckPostgresHost(r)},
@@ -105,6 +129,19 @@ func secretKeys(spec *v1alpha1.DittoServerSpec, r dittofs.Release) []SecretKey {
 		{Role: RolePostgres, Ref: postgres("password", keys.Password, false), Env: dittofs.EnvPostgresPassword, InDigest: true, Check: dittofs.CheckPostgresText(r)},
 		{Role: RolePostgres, Ref: postgres("sslmode", keys.SSLMode, pg.SSLMode != ""), Env: dittofs.EnvPostgresSSLMode, Optional: true, InDigest: true, Check: dittofs.CheckSSLMode},
 	}
+
+	// The API reads a certificate that changes by itself, so that none restarts the server.
+	rows = append(rows, tlsKeys(RoleAPITLS, "spec.api.tls", spec.API.TLS, false)...)
+
+	// Everything else is read when the server starts.
+	rows = append(rows,
+		caKey(RoleAPICA, "spec.api.tls.clientCASecretRef", clientCA(spec.API.TLS)),
+		SecretKey{Role: RoleMetricsToken, Ref: keyRef("spec.metrics.tokenSecretRef", metrics.TokenSecretRef), File: dittofs.TokenFile, InDigest: true, Check: dittofs.CheckToken},
+	)
+	rows = append(rows, tlsKeys(RoleMetricsTLS, "spec.metrics.tls", metrics.TLS, true)...)
+	rows = append(rows, caKey(RoleMetricsCA, "spec.metrics.tls.clientCASecretRef", clientCA(metrics.TLS)))
+
+	return append(rows, caKey(RolePostgresCA, "spec.database.postgres.caSecretRef", pg.CASecretRef))
 }
 
 // postgresRef returns the key of the Secret of PostgreSQL that a setting would be from.
@@ -137,6 +174,31 @@ func (s *DittoServer) DatabaseKeys() []DatabaseKey {
 		{Ref: *postgresRef(pg, "host", pg.Keys.Host)},
 		{Ref: *postgresRef(pg, "port", pg.Keys.Port), Default: strconv.Itoa(dittofs.DefaultPostgresPort)},
 		{Ref: *postgresRef(pg, "database", pg.Keys.Database)},
+	}
+}
+
+func clientCA(t *v1alpha1.TLS) *v1alpha1.SecretKeyRef {
+	return ptr.Deref(t, v1alpha1.TLS{}).ClientCASecretRef
+}
+
+// caKey returns the row of authorities.
+func caKey(role Role, path string, ref *v1alpha1.SecretKeyRef) SecretKey {
+	return SecretKey{Role: role, Ref: keyRef(path, ref), File: dittofs.CAFile, InDigest: true, Check: dittofs.CheckCA, Warning: dittofs.CAWarning}
+}
+
+// tlsKeys returns the rows of the certificate of a listener, whose keys are always the same.
+func tlsKeys(role Role, path string, t *v1alpha1.TLS, inDigest bool) []SecretKey {
+	ref := func(key string) *SecretKeyRef {
+		if t == nil {
+			return nil
+		}
+
+		return &SecretKeyRef{Name: t.SecretRef.Name, NamePath: path + ".secretRef.name", Key: key}
+	}
+
+	return []SecretKey{
+		{Role: role, Ref: ref(dittofs.CertFile), File: dittofs.CertFile, InDigest: inDigest, Check: dittofs.CheckCertificate, Warning: dittofs.CertificateWarning},
+		{Role: role, Ref: ref(dittofs.KeyFile), File: dittofs.KeyFile, InDigest: inDigest, Check: dittofs.CheckPrivateKey, CheckBeside: dittofs.CheckKeyPair},
 	}
 }
 
@@ -179,7 +241,9 @@ func validateSecrets(keys []SecretKey) field.ErrorList {
 
 		reported.Insert(k.Ref.NamePath)
 
-		errs = append(errs, fielderr.Messages(field.NewPath(k.Ref.KeyPath), k.Ref.Key, validation.IsConfigMapKey(k.Ref.Key))...)
+		if k.Ref.KeyPath != "" {
+			errs = append(errs, fielderr.Messages(field.NewPath(k.Ref.KeyPath), k.Ref.Key, validation.IsConfigMapKey(k.Ref.Key))...)
+		}
 	}
 
 	return errs

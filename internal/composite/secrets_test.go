@@ -73,6 +73,31 @@ func TestSecrets(t *testing.T) {
 			v1alpha1.DittoServerSpec{Database: v1alpha1.Database{Postgres: &v1alpha1.Postgres{Host: "db"}}},
 			[]string{"jwt", "postgres port", "postgres database", "postgres user", "postgres password", "postgres sslmode"},
 		},
+		"TLS": {
+			"A certificate comes with its key",
+			v1alpha1.DittoServerSpec{API: v1alpha1.API{TLS: &v1alpha1.TLS{}}},
+			[]string{"jwt", "api-tls", "api-tls"},
+		},
+		"MutualTLS": {
+			"The authorities of clients may be another Secret's",
+			v1alpha1.DittoServerSpec{API: v1alpha1.API{TLS: &v1alpha1.TLS{ClientCASecretRef: &v1alpha1.SecretKeyRef{}}}},
+			[]string{"jwt", "api-tls", "api-tls", "api-client-ca"},
+		},
+		"MetricsOff": {
+			"Metrics that are not served need nothing",
+			v1alpha1.DittoServerSpec{Metrics: v1alpha1.Metrics{TokenSecretRef: &v1alpha1.SecretKeyRef{}, TLS: &v1alpha1.TLS{ClientCASecretRef: &v1alpha1.SecretKeyRef{}}}},
+			[]string{"jwt"},
+		},
+		"Metrics": {
+			"Each file is a role of its own, but for a certificate and its key",
+			v1alpha1.DittoServerSpec{Metrics: v1alpha1.Metrics{Enabled: true, TokenSecretRef: &v1alpha1.SecretKeyRef{}, TLS: &v1alpha1.TLS{ClientCASecretRef: &v1alpha1.SecretKeyRef{}}}},
+			[]string{"jwt", "metrics-token", "metrics-tls", "metrics-tls", "metrics-client-ca"},
+		},
+		"PostgresCA": {
+			"Another Secret may have the authorities of PostgreSQL",
+			v1alpha1.DittoServerSpec{Database: v1alpha1.Database{Postgres: &v1alpha1.Postgres{CASecretRef: &v1alpha1.SecretKeyRef{}}}},
+			[]string{"jwt", "postgres host", "postgres port", "postgres database", "postgres user", "postgres password", "postgres sslmode", "postgres-ca"},
+		},
 	}
 
 	for name, tc := range cases {
@@ -103,12 +128,18 @@ func TestSecretKeys(t *testing.T) {
 
 	xr, full := full(t)
 
-	for _, k := range secretKeys(&full.Spec, full.Release) {
+	keys := secretKeys(&full.Spec, full.Release)
+	for i, k := range keys {
 		if k.Ref == nil {
 			t.Fatalf("%s\nsecretKeys(...): %+v", "example/full.yaml names every key", k)
 		}
 
-		for field, want := range map[string]string{k.Ref.NamePath: k.Ref.Name, k.Ref.KeyPath: k.Ref.Key} {
+		told := map[string]string{k.Ref.NamePath: k.Ref.Name}
+		if k.Ref.KeyPath != "" {
+			told[k.Ref.KeyPath] = k.Ref.Key
+		}
+
+		for field, want := range told {
 			if got := protostruct.Get(xr, strings.Split(field, ".")...).GetStringValue(); got != want {
 				t.Errorf("%s\nsecretKeys(...): %s: want %q, got %q", "A row has what its field says", field, want, got)
 			}
@@ -132,12 +163,26 @@ func TestSecretKeys(t *testing.T) {
 			t.Errorf("%s\nsecretKeys(...): %+v", "A role names a volume, and a file is in its directory", k)
 		case k.Check == nil:
 			t.Errorf("%s\nsecretKeys(...): %s has none", "Every value has a check", where)
+		case k.CheckBeside != nil && !isBeside(keys[:i], k):
+			t.Errorf("%s\nsecretKeys(...): %+v", "A value is checked beside the one before it, of the same Secret", k)
 		}
 
 		if k.File != "" {
 			secretOf[k.Role] = k.Ref.NamePath
 		}
 	}
+}
+
+// isBeside reports whether the key before another one, in the order in which they are resolved,
+// is of the same role, and so of the same Secret.
+func isBeside(before []SecretKey, k SecretKey) bool {
+	if len(before) == 0 {
+		return false
+	}
+
+	last := before[len(before)-1]
+
+	return last.Role == k.Role && last.Ref.NamePath == k.Ref.NamePath && last.Ref.Key < k.Ref.Key
 }
 
 // The table in the docs is this one, and so holds the order of the container's variables.
@@ -163,7 +208,12 @@ func TestSecretsAreDocumented(t *testing.T) {
 			how += ", a bcrypt hash as `" + k.HashEnv + "`"
 		}
 
-		want = append(want, fmt.Sprintf("| `%s` | `%s` | %s | %s | %s |", k.Role, strings.TrimPrefix(k.Ref.KeyPath, "spec."), how, yes[!k.Optional], yes[k.InDigest]))
+		told := "`" + strings.TrimPrefix(k.Ref.KeyPath, "spec.") + "`"
+		if k.Ref.KeyPath == "" {
+			told = "`" + k.Ref.Key + "` of `" + strings.TrimSuffix(strings.TrimPrefix(k.Ref.NamePath, "spec."), ".name") + "`"
+		}
+
+		want = append(want, fmt.Sprintf("| `%s` | %s | %s | %s | %s |", k.Role, told, how, yes[!k.Optional], yes[k.InDigest]))
 	}
 
 	_, rest, _ := strings.Cut(string(page), "| role | the key is told by | the server gets it as | needed | another value restarts |\n|---|---|---|---|---|\n")

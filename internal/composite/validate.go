@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +45,9 @@ func (s *DittoServer) validate() field.ErrorList {
 	errs = append(errs, fielderr.OneOf(root.Child("rollout"), s.Spec.Rollout, v1alpha1.RolloutAutomatic, v1alpha1.RolloutManual)...)
 	errs = append(errs, validateReplicas(root.Child("replicas"), *s.Spec.Replicas)...)
 	errs = append(errs, s.validatePorts(root)...)
+	errs = append(errs, validateTLS(root.Child("api", "tls"), s.Spec.API.TLS)...)
+	errs = append(errs, validateTLS(root.Child("metrics", "tls"), s.Spec.Metrics.TLS)...)
+	errs = append(errs, validateMetricsPath(root.Child("metrics", "path"), s.Spec.Metrics.Path)...)
 	errs = append(errs, validateService(root.Child("service"), &s.Spec)...)
 	errs = append(errs, s.validateDatabase(root.Child("database"))...)
 	errs = append(errs, validateSecrets(s.Secrets())...)
@@ -169,6 +173,26 @@ func (s *DittoServer) validateImage(p *field.Path) field.ErrorList {
 func validateReplicas(p *field.Path, replicas int32) field.ErrorList {
 	if replicas != 0 && replicas != 1 {
 		return field.ErrorList{field.Invalid(p, replicas, "must be 0 or 1: two servers cannot share a volume")}
+	}
+
+	return nil
+}
+
+func validateTLS(p *field.Path, t *v1alpha1.TLS) field.ErrorList {
+	if t == nil || t.MinVersion == "" {
+		return nil
+	}
+
+	return fielderr.OneOf(p.Child("minVersion"), t.MinVersion, "1.2", "1.3")
+}
+
+// urlPath is the path of a URL that needs no escapes, and in which Go's HTTP server sees neither a
+// host, a method nor a wildcard.
+var urlPath = regexp.MustCompile(`^/[0-9A-Za-z._/-]*$`)
+
+func validateMetricsPath(p *field.Path, metrics string) field.ErrorList {
+	if !urlPath.MatchString(metrics) || path.Clean(metrics) != metrics {
+		return field.ErrorList{field.Invalid(p, metrics, "must be a clean path of letters, digits, '.', '-', '_' and '/', such as /metrics")}
 	}
 
 	return nil

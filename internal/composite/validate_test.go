@@ -366,6 +366,48 @@ func TestValidateEnums(t *testing.T) {
 	tests.run(t)
 }
 
+func TestValidateTLS(t *testing.T) {
+	const notPath = "must be a clean path of letters, digits, '.', '-', '_' and '/', such as /metrics"
+
+	errorTable{
+		"Versions": {
+			reason: "The server knows two versions of TLS",
+			xr:     `spec: {api: {tls: {secretRef: {name: a}, minVersion: "1.2"}}, metrics: {tls: {secretRef: {name: a}, minVersion: "1.3"}}}`,
+		},
+		"OtherVersions": {
+			reason: "It starts with no other",
+			xr:     `spec: {api: {tls: {secretRef: {name: a}, minVersion: "1.1"}}, metrics: {tls: {secretRef: {name: a}, minVersion: TLS1.3}}}`,
+			want: []string{
+				`spec.api.tls.minVersion: Unsupported value: "1.1": supported values: "1.2", "1.3"`,
+				`spec.metrics.tls.minVersion: Unsupported value: "TLS1.3": supported values: "1.2", "1.3"`,
+			},
+		},
+		"Number": {
+			reason: "A version is text",
+			xr:     `spec: {api: {tls: {secretRef: {name: a}, minVersion: 1.3}}}`,
+			want:   []string{"spec.api.tls.minVersion: Invalid value: 1.3: must be a string"},
+		},
+		"Names": {
+			reason: "Each Secret has a name, and each key can be one",
+			xr:     `spec: {api: {tls: {secretRef: {name: A}, clientCASecretRef: {name: "", key: a/b}}}, metrics: {enabled: true, tokenSecretRef: {name: ../a}}, database: {postgres: {secretRef: {name: a}, caSecretRef: {name: a, key: ..}}}}`,
+			want: []string{
+				`spec.api.tls.secretRef.name: Invalid value: "A": ` + notSubdomain,
+				`spec.api.tls.clientCASecretRef.name: Required value: name a Secret in the server's namespace`,
+				`spec.api.tls.clientCASecretRef.key: Invalid value: "a/b": ` + notDataKey,
+				`spec.metrics.tokenSecretRef.name: Invalid value: "../a": ` + notSubdomain,
+				`spec.database.postgres.caSecretRef.key: Invalid value: "..": must not be '..'`,
+			},
+		},
+		"Path":          {reason: "A path of several parts can be served", xr: "spec: {metrics: {enabled: true, path: /a/b.c_d-e}}"},
+		"PathRelative":  {reason: "A path begins with a slash", xr: "spec: {metrics: {path: metrics}}", want: []string{`spec.metrics.path: Invalid value: "metrics": ` + notPath}},
+		"PathUnclean":   {reason: "Go's HTTP server would redirect", xr: "spec: {metrics: {path: /a/../b}}", want: []string{`spec.metrics.path: Invalid value: "/a/../b": ` + notPath}},
+		"PathSlash":     {reason: "A slash at the end is another path", xr: "spec: {metrics: {path: /a/}}", want: []string{`spec.metrics.path: Invalid value: "/a/": ` + notPath}},
+		"PathWildcard":  {reason: "Go's HTTP server would panic, or take it for a wildcard", xr: `spec: {metrics: {path: "/{a"}}`, want: []string{`spec.metrics.path: Invalid value: "/{a": ` + notPath}},
+		"PathQuery":     {reason: "A query is no path", xr: `spec: {metrics: {path: "/a?b"}}`, want: []string{`spec.metrics.path: Invalid value: "/a?b": ` + notPath}},
+		"PathMultiline": {reason: "A line break is no path", xr: `spec: {metrics: {path: "/a\n"}}`, want: []string{`spec.metrics.path: Invalid value: "/a\n": ` + notPath}},
+	}.run(t)
+}
+
 func TestValidateReplicas(t *testing.T) {
 	tests := errorTable{}
 

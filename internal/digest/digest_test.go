@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"testing"
+	"time"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/google/go-cmp/cmp"
@@ -215,7 +216,7 @@ func decode(tb testing.TB, r request) (*composite.DittoServer, secret.Secrets) {
 		}
 	}
 
-	resolved, err := secret.Resolve(s, required, false)
+	resolved, err := secret.Resolve(s, required, false, time.Time{})
 	if err != nil {
 		tb.Fatal(err)
 	}

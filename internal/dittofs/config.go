@@ -37,8 +37,20 @@ type Settings struct {
 	// MetricsPort is where metrics are served; 0 serves none.
 	MetricsPort int32
 
+	// MetricsPath of the metrics, or "" for the server's own default.
+	MetricsPath string
+
+	// MetricsTokenFile is the path of the token that a scraper must send, or "" for none.
+	MetricsTokenFile string
+
+	// MetricsTLS is how the metrics are encrypted, or nil.
+	MetricsTLS *TLS
+
 	// APIPort is where the REST API listens.
 	APIPort int32
+
+	// APITLS is how it is encrypted, or nil.
+	APITLS *TLS
 
 	// AccessTokenDuration and RefreshTokenDuration are Go durations.
 	AccessTokenDuration  string
@@ -62,6 +74,10 @@ type Postgres struct {
 	Database string
 	SSLMode  string
 
+	// CAFile is the path of the authorities that PostgreSQL is judged by, or "" for those of
+	// the image.
+	CAFile string
+
 	// MaxOpenConns and MaxIdleConns are 0 for the server's own defaults.
 	MaxOpenConns, MaxIdleConns int32
 }
@@ -79,6 +95,18 @@ type Telemetry struct {
 	Endpoint   string   `yaml:"endpoint,omitempty"`
 	Insecure   bool     `yaml:"insecure,omitempty"`
 	SampleRate *float64 `yaml:"sample_rate,omitempty"`
+}
+
+// TLS settings of a listener: paths of files in PEM.
+type TLS struct {
+	CertFile string `yaml:"cert_file"`
+	KeyFile  string `yaml:"key_file"`
+
+	// ClientCA has the authorities of clients that the server demands certificates of.
+	ClientCA string `yaml:"client_ca,omitempty"`
+
+	// MinVersion is 1.2 or 1.3, or "" for the server's own default.
+	MinVersion string `yaml:"min_version,omitempty"`
 }
 
 // config is the content of config.yaml. The order of the fields is the order of the
@@ -111,6 +139,7 @@ type postgres struct {
 	User         string `yaml:"user"`
 	Password     string `yaml:"password"`
 	SSLMode      string `yaml:"sslmode"`
+	SSLRootCert  string `yaml:"ssl_root_cert,omitempty"`
 	MaxOpenConns int32  `yaml:"max_open_conns,omitempty"`
 	MaxIdleConns int32  `yaml:"max_idle_conns,omitempty"`
 }
@@ -119,12 +148,19 @@ type metrics struct {
 	Enabled bool   `yaml:"enabled"`
 	Host    string `yaml:"host,omitempty"`
 	Port    int32  `yaml:"port,omitempty"`
+	Path    string `yaml:"path,omitempty"`
+
+	Auth      string `yaml:"auth,omitempty"`
+	TokenFile string `yaml:"token_file,omitempty"`
+
+	TLS *TLS `yaml:"tls,omitempty"`
 }
 
 type controlPlane struct {
 	Host string `yaml:"host,omitempty"`
 	Port int32  `yaml:"port"`
 	JWT  jwt    `yaml:"jwt"`
+	TLS  *TLS   `yaml:"tls,omitempty"`
 }
 
 type jwt struct {
@@ -159,6 +195,7 @@ func Config(s Settings, r Release) ([]byte, error) {
 				AccessTokenDuration:  s.AccessTokenDuration,
 				RefreshTokenDuration: s.RefreshTokenDuration,
 			},
+			TLS: s.APITLS,
 		},
 		Admin: admin{Username: s.AdminUsername},
 	}
@@ -181,7 +218,11 @@ func Config(s Settings, r Release) ([]byte, error) {
 	if keys.Metrics {
 		c.Metrics = &metrics{}
 		if s.MetricsPort != 0 {
-			c.Metrics = &metrics{Enabled: true, Port: s.MetricsPort}
+			c.Metrics = &metrics{Enabled: true, Port: s.MetricsPort, Path: s.MetricsPath, TokenFile: s.MetricsTokenFile, TLS: s.MetricsTLS}
+			if s.MetricsTokenFile != "" {
+				c.Metrics.Auth = "token"
+			}
+
 			if keys.MetricsHost {
 				c.Metrics.Host = allInterfaces
 			}
@@ -204,6 +245,15 @@ func Config(s Settings, r Release) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// APITLSOf returns how a config.yaml says that the REST API is encrypted, or nil.
+func APITLSOf(text string) *TLS {
+	c := config{}
+	// Text that is no config.yaml says nothing.
+	_ = yaml.Unmarshal([]byte(text), &c)
+
+	return c.ControlPlane.TLS
+}
+
 // section returns what a release that knows some keys is told of PostgreSQL.
 func (p *Postgres) section(keys Keys) *postgres {
 	s := &postgres{
@@ -213,6 +263,8 @@ func (p *Postgres) section(keys Keys) *postgres {
 		User:     environmentSets,
 		Password: environmentSets,
 		SSLMode:  cmp.Or(p.SSLMode, "disable"), // The server's own default.
+
+		SSLRootCert: p.CAFile,
 	}
 
 	if keys.PostgresPool {

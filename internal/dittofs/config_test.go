@@ -42,6 +42,23 @@ var settings = map[string]Settings{
 		CacheSize:            "1.5Gi",
 		AdminUsername:        "on", // A boolean to careless YAML.
 	},
+	"secure": {
+		Logging:              Logging{Level: "INFO", Format: "json", Output: "stdout"},
+		ShutdownTimeout:      "30s",
+		SQLitePath:           "/data/controlplane/controlplane.db",
+		APIPort:              8080,
+		APITLS:               &TLS{CertFile: "/tls/tls.crt", KeyFile: "/tls/tls.key", ClientCA: "/ca/ca.crt", MinVersion: "1.3"},
+		Postgres:             &Postgres{CAFile: "/postgres/ca.crt"},
+		MetricsPort:          9090,
+		MetricsPath:          "/stats",
+		MetricsTokenFile:     "/token/token",
+		MetricsTLS:           &TLS{CertFile: "/tls/tls.crt", KeyFile: "/tls/tls.key", ClientCA: "/ca/ca.crt", MinVersion: "1.3"},
+		AccessTokenDuration:  "15m",
+		RefreshTokenDuration: "168h",
+		CachePath:            "/data/cache",
+		CacheSize:            "1GB",
+		AdminUsername:        "admin",
+	},
 }
 
 // golden returns the golden file of a band and a variant.
@@ -68,6 +85,11 @@ func TestConfigGolden(t *testing.T) {
 
 	for band, tc := range cases {
 		for variant, s := range settings {
+			// Earlier releases cannot be asked for it.
+			if variant == "secure" && release(tc.versions[0]).IsBefore("v0.18.0") {
+				continue
+			}
+
 			file := golden(band, variant)
 			files = append(files, file)
 
@@ -299,6 +321,60 @@ func TestConfigKeys(t *testing.T) {
 				t.Errorf("%s\nConfig(%s, %q): -want, +got:\n%s", "config.yaml has exactly the keys that a release knows, in one order", variant, version, diff)
 			}
 		}
+	}
+}
+
+// Each of them alone is written, and nothing besides.
+func TestConfigMetricsAccess(t *testing.T) {
+	const on = "metrics:\n  enabled: true\n  host: 0.0.0.0\n  port: 9090\n"
+
+	cases := map[string]struct {
+		reason string
+		change func(s *Settings)
+		want   string
+	}{
+		"Path":  {"Another path is told", func(s *Settings) { s.MetricsPath = "/stats" }, on + "  path: /stats\n"},
+		"Token": {"A token is asked for only if the server is told to", func(s *Settings) { s.MetricsTokenFile = "/token" }, on + "  auth: token\n  token_file: /token\n"},
+		"TLS":   {"A certificate comes with its key", func(s *Settings) { s.MetricsTLS = &TLS{CertFile: "/a", KeyFile: "/b"} }, on + "  tls:\n    cert_file: /a\n    key_file: /b\n"},
+		"Off":   {"Metrics that are not served need nothing", func(s *Settings) { s.MetricsPort, s.MetricsPath, s.MetricsTokenFile = 0, "/stats", "/token" }, "metrics:\n  enabled: false\n"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := settings["minimal"]
+			s.MetricsPort = 9090
+			tc.change(&s)
+
+			if diff := cmp.Diff(tc.want, section(t, s, release("0.29.0"), "metrics")); diff != "" {
+				t.Errorf("%s\nConfig(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// What nobody asks for is not written: a byte more would restart every server.
+func TestConfigTLS(t *testing.T) {
+	const jwt = "  jwt:\n    access_token_duration: 15m\n    refresh_token_duration: 168h\n"
+
+	cases := map[string]struct {
+		reason string
+		tls    *TLS
+		want   string
+	}{
+		"Off":    {"The API is plain HTTP unless told otherwise", nil, ""},
+		"On":     {"A certificate and its key are enough", &TLS{CertFile: "/a", KeyFile: "/b"}, "  tls:\n    cert_file: /a\n    key_file: /b\n"},
+		"Mutual": {"With authorities clients need a certificate", &TLS{CertFile: "/a", KeyFile: "/b", ClientCA: "/c"}, "  tls:\n    cert_file: /a\n    key_file: /b\n    client_ca: /c\n"},
+		"Oldest": {"A version is text, not a number", &TLS{CertFile: "/a", KeyFile: "/b", MinVersion: "1.3"}, "  tls:\n    cert_file: /a\n    key_file: /b\n    min_version: \"1.3\"\n"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := settings["minimal"]
+			s.APITLS = tc.tls
+
+			want := "controlplane:\n  host: 0.0.0.0\n  port: 8080\n" + jwt + tc.want
+			if diff := cmp.Diff(want, section(t, s, release("0.29.0"), "controlplane")); diff != "" {
+				t.Errorf("%s\nConfig(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
 	}
 }
 

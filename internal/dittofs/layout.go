@@ -24,9 +24,8 @@ const (
 
 // HTTP paths of the REST API that tell how the server is.
 const (
-	HealthPath  = "/health"
-	ReadyPath   = "/health/ready"
-	MetricsPath = "/metrics"
+	HealthPath = "/health"
+	ReadyPath  = "/health/ready"
 )
 
 // ID is the user and group that the image runs the server as.

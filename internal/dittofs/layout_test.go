@@ -110,7 +110,6 @@ func TestNames(t *testing.T) {
 		"EnvPostgresSSLMode":   {EnvPostgresSSLMode, "DITTOFS_DATABASE_POSTGRES_SSLMODE"},
 		"HealthPath":           {HealthPath, "/health"},
 		"ReadyPath":            {ReadyPath, "/health/ready"},
-		"MetricsPath":          {MetricsPath, "/metrics"},
 		"TempDir":              {TempDir, "/tmp"},
 	}
 	for name, tc := range cases {

@@ -28,6 +28,18 @@ const (
 // Repository is the container image of DittoFS. Its tags are versions.
 const Repository = "marmos91c/dittofs"
 
+// Releases that brought keys of config.yaml which are written only if the spec asks for them.
+const (
+	// SinceAPITLS serves the REST API over TLS: controlplane.tls.
+	SinceAPITLS = "v0.17.0"
+
+	// SincePostgresCA judges PostgreSQL by other authorities than the image's.
+	SincePostgresCA = "v0.17.0"
+
+	// SinceMetricsAccess serves metrics at another path, with a token or over TLS.
+	SinceMetricsAccess = "v0.18.0"
+)
+
 // Keys says which optional keys of config.yaml a release knows.
 type Keys struct {
 	Telemetry        bool
@@ -132,6 +144,12 @@ func NewestMinor() string {
 // a rebuild of 0.29.0 as v0.29.0-corp.2.
 func (r Release) IsOlderThan(o Release) bool {
 	return r.IsKnown() && o.IsKnown() && semver.Compare(core(r.version), core(o.version)) < 0
+}
+
+// IsBefore reports whether the release is known, and older than a version. A pre-release counts
+// as its release.
+func (r Release) IsBefore(version string) bool {
+	return r.IsKnown() && semver.Compare(core(r.version), version) < 0
 }
 
 // core returns a version without its pre-release.

@@ -93,6 +93,27 @@ func TestParseRelease(t *testing.T) {
 	}
 }
 
+func TestIsBefore(t *testing.T) {
+	cases := map[string]struct {
+		reason  string
+		version string
+		want    bool
+	}{
+		"Before":     {"Numbers are compared as numbers", "0.9.0", true},
+		"Same":       {"The release itself is not before itself", "0.17.0", false},
+		"PreRelease": {"A pre-release has what its release has", "0.17.0-rc.1", false},
+		"After":      {"A later one is not before it", "0.29.0", false},
+		"Unknown":    {"One that is not known may be any", "", false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := release(tc.version).IsBefore("v0.17.0"); got != tc.want {
+				t.Errorf("%s\nIsBefore(v0.17.0): want %t, got %t", tc.reason, tc.want, got)
+			}
+		})
+	}
+}
+
 func TestParseReleaseErrors(t *testing.T) {
 	const tooOld = "must be 0.4.0 or newer"
 

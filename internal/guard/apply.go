@@ -52,6 +52,10 @@ func Apply(d Decision, desired, returning manifest.Manifests, o observed.Resourc
 		m.set(manifest.StatefulSet, observed.ClaimTemplates(o.Live(manifest.StatefulSet)), "spec", volumeClaimTemplates)
 	}
 
+	if d.Template != TemplateDesired && d.Template != TemplateCovering {
+		m.keepScraping(o.Asked(manifest.ServiceMetrics))
+	}
+
 	switch d.Template {
 	case TemplateDesired:
 	case TemplateAsked:
@@ -77,6 +81,18 @@ func (m patched) keepTemplate(o observed.Resources) {
 
 	if image := manifest.AskedImage(o); image != "" {
 		m.noteImage(image)
+	}
+}
+
+// keepScraping keeps what the metrics' Service says of how the pod serves them.
+func (m patched) keepScraping(asked *structpb.Struct) {
+	if asked == nil || m[manifest.ServiceMetrics] == nil {
+		return
+	}
+
+	for _, name := range manifest.ServingAnnotations() {
+		path := []string{"metadata", "annotations", name}
+		m.set(manifest.ServiceMetrics, protostruct.Get(asked, path...), path...)
 	}
 }
 

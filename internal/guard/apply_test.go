@@ -33,6 +33,9 @@ func TestApply(t *testing.T) {
 		desiredSet       = `{spec: {replicas: 0, serviceName: new, template: {metadata: {annotations: {dittofs.io/config: new, dittofs.io/config-hash: digest of new}}, spec: {containers: [{name: dittofs, image: "dittofs:new"}]}}}}`
 		askedTemplate    = `{metadata: {annotations: {dittofs.io/config: old}}, spec: {containers: [{name: dittofs, image: "dittofs:old"}]}}`
 		desiredService   = `{spec: {type: LoadBalancer, loadBalancerClass: new}}`
+		desiredMetrics   = `{metadata: {annotations: {prometheus.io/port: "2", prometheus.io/path: /new, prometheus.io/scheme: https}}}`
+		askedMetrics     = `{metadata: {annotations: {prometheus.io/port: "1", prometheus.io/path: /old}}}`
+		keptMetrics      = `{metadata: {annotations: {prometheus.io/port: "2", prometheus.io/path: /old}}}`
 	)
 
 	parse := func(text string) *structpb.Struct { return protostructtest.FromYAML(t, text) }
@@ -78,14 +81,17 @@ func TestApply(t *testing.T) {
 			want: manifest.Manifests{
 				manifest.ConfigMap:   parse(`{metadata: {annotations: {dittofs.io/image: "dittofs:old"}}, data: {config.yaml: old}}`),
 				manifest.StatefulSet: parse(`{spec: {replicas: 0, serviceName: new, template: ` + askedTemplate + `}}`),
+				// The pod serves its metrics as before.
+				manifest.ServiceMetrics: parse(keptMetrics),
 			},
 		},
 		"Wait": {
 			reason: "The template waits while config.yaml moves.",
 			d:      Decision{Template: TemplateAsked},
 			want: manifest.Manifests{
-				manifest.ConfigMap:   parse(`{metadata: {annotations: {dittofs.io/image: "dittofs:old"}}, data: {config.yaml: new}}`),
-				manifest.StatefulSet: parse(`{spec: {replicas: 0, serviceName: new, template: ` + askedTemplate + `}}`),
+				manifest.ConfigMap:      parse(`{metadata: {annotations: {dittofs.io/image: "dittofs:old"}}, data: {config.yaml: new}}`),
+				manifest.StatefulSet:    parse(`{spec: {replicas: 0, serviceName: new, template: ` + askedTemplate + `}}`),
+				manifest.ServiceMetrics: parse(keptMetrics),
 			},
 		},
 		"Cover": {
@@ -102,6 +108,8 @@ func TestApply(t *testing.T) {
 			want: manifest.Manifests{
 				manifest.ConfigMap:   parse(`{metadata: {annotations: {dittofs.io/image: "dittofs:ran", dittofs.io/ran: '{"image":"dittofs:ran"}'}}, data: {config.yaml: old}}`),
 				manifest.StatefulSet: returning,
+
+				manifest.ServiceMetrics: parse(keptMetrics),
 			},
 		},
 		"ReturnLater": {
@@ -120,6 +128,8 @@ func TestApply(t *testing.T) {
 				manifest.ConfigMap:   parse(desiredConfigMap),
 				manifest.StatefulSet: parse(desiredSet),
 				manifest.ServiceFile: parse(desiredService),
+
+				manifest.ServiceMetrics: parse(desiredMetrics),
 			}
 			before := manifest.Manifests{}
 
@@ -128,6 +138,8 @@ func TestApply(t *testing.T) {
 			}
 
 			o := observed.Resources{
+				manifest.ServiceMetrics: {Asked: parse(askedMetrics)},
+
 				manifest.StatefulSet: {Asked: parse(`{spec: {replicas: 1, serviceName: old, selector: {a: b}, template: ` + askedTemplate + `}}`)},
 			}
 

@@ -90,7 +90,10 @@ func (d *Decision) record(st State) *manifest.Record {
 
 	if s := st.StatefulSet; s.Asked != nil && s.Live != nil && s.Current && !s.isInFlight() {
 		pod := s.Asked.Pod
-		r = &manifest.Record{StatefulSet: s.Live.UID, Image: pod.Image, Version: pod.Release.String(), Postgres: pod.Postgres, Config: st.coveredConfig(), WholeHash: st.WholeHash, SameHash: st.SameHash}
+		r = &manifest.Record{
+			StatefulSet: s.Live.UID, Image: pod.Image, Version: pod.Release.String(), Postgres: pod.Postgres,
+			SecretVolumes: s.Asked.SecretVolumes, Config: st.coveredConfig(), WholeHash: st.WholeHash, SameHash: st.SameHash,
+		}
 	}
 
 	if r == nil {
@@ -102,6 +105,11 @@ func (d *Decision) record(st State) *manifest.Record {
 	if r.Config == config || podOf(r).isSameServer(st.StatefulSet.Desired.Pod) {
 		bare := *r
 		bare.Config = ""
+
+		// Files go with the config.yaml that names them.
+		if r.Config != config && d.Config == "" {
+			bare.SecretVolumes = st.StatefulSet.Desired.SecretVolumes
+		}
 
 		return &bare
 	}

@@ -132,6 +132,9 @@ type Spec struct {
 
 	// MountsContent reports whether the pod mounts the content.
 	MountsContent bool
+
+	// SecretVolumes are the pod's volumes that have files of Secrets.
+	SecretVolumes []corev1.Volume
 }
 
 // A Claim is what the guards compare of a volume claim template.
@@ -299,6 +302,7 @@ func readSpec(statefulSet *structpb.Struct) Spec {
 		Claims:    readClaims(statefulSet),
 
 		MountsContent: manifest.MountsContent(statefulSet),
+		SecretVolumes: manifest.SecretVolumes(statefulSet),
 	}
 
 	for _, f := range immutable {

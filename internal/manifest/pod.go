@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/distribution/reference"
@@ -100,7 +101,7 @@ func Pod(s *composite.DittoServer, in PodInputs) (*corev1.PodTemplateSpec, error
 	}
 	maps.Copy(annotations, s.Spec.PodAnnotations)
 
-	return &corev1.PodTemplateSpec{
+	pod := &corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: podLabels, Annotations: annotations},
 		Spec: corev1.PodSpec{
 			AutomountServiceAccountToken: new(false),
@@ -128,14 +129,15 @@ func Pod(s *composite.DittoServer, in PodInputs) (*corev1.PodTemplateSpec, error
 				VolumeMounts:    append(mounts, fileMounts...),
 				Resources:       s.Spec.Resources,
 				SecurityContext: security,
-				StartupProbe:    probe(dittofs.HealthPath, corev1.Probe{PeriodSeconds: 5, FailureThreshold: 30}),
-				LivenessProbe:   probe(dittofs.HealthPath, corev1.Probe{PeriodSeconds: 10, FailureThreshold: 3}),
-				ReadinessProbe:  probe(dittofs.ReadyPath, corev1.Probe{PeriodSeconds: 5, FailureThreshold: 3}),
 				Lifecycle:       &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: v1alpha1.PreStopSeconds}}},
 			}},
 			Volumes: append(volumes(s, mounts), files...),
 		},
-	}, nil
+	}
+
+	addProbes(&pod.Spec.Containers[0], s.Settings().APITLS)
+
+	return pod, nil
 }
 
 // Release returns the release that an image runs: the one that the spec names, or
@@ -236,6 +238,19 @@ func environment(keys []composite.SecretKey, adminPasswordIsHash bool) []corev1.
 	return env
 }
 
+// secretVolumePrefix begins the name of each volume that has files of a Secret.
+const secretVolumePrefix = "secret-"
+
+// secretVolume returns the name of the volume that has the files of a role.
+func secretVolume(r composite.Role) string { return secretVolumePrefix + string(r) }
+
+// isOfSecret reports whether a volume of this name has files of a Secret.
+func isOfSecret(volume string) bool { return strings.HasPrefix(volume, secretVolumePrefix) }
+
+func secretMount(r composite.Role) corev1.VolumeMount {
+	return corev1.VolumeMount{Name: secretVolume(r), MountPath: r.Dir(), ReadOnly: true}
+}
+
 // secretFiles returns a volume and its mount for each role whose keys the server reads as
 // files. A volume has the keys that the table names and no others. The pod's fsGroup may read
 // them.
@@ -250,7 +265,7 @@ func secretFiles(keys []composite.SecretKey) ([]corev1.Volume, []corev1.VolumeMo
 			continue
 		}
 
-		name := "secret-" + string(k.Role)
+		name := secretVolume(k.Role)
 
 		i := slices.IndexFunc(volumes, func(v corev1.Volume) bool { return v.Name == name })
 		if i < 0 {
@@ -259,7 +274,7 @@ func secretFiles(keys []composite.SecretKey) ([]corev1.Volume, []corev1.VolumeMo
 				SecretName:  k.Ref.Name,
 				DefaultMode: ptr.To[int32](secretFileMode),
 			}}})
-			mounts = append(mounts, corev1.VolumeMount{Name: name, MountPath: k.Role.Dir(), ReadOnly: true})
+			mounts = append(mounts, secretMount(k.Role))
 		}
 
 		volumes[i].Secret.Items = append(volumes[i].Secret.Items, corev1.KeyToPath{Key: k.Ref.Key, Path: k.File})
@@ -336,12 +351,34 @@ func volumes(s *composite.DittoServer, mounts []corev1.VolumeMount) []corev1.Vol
 	return v
 }
 
-func probe(path string, p corev1.Probe) *corev1.Probe {
+// addProbes adds probes of an API to a container.
+func addProbes(c *corev1.Container, api *dittofs.TLS) {
+	c.StartupProbe = probe(api, dittofs.HealthPath, corev1.Probe{PeriodSeconds: 5, FailureThreshold: 30})
+	c.LivenessProbe = probe(api, dittofs.HealthPath, corev1.Probe{PeriodSeconds: 10, FailureThreshold: 3})
+	c.ReadinessProbe = probe(api, dittofs.ReadyPath, corev1.Probe{PeriodSeconds: 5, FailureThreshold: 3})
+}
+
+// probe returns a probe of the API. The kubelet has no certificate to show: where the server
+// demands one, the probe sees only that somebody listens.
+func probe(api *dittofs.TLS, path string, p corev1.Probe) *corev1.Probe {
 	// A busy server may need more than the second that Kubernetes gives it.
 	p.TimeoutSeconds = 5
-	p.HTTPGet = &corev1.HTTPGetAction{Path: path, Port: intstr.FromString(v1alpha1.PortAPI)}
+	p.ProbeHandler = probed(api, path)
 
 	return &p
+}
+
+func probed(api *dittofs.TLS, path string) corev1.ProbeHandler {
+	port := intstr.FromString(v1alpha1.PortAPI)
+
+	switch {
+	case api == nil:
+		return corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: port}}
+	case api.ClientCA == "":
+		return corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: port, Scheme: corev1.URISchemeHTTPS}}
+	default:
+		return corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: port}}
+	}
 }
 
 func podSecurityContext(s *composite.DittoServer) (*corev1.PodSecurityContext, error) {

@@ -98,10 +98,20 @@ func IsLoadBalancer(service *structpb.Struct) bool {
 // MountsContent reports whether the server's container in a StatefulSet's manifest mounts
 // the content.
 func MountsContent(statefulSet *structpb.Struct) bool {
+	return mounts(statefulSet, dittofs.VolumeContent)
+}
+
+// ServesTLS reports whether the server of a StatefulSet's manifest serves its API over TLS.
+func ServesTLS(statefulSet *structpb.Struct) bool {
+	return mounts(statefulSet, secretVolume(composite.RoleAPITLS))
+}
+
+// mounts reports whether the server's container in a StatefulSet's manifest mounts a volume.
+func mounts(statefulSet *structpb.Struct, volume string) bool {
 	mounts := protostruct.Get(container(statefulSet), "volumeMounts").GetListValue().GetValues()
 
 	return slices.ContainsFunc(mounts, func(m *structpb.Value) bool {
-		return protostruct.Get(m.GetStructValue(), "name").GetStringValue() == dittofs.VolumeContent
+		return protostruct.Get(m.GetStructValue(), "name").GetStringValue() == volume
 	})
 }
 

@@ -2,6 +2,8 @@ package manifest
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/types/known/structpb"
 	corev1 "k8s.io/api/core/v1"
@@ -26,6 +28,9 @@ type Record struct {
 	// Postgres tells where the PostgreSQL database is. A server without it used the SQLite
 	// database that Config names.
 	Postgres v1alpha1.Postgres `json:"postgres,omitzero"`
+
+	// SecretVolumes are the volumes that have files of Secrets, which Config names.
+	SecretVolumes []corev1.Volume `json:"secretVolumes,omitempty"`
 
 	// Config is the config.yaml that ran. The annotation has it only where that of its
 	// ConfigMap is another one.
@@ -62,7 +67,7 @@ func (r *Record) Annotation() *structpb.Value {
 }
 
 // Pod returns the desired pod of a server, but with the image, the database and the config.yaml
-// of the Record. configHash is the rollout digest over that config.yaml.
+// of the Record, the files that it names, and probes that fit it. configHash is the rollout digest over that config.yaml.
 func (r *Record) Pod(s *composite.DittoServer, desired *corev1.PodTemplateSpec, in PodInputs) *corev1.PodTemplateSpec {
 	pod := desired.DeepCopy()
 
@@ -85,7 +90,41 @@ func (r *Record) Pod(s *composite.DittoServer, desired *corev1.PodTemplateSpec, 
 	container.Image = r.Image
 	container.Env = append(environment(ran.Secrets(), in.AdminPasswordIsHash), s.Spec.ExtraEnv...)
 
+	pod.Spec.Volumes = slices.DeleteFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return isOfSecret(v.Name) })
+	container.VolumeMounts = slices.DeleteFunc(container.VolumeMounts, func(m corev1.VolumeMount) bool { return isOfSecret(m.Name) })
+
+	for _, v := range r.SecretVolumes {
+		// Natively, whoever may write ConfigMaps may write a record.
+		if !isOfSecret(v.Name) || v.Secret == nil {
+			continue
+		}
+
+		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: v.Name, VolumeSource: corev1.VolumeSource{Secret: v.Secret}})
+		container.VolumeMounts = append(container.VolumeMounts, secretMount(composite.Role(strings.TrimPrefix(v.Name, secretVolumePrefix))))
+	}
+
+	addProbes(container, dittofs.APITLSOf(r.Config))
+
 	return pod
+}
+
+// SecretVolumes returns the volumes of a StatefulSet's manifest that have files of Secrets.
+func SecretVolumes(statefulSet *structpb.Struct) []corev1.Volume {
+	var volumes []corev1.Volume
+
+	for _, v := range protostruct.Get(statefulSet, "spec", "template", "spec", "volumes").GetListValue().GetValues() {
+		if !isOfSecret(protostruct.Get(v.GetStructValue(), "name").GetStringValue()) {
+			continue
+		}
+
+		// What cannot be decoded is not this function's.
+		volume := corev1.Volume{}
+		if errs := protostruct.Decode(nil, v, &volume); len(errs) == 0 && volume.Secret != nil {
+			volumes = append(volumes, volume)
+		}
+	}
+
+	return volumes
 }
 
 // Postgres returns the Secret and keys that tell the server of a StatefulSet's manifest where

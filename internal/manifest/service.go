@@ -9,7 +9,6 @@ import (
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
-	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
 // headlessService gives the server's pod its DNS name.
@@ -35,6 +34,17 @@ func apiService(s *composite.DittoServer, _ Inputs) (object, error) {
 	return exposed(s, service(s, servicePort(v1alpha1.PortAPI, *s.Spec.APIPort)), &s.Spec.Service.API), nil
 }
 
+// Annotations that tell Prometheus how the metrics are served, which a pod that is held may do
+// otherwise than the spec says.
+const (
+	annotationPath   = "prometheus.io/path"
+	annotationScheme = "prometheus.io/scheme"
+)
+
+// ServingAnnotations returns the names of the annotations of the metrics' Service that follow the
+// pod, and not the spec.
+func ServingAnnotations() []string { return []string{annotationPath, annotationScheme} }
+
 // metricsService is where Prometheus scrapes the server.
 func metricsService(s *composite.DittoServer, _ Inputs) (object, error) {
 	svc := service(s, servicePort(v1alpha1.PortMetrics, *s.Spec.Metrics.Port))
@@ -42,7 +52,11 @@ func metricsService(s *composite.DittoServer, _ Inputs) (object, error) {
 	svc.Annotations = map[string]string{
 		"prometheus.io/scrape": "true",
 		"prometheus.io/port":   strconv.Itoa(int(*s.Spec.Metrics.Port)),
-		"prometheus.io/path":   dittofs.MetricsPath,
+		annotationPath:         s.Spec.Metrics.Path,
+	}
+
+	if s.Spec.Metrics.TLS != nil {
+		svc.Annotations[annotationScheme] = "https"
 	}
 
 	return svc, nil

@@ -86,6 +86,11 @@ func status(s *composite.DittoServer, manifests manifest.Manifests, o observed.R
 		st.Endpoints.Metrics = endpoint(s, manifest.ServiceMetrics, *s.Spec.Metrics.Port, o)
 	}
 
+	// What is asked may be held, and without it for now.
+	if manifest.ServesTLS(manifests[manifest.StatefulSet]) {
+		st.APIURL = "https://" + st.Endpoints.API
+	}
+
 	if live := o.Live(manifest.StatefulSet); live != nil {
 		st.Replicas = new(int32(protostruct.Get(live, "status", "replicas").GetNumberValue()))
 		st.ReadyReplicas = new(int32(protostruct.Get(live, "status", "readyReplicas").GetNumberValue()))

@@ -61,13 +61,15 @@ func TestPhase(t *testing.T) {
 func TestStatus(t *testing.T) {
 	const statefulSet = `{spec: {replicas: 1, template: {metadata: {annotations: {dittofs.io/config-hash: 0a0b}}}}}`
 
-	manifests := manifest.Manifests{manifest.StatefulSet: protostructtest.FromYAML(t, statefulSet)}
 	xr := protostructtest.FromYAML(t, "{apiVersion: dittofs.io/v1alpha1, kind: DittoServer, spec: {version: 0.29.0}}")
 
 	cases := map[string]struct {
 		reason string
 		change func(s *composite.DittoServer)
 		o      observed.Resources
+
+		// statefulSet that is composed, if it is another one.
+		statefulSet string
 
 		// desired is what earlier functions desire, and composed says whether a StatefulSet is.
 		desired    string
@@ -96,6 +98,18 @@ func TestStatus(t *testing.T) {
 			isComposed: true,
 			want: `{phase: Progressing, observedGeneration: 7, configHash: 0a0b, replicas: 2, readyReplicas: 1,
 endpoints: {nfs: "192.0.2.1:2049", smb: "192.0.2.1:445", api: "files-api.storage.svc:8080", metrics: "files-metrics.storage.svc:9090"}}`,
+		},
+		"TLS": {
+			reason:      "The API endpoint has no scheme, its URL has.",
+			statefulSet: `{spec: {template: {spec: {containers: [{name: dittofs, volumeMounts: [{name: secret-api-tls}]}]}}}}`,
+			isComposed:  true,
+			want:        `{phase: Pending, observedGeneration: 7, endpoints: {nfs: "files-file.storage.svc:2049", api: "files-api.storage.svc:8080"}, apiURL: "https://files-api.storage.svc:8080"}`,
+		},
+		"Held": {
+			reason:     "TLS that is asked for may have to wait.",
+			change:     func(s *composite.DittoServer) { s.Spec.API.TLS = &v1alpha1.TLS{} },
+			isComposed: true,
+			want:       `{phase: Pending, observedGeneration: 7, configHash: 0a0b, endpoints: {nfs: "files-file.storage.svc:2049", api: "files-api.storage.svc:8080"}}`,
 		},
 		"Claimed": {
 			reason:     "A claim has a generation of its own.",
@@ -127,6 +141,11 @@ endpoints: {nfs: "192.0.2.1:2049", smb: "192.0.2.1:445", api: "files-api.storage
 				desired.Resources[string(manifest.StatefulSet)] = &fnv1.Resource{}
 			}
 
+			if tc.statefulSet == "" {
+				tc.statefulSet = statefulSet
+			}
+
+			manifests := manifest.Manifests{manifest.StatefulSet: protostructtest.FromYAML(t, tc.statefulSet)}
 			if err := Status(desired, xr, s, manifests, tc.o); err != nil {
 				t.Fatal(err)
 			}

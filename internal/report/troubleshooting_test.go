@@ -71,6 +71,9 @@ var notMessages = []string{
 	"denied request:",
 	// The provider's words before those.
 	"create failed:",
+	// Types of blocks in PEM.
+	"PRIVATE KEY",
+	"ENCRYPTED PRIVATE KEY",
 }
 
 // TestTroubleshooting shows that the page and the code agree: no reason and no text

@@ -13,6 +13,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -78,8 +79,8 @@ type Secrets struct {
 	// PostgreSQL database is, whether the server reads them or not.
 	Databases map[string]Data
 
-	// Warnings are what is wrong with a value that counted when the server first started,
-	// and counts no more.
+	// Warnings are what is wrong with a value that counted when the server first started, and
+	// counts no more; and what is about to be wrong with one, such as a certificate that expires.
 	Warnings []string
 
 	// AdminPasswordIsHash reports whether the administrator's password is a bcrypt hash.
@@ -115,12 +116,12 @@ func Requirements(s *composite.DittoServer) map[string]*fnv1.ResourceSelector {
 
 // Resolve returns the Secrets that a DittoServer names, from the required
 // resources of a request. started tells whether the server has been started before, so that
-// some values count no more.
-func Resolve(s *composite.DittoServer, required map[string]*fnv1.Resources, started bool) (Secrets, error) {
-	return resolve(s.Namespace, s.Secrets(), s.DatabaseKeys(), required, started)
+// some values count no more. now is the time, which nothing but warnings depends on.
+func Resolve(s *composite.DittoServer, required map[string]*fnv1.Resources, started bool, now time.Time) (Secrets, error) {
+	return resolve(s.Namespace, s.Secrets(), s.DatabaseKeys(), required, started, now)
 }
 
-func resolve(namespace string, keys []composite.SecretKey, database []composite.DatabaseKey, required map[string]*fnv1.Resources, started bool) (Secrets, error) {
+func resolve(namespace string, keys []composite.SecretKey, database []composite.DatabaseKey, required map[string]*fnv1.Resources, started bool, now time.Time) (Secrets, error) {
 	found, ok, err := find(namespace, keys, database, required)
 	if err != nil || !ok {
 		return Secrets{State: NotFetched}, err
@@ -129,6 +130,9 @@ func resolve(namespace string, keys []composite.SecretKey, database []composite.
 	var (
 		out    = Secrets{State: There, Databases: databases(found, database)}
 		absent = map[string]bool{}
+
+		// before is the last value that can be used.
+		before Value
 	)
 
 	for _, k := range slices.SortedStableFunc(slices.Values(keys), byRoleAndKey) {
@@ -149,13 +153,8 @@ func resolve(namespace string, keys []composite.SecretKey, database []composite.
 			continue
 		}
 
-		if problem == "" && k.CheckFirst != nil {
-			problem = k.CheckFirst(value)
-
-			if problem != "" && started {
-				out.Warnings = append(out.Warnings, fmt.Sprintf("Secret %s, key %s: %s (the server has been started before, so that it counts no more)", id, k.Ref.Key, problem))
-				problem = ""
-			}
+		if problem == "" {
+			problem = problemOf(k, value, before, started)
 		}
 
 		if problem != "" {
@@ -163,12 +162,18 @@ func resolve(namespace string, keys []composite.SecretKey, database []composite.
 			continue
 		}
 
+		if w := warning(k, value, started, now); w != "" {
+			out.Warnings = append(out.Warnings, fmt.Sprintf("Secret %s, key %s: %s", id, k.Ref.Key, w))
+		}
+
 		if k.Role == composite.RoleAdmin {
 			out.AdminPasswordIsHash = dittofs.IsPasswordHash(value)
 		}
 
+		before = Value{Role: k.Role, Key: k.Ref.Key, Data: value}
+
 		if k.InDigest {
-			out.Values = append(out.Values, Value{Role: k.Role, Key: k.Ref.Key, Data: value})
+			out.Values = append(out.Values, before)
 		}
 	}
 
@@ -203,6 +208,37 @@ func databases(found map[string]*structpb.Struct, keys []composite.DatabaseKey) 
 	}
 
 	return values
+}
+
+// problemOf returns why the server cannot use a value that its own check takes, or "". before is
+// the last value that it can use.
+func problemOf(k composite.SecretKey, value []byte, before Value, started bool) string {
+	if k.CheckBeside != nil && before.Role == k.Role {
+		if problem := k.CheckBeside(before.Data, value); problem != "" {
+			return problem
+		}
+	}
+
+	if k.CheckFirst != nil && !started {
+		return k.CheckFirst(value)
+	}
+
+	return ""
+}
+
+// warning returns what is wrong with a value that the server can use, or "".
+func warning(k composite.SecretKey, value []byte, started bool, now time.Time) string {
+	if k.CheckFirst != nil && started {
+		if problem := k.CheckFirst(value); problem != "" {
+			return problem + " (the server has been started before, so that it counts no more)"
+		}
+	}
+
+	if k.Warning != nil {
+		return k.Warning(value, now)
+	}
+
+	return ""
 }
 
 // byRoleAndKey is the order of the rollout digest.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/google/go-cmp/cmp"
@@ -167,12 +168,12 @@ func carried(tb testing.TB, required map[string]*fnv1.Resources) map[string]*fnv
 func resolved(t *testing.T, s *composite.DittoServer, required map[string]*fnv1.Resources, started bool) Secrets {
 	t.Helper()
 
-	got, err := Resolve(s, required, started)
+	got, err := Resolve(s, required, started, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	ofBytes, err := Resolve(s, carried(t, required), started)
+	ofBytes, err := Resolve(s, carried(t, required), started, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -501,7 +502,7 @@ func TestResolveFiles(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, err := resolve("storage", tc.keys, nil, tc.required, false)
+			got, err := resolve("storage", tc.keys, nil, tc.required, false, time.Time{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -606,7 +607,7 @@ func TestResolveManyKeys(t *testing.T) {
 	required = carried(t, required)
 
 	allocs := testing.AllocsPerRun(1, func() {
-		if got, err := Resolve(s, required, false); err != nil || len(got.Problems) != 1 || !strings.HasPrefix(got.Problems[0], "Secret storage/files-db, key user: is missing, and a connection string does not do") {
+		if got, err := Resolve(s, required, false, time.Time{}); err != nil || len(got.Problems) != 1 || !strings.HasPrefix(got.Problems[0], "Secret storage/files-db, key user: is missing, and a connection string does not do") {
 			t.Errorf("Resolve(...): want one problem, got %q, %v", got.Problems, err)
 		}
 	})
@@ -625,7 +626,7 @@ func TestResolveBadBytes(t *testing.T) {
 		r.GetItems()[0].ProtoReflect().SetUnknown(b[:len(b)-1])
 	}
 
-	_, err := Resolve(decode(t, specJWT), required, false)
+	_, err := Resolve(decode(t, specJWT), required, false, time.Time{})
 	if err == nil || !strings.HasPrefix(err.Error(), "cannot read Secret storage/files-jwt: ") {
 		t.Errorf("Resolve(...): want an error, got %v", err)
 	}

@@ -32,7 +32,7 @@ func reasons(before, after *controlPlane) []string {
 			out = append(out, fmt.Sprintf("%s (%s)", dittofs.ConfigFile, paths(diffs)))
 		}
 
-		out = append(out, changedSecrets(before, after, a[manifest.StatefulSet])...)
+		out = append(out, changedSecrets(before, after)...)
 	}
 
 	if diffs := templateDifferences(b[manifest.StatefulSet], a[manifest.StatefulSet]); len(diffs) > 0 {
@@ -84,10 +84,14 @@ func parsed(text string) *structpb.Value {
 	return structpb.NewStringValue(text)
 }
 
-// changedSecrets names the keys that the pod takes from the Secrets which the function
-// required, and that have another value.
-func changedSecrets(before, after *controlPlane, statefulSet *structpb.Struct) []string {
+// changedSecrets names the keys of the Secrets which the function required that the digest
+// covers, and that have another value.
+func changedSecrets(before, after *controlPlane) []string {
 	var changed []string
+
+	// The composite resource was decoded by the function before.
+	s, _ := composite.Decode(after.xr, after.side.Input)
+	keys := s.Secrets()
 
 	for _, sel := range after.response.GetRequirements().GetResources() {
 		if sel.GetKind() != "Secret" {
@@ -109,9 +113,9 @@ func changedSecrets(before, after *controlPlane, statefulSet *structpb.Struct) [
 			continue
 		}
 
-		for _, key := range keysOf(statefulSet, sel.GetMatchName()) {
-			if !proto.Equal(protostruct.Get(b, "data", key), protostruct.Get(a, "data", key)) {
-				changed = append(changed, fmt.Sprintf("Secret %s (%s)", sel.GetMatchName(), key))
+		for _, k := range keys {
+			if k.InDigest && k.Ref.Name == sel.GetMatchName() && !proto.Equal(protostruct.Get(b, "data", k.Ref.Key), protostruct.Get(a, "data", k.Ref.Key)) {
+				changed = append(changed, fmt.Sprintf("Secret %s (%s)", k.Ref.Name, k.Ref.Key))
 			}
 		}
 	}
@@ -119,22 +123,6 @@ func changedSecrets(before, after *controlPlane, statefulSet *structpb.Struct) [
 	slices.Sort(changed)
 
 	return slices.Compact(changed)
-}
-
-// keysOf returns the keys of a Secret that the environment of a pod uses.
-func keysOf(statefulSet *structpb.Struct, secret string) []string {
-	keys := map[string]bool{}
-
-	for _, c := range protostruct.Get(statefulSet, "spec", "template", "spec", "containers").GetListValue().GetValues() {
-		for _, e := range protostruct.Get(c.GetStructValue(), "env").GetListValue().GetValues() {
-			ref := protostruct.Get(e.GetStructValue(), "valueFrom", "secretKeyRef").GetStructValue()
-			if protostruct.Get(ref, "name").GetStringValue() == secret {
-				keys[protostruct.Get(ref, "key").GetStringValue()] = true
-			}
-		}
-	}
-
-	return slices.Sorted(maps.Keys(keys))
 }
 
 // changedGeneration tells how what the input takes for the generation changes.

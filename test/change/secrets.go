@@ -83,6 +83,8 @@ func standIn(k composite.SecretKey) string {
 		strings.Repeat("stand-in-", 5) + "secret",
 		"5432",
 		"require",
+		certificate,
+		privateKey,
 	}
 
 	i := slices.IndexFunc(values, func(v string) bool { return k.Check([]byte(v)) == "" })

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -72,7 +73,7 @@ func render(t *testing.T, a ask) rendering {
 
 	required, values := secrets(t, srv, a.secrets)
 
-	resolved, err := secret.Resolve(srv, required, false)
+	resolved, err := secret.Resolve(srv, required, false, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,13 @@ import (
 	"github.com/dittofs/function-dittoserver/test/simulator"
 )
 
+// olderRelease serves metrics, and has what newer releases gave up: traces and a cache.
+const olderRelease = "0.6.2"
+
+// newerFields are the fields of example/full.yaml that olderRelease does not know, or whose use
+// is an error there.
+var newerFields = []string{"spec.api", "spec.metrics.path", "spec.metrics.tokenSecretRef", "spec.metrics.tls", "spec.database.postgres.caSecretRef"}
+
 // Fields of example/full.yaml whose value there is the default, or is needed: each with
 // another value. The others are left out.
 var otherValues = map[string]string{
@@ -107,7 +114,10 @@ func Count(t *testing.T, fn simulator.Function, example string) {
 	others := maps.Clone(otherValues)
 
 	for _, k := range srv.Secrets() {
-		others[k.Ref.NamePath], others[k.Ref.KeyPath] = "other", "other"
+		others[k.Ref.NamePath] = "other"
+		if k.Ref.KeyPath != "" {
+			others[k.Ref.KeyPath] = "other"
+		}
 	}
 
 	paths := leaves(reflect.TypeFor[v1alpha1.DittoServerSpec](), xr, "spec")
@@ -127,18 +137,35 @@ func Count(t *testing.T, fn simulator.Function, example string) {
 		}
 
 		t.Run(name, func(t *testing.T) {
-			changed := proto.CloneOf(xr)
-			if other, ok := others[name]; ok {
-				protostruct.Set(changed, protostructtest.FromYAML(t, "value: "+other).GetFields()["value"], path...)
-			} else {
-				protostruct.Set(changed, nil, path...)
+			change := func(xr *structpb.Struct) *structpb.Struct {
+				if other, ok := others[name]; ok {
+					return protostruct.With(xr, protostructtest.FromYAML(t, "value: "+other).GetFields()["value"], path...)
+				}
+
+				return protostruct.With(xr, nil, path...)
 			}
 
-			if proto.Equal(before, &fnv1.State{Resources: compose(t, changed)}) {
+			if !proto.Equal(before, &fnv1.State{Resources: compose(t, change(xr))}) {
+				return
+			}
+
+			if older := olderServer(xr); proto.Equal(&fnv1.State{Resources: compose(t, older)}, &fnv1.State{Resources: compose(t, change(older))}) {
 				t.Error("what is composed does not change with this field")
 			}
 		})
 	}
+}
+
+// olderServer returns a server of olderRelease, with the fields that it knows.
+func olderServer(xr *structpb.Struct) *structpb.Struct {
+	xr = protostruct.With(xr, structpb.NewStringValue(olderRelease), "spec", "version")
+	xr = protostruct.With(xr, structpb.NewStringValue("registry.example.org/dittofs:v"+olderRelease), "spec", "image")
+
+	for _, f := range newerFields {
+		xr = protostruct.With(xr, nil, strings.Split(f, ".")...)
+	}
+
+	return xr
 }
 
 // leaves returns the paths of the fields of this API's own types that an object has.

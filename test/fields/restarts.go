@@ -1,6 +1,7 @@
 package fields
 
 import (
+	"encoding/base64"
 	"maps"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/test/change"
+	"github.com/dittofs/function-dittoserver/test/pki"
 	"github.com/dittofs/function-dittoserver/test/simulator"
 )
 
@@ -92,9 +94,19 @@ var restartRows = []restartRow{
 		want:  [3]string{held, held, held},
 	},
 	{
-		what:   "the value of a Secret key that the spec names",
+		what:   "the value of a Secret key that the spec names, but for the next row",
 		secret: "jwt",
 		want:   [3]string{restarts, restarts, restarts},
+	},
+	{
+		what:   "the certificate and the key of `api.tls.secretRef`, when they are renewed",
+		secret: "tls",
+		want:   [3]string{stays, stays, stays},
+	},
+	{
+		what:  "`api`: TLS, its versions, the authorities of clients",
+		edits: []map[string]string{{"api.tls.minVersion": `"1.3"`}, {"api.tls.secretRef.name": "tls-copy"}, {"api.tls.clientCASecretRef.name": "tls", "api.tls.clientCASecretRef.key": "tls.crt"}, {"api": ""}},
+		want:  [3]string{restarts, restarts, restarts},
 	},
 	{
 		what:   "another key of such a Secret",
@@ -114,6 +126,11 @@ var restartRows = []restartRow{
 	{
 		what:  "`resources`, `extraEnv`, `podLabels`, `podAnnotations`, security contexts, scheduling, `serviceAccountName`, `terminationGracePeriodSeconds`: whatever is in the pod template",
 		edits: []map[string]string{{"resources.requests.cpu": "100m"}, {"extraEnv": "[{name: A, value: b}]"}, {"podLabels": "{a: b}"}, {"podAnnotations": "{a: b}"}, {"podSecurityContext.supplementalGroups": "[1000]"}, {"nodeSelector": "{a: b}"}, {"priorityClassName": "storage"}, {"serviceAccountName": "files"}, {"terminationGracePeriodSeconds": "60"}, {"imagePullPolicy": "Always"}, {"imagePullSecrets": "[{name: registry}]"}, {"securityContext.runAsUser": "1000"}, {"tolerations": "[{operator: Exists}]"}, {"affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution": "[{topologyKey: zone}]"}, {"topologySpreadConstraints": "[{topologyKey: zone, maxSkew: 1, whenUnsatisfiable: DoNotSchedule}]"}},
+		want:  [3]string{restarts, restarts, restarts},
+	},
+	{
+		what:  "`metrics.path`, `metrics.tokenSecretRef`, `metrics.tls`, where metrics are enabled",
+		edits: []map[string]string{{"metrics.enabled": "true", "metrics.path": "/stats"}, {"metrics.enabled": "true", "metrics.tokenSecretRef.name": "jwt-copy", "metrics.tokenSecretRef.key": "jwt-secret"}, {"metrics.enabled": "true", "metrics.tls.secretRef.name": "tls", "metrics.tls.minVersion": `"1.3"`}, {"metrics.enabled": "true", "metrics.tls.secretRef.name": "tls", "metrics.tls.clientCASecretRef.name": "tls", "metrics.tls.clientCASecretRef.key": "tls.crt"}},
 		want:  [3]string{restarts, restarts, restarts},
 	},
 	{
@@ -181,6 +198,7 @@ metadata: {name: files, namespace: storage}
 spec:
   version: 0.29.0
   identity: {jwt: {secretRef: {name: jwt}}, admin: {passwordSecretRef: {name: admin}}}
+  api: {tls: {secretRef: {name: tls}}}
   resources: {requests: {cpu: 1, memory: 1Gi}}
   storage: {metadataSize: 10Gi}
   extraEnv: [{name: AWS_ACCESS_KEY_ID, valueFrom: {secretKeyRef: {name: environment, key: access-key}}}]`
@@ -198,6 +216,7 @@ spec:
         secretKeyRef: {key: access-key, name: environment}
       name: AWS_ACCESS_KEY_ID
     resources: {requests: {memory: 1Gi, cpu: 1}}
+    api: {tls: {secretRef: {name: tls}}}
     identity: {admin: {passwordSecretRef: {name: admin}}, jwt: {secretRef: {name: jwt}}}
     version: '0.29.0'
 metadata: {namespace: storage, name: files}`
@@ -248,8 +267,15 @@ func checkRestart(t *testing.T, fn simulator.Function, r *restartRow, compose v1
 func (r *restartRow) does(t *testing.T, fn simulator.Function, input *structpb.Struct, edit map[string]string) string {
 	t.Helper()
 
-	before := change.Side{XR: protostructtest.FromYAML(t, restartingServer), Input: input, Run: fn.RunFunction, Secrets: restartSecrets(t, "")}
-	after := change.Side{XR: protostructtest.FromYAML(t, restartingServer), Input: input, Run: fn.RunFunction, Secrets: restartSecrets(t, r.secret), Revision: r.revision}
+	ca := pki.Authority(t)
+	served, renewed := ca.Issue(t), ca.Issue(t)
+
+	before := change.Side{XR: protostructtest.FromYAML(t, restartingServer), Input: input, Run: fn.RunFunction, Secrets: restartSecrets(t, "", served)}
+	after := change.Side{XR: protostructtest.FromYAML(t, restartingServer), Input: input, Run: fn.RunFunction, Secrets: restartSecrets(t, r.secret, served), Revision: r.revision}
+
+	if r.secret == "tls" {
+		after.Secrets = restartSecrets(t, r.secret, renewed)
+	}
 
 	if r.text != "" {
 		after.XR = protostructtest.FromYAML(t, r.text)
@@ -290,8 +316,11 @@ func (r *restartRow) does(t *testing.T, fn simulator.Function, input *structpb.S
 }
 
 // restartSecrets that the server names, one of them with another value.
-func restartSecrets(t *testing.T, changed string) []*structpb.Struct {
+func restartSecrets(t *testing.T, changed string, served *pki.Pair) []*structpb.Struct {
 	t.Helper()
+
+	certificate := base64.StdEncoding.EncodeToString(served.Certificate)
+	key := base64.StdEncoding.EncodeToString(served.Key)
 
 	value := func(secret string) string {
 		if secret == changed {
@@ -307,6 +336,8 @@ func restartSecrets(t *testing.T, changed string) []*structpb.Struct {
 		"{metadata: {name: jwt-copy, namespace: storage}, data: {jwt-secret: " + value("jwt-copy") + "}}",
 		"{metadata: {name: admin, namespace: storage}, data: {password: " + value("admin") + "}}",
 		"{metadata: {name: environment, namespace: storage}, data: {access-key: " + value("environment") + "}}",
+		"{metadata: {name: tls, namespace: storage}, data: {tls.crt: " + certificate + ", tls.key: " + key + "}}",
+		"{metadata: {name: tls-copy, namespace: storage}, data: {tls.crt: " + certificate + ", tls.key: " + key + "}}",
 		"{metadata: {name: db, namespace: storage}, data: {host: ZGI=, database: ZGI=, user: ZGI=, password: ZGI=}}",
 	} {
 		secret := protostructtest.FromYAML(t, s)

@@ -341,9 +341,13 @@ func (w *World) checkImmutable(next, live *structpb.Struct) string {
 	return ""
 }
 
-// checkClaims checks that a pod has a claim for what it mounts.
+// checkClaims checks that a pod has a volume or a claim for what it mounts.
 func (w *World) checkClaims(next *structpb.Struct) {
-	claims := map[string]bool{"config": true, "tmp": true, "unclaimed": true}
+	claims := map[string]bool{}
+	for _, v := range protostruct.Get(next, "spec", "template", "spec", "volumes").GetListValue().GetValues() {
+		claims[protostruct.Get(v.GetStructValue(), "name").GetStringValue()] = true
+	}
+
 	for _, c := range protostruct.Get(next, "spec", "volumeClaimTemplates").GetListValue().GetValues() {
 		claims[protostruct.Get(c.GetStructValue(), "metadata", "name").GetStringValue()] = true
 	}
