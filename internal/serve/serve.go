@@ -48,6 +48,14 @@ const maxCalls = 10
 // has 60 KB.
 const largeMessage = 128 << 10
 
+// streamWindow and connectionWindow bound how many bytes of a request, and of all requests of a
+// connection, may be on their way. By itself gRPC lets that grow to 16 MiB, so that a usual
+// request waits behind those of large ones that came before. A usual one goes in one piece.
+const (
+	streamWindow     = 256 << 10
+	connectionWindow = 1 << 20
+)
+
 // A lane lets one large request at a time through, from its decoding to its answer. What is
 // large takes long, and memory, and leaves the other cores to calls of the usual size.
 type lane struct {
@@ -133,6 +141,8 @@ func Serve(ctx context.Context, fn fnv1.FunctionRunnerServiceServer, codec encod
 	srv := grpc.NewServer(
 		grpc.MaxRecvMsgSize(so.MaxRecvMsgSize),
 		grpc.MaxConcurrentStreams(maxCalls),
+		grpc.InitialWindowSize(streamWindow),
+		grpc.InitialConnWindowSize(connectionWindow),
 		grpc.Creds(so.Credentials),
 		grpc.ForceServerCodecV2(large),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: connectionAge}),
