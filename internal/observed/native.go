@@ -55,7 +55,7 @@ func askedStatefulSet(live, owned *structpb.Struct) *structpb.Struct {
 	}
 
 	// References in the environment are owned as a whole, with their defaults.
-	if bare := withoutEnvDefaults(asked); manifest.IsSealed(bare) {
+	if bare := withoutEnvDefaults(asked); bare != asked && manifest.IsSealed(bare) {
 		return bare
 	}
 
@@ -63,25 +63,49 @@ func askedStatefulSet(live, owned *structpb.Struct) *structpb.Struct {
 	return protostruct.With(asked, protostruct.Get(live, "spec", "template"), "spec", "template")
 }
 
+// envDefaults are what the API server adds to references in the environment of a container.
+//
+//nolint:gochecknoglobals // A table.
+var envDefaults = []struct {
+	path  []string
+	value string
+}{
+	{[]string{"valueFrom", "fieldRef", "apiVersion"}, "v1"},
+	{[]string{"valueFrom", "resourceFieldRef", "divisor"}, "0"},
+}
+
 // withoutEnvDefaults returns a StatefulSet without what the API server adds to references
-// in the environment of its containers.
+// in the environment of its containers. It shares all else, and is the same one if there is
+// nothing to leave out.
 func withoutEnvDefaults(statefulSet *structpb.Struct) *structpb.Struct {
-	bare := proto.CloneOf(statefulSet)
+	path := []string{"spec", "template", "spec", "containers"}
+	bare, found := &structpb.ListValue{}, false
 
-	for _, c := range protostruct.Get(bare, "spec", "template", "spec", "containers").GetListValue().GetValues() {
-		for _, e := range protostruct.Get(c.GetStructValue(), "env").GetListValue().GetValues() {
-			from := protostruct.Get(e.GetStructValue(), "valueFrom").GetStructValue()
-			if protostruct.Get(from, "fieldRef", "apiVersion").GetStringValue() == "v1" {
-				protostruct.Set(from, nil, "fieldRef", "apiVersion")
+	for _, c := range protostruct.Get(statefulSet, path...).GetListValue().GetValues() {
+		env := &structpb.ListValue{}
+
+		for _, v := range protostruct.Get(c.GetStructValue(), "env").GetListValue().GetValues() {
+			for _, d := range envDefaults {
+				if protostruct.Get(v.GetStructValue(), d.path...).GetStringValue() == d.value {
+					v, found = structpb.NewStructValue(protostruct.With(v.GetStructValue(), nil, d.path...)), true
+				}
 			}
 
-			if protostruct.Get(from, "resourceFieldRef", "divisor").GetStringValue() == "0" {
-				protostruct.Set(from, nil, "resourceFieldRef", "divisor")
-			}
+			env.Values = append(env.Values, v)
 		}
+
+		if len(env.GetValues()) > 0 {
+			c = structpb.NewStructValue(protostruct.With(c.GetStructValue(), structpb.NewListValue(env), "env"))
+		}
+
+		bare.Values = append(bare.Values, c)
 	}
 
-	return bare
+	if !found {
+		return statefulSet
+	}
+
+	return protostruct.With(statefulSet, structpb.NewListValue(bare), path...)
 }
 
 // ClaimTemplates returns the volume claim templates of a live StatefulSet without what the
