@@ -263,4 +263,13 @@ func TestNewestIsTested(t *testing.T) {
 	if want := "github.com/marmos91/dittofs " + NewestVersion + "\n"; !strings.Contains(string(b), want) {
 		t.Errorf("test/contract/go.mod does not require %s", want)
 	}
+
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if want := "| above " + NewestMinor() + " |"; !strings.Contains(string(page), want) {
+		t.Errorf("docs/operations.md has no row %q, which tells of releases that are not known", want)
+	}
 }
