@@ -376,9 +376,15 @@ func releaseDangers(desired Pod, release, image dittofs.Release) []string {
 		dangers = append(dangers, fmt.Sprintf("the image's version goes down from %s to %s", image, want))
 	}
 
+	// A tag that was ahead of the version, such as a date, does not tell the release.
+	next := desired.Release
+	if !image.IsNewerMinorThan(release) {
+		next = newer(next, want)
+	}
+
 	// What runs, runs: its patches, too. Another minor release that is not known here may refuse
 	// its configuration, or look for its files elsewhere.
-	if next := newer(desired.Release, want); next.IsNewerThanKnown() && next.IsNewerMinorThan(ran) {
+	if next.IsNewerThanKnown() && next.IsNewerMinorThan(ran) {
 		dangers = append(dangers, fmt.Sprintf("DittoFS %s is newer than %s and not known here: it may refuse this configuration or keep files outside of the volumes or have another REST API", next, dittofs.NewestMinor()))
 	}
 

@@ -371,6 +371,24 @@ func TestDecide(t *testing.T) {
 			do:     []func(*State){change, func(st *State) { st.StatefulSet.Desired.Pod.Image = "registry.example.org/dittofs:v0.99.0" }},
 			want:   Decision{Rollout: ApprovalRequired, Dangers: []string{notKnown("0.99.0")}, Approval: "old to new", Config: configOld, Template: TemplateAsked},
 		},
+		"UnknownReleaseByImageAfterNone": {
+			reason: "Nor does one without a version that goes.",
+			do: []func(*State){func(st *State) {
+				st.StatefulSet.Asked.Pod.Image = "registry.example.org/dittofs:main"
+				st.StatefulSet.Live.Pod = st.StatefulSet.Asked.Pod
+			}, change, func(st *State) { st.StatefulSet.Desired.Pod.Image = "registry.example.org/dittofs:v0.99.0" }},
+			want: Decision{Rollout: ApprovalRequired, Dangers: []string{notKnown("0.99.0")}, Approval: "old to new", Config: configOld, Template: TemplateAsked},
+		},
+		"NextDate": {
+			reason: "Where tags are dates, the version alone tells the release.",
+			do: []func(*State){func(st *State) {
+				st.StatefulSet.Asked.Pod.Image = "registry.example.org/dittofs:2026.7.1"
+				st.StatefulSet.Live.Pod = st.StatefulSet.Asked.Pod
+			}, change, configMapFollows, func(st *State) {
+				st.StatefulSet.Desired.Pod.Image = "registry.example.org/dittofs:2026.8.1"
+			}},
+			want: Decision{Rollout: RolledOut},
+		},
 		"UnknownReleaseAfterNone": {
 			reason: "An image without a version does not tell that it is as new.",
 			do: []func(*State){func(st *State) {
