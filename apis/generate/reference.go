@@ -199,8 +199,11 @@ func (r *referenceWriter) object(o object) {
 		schema := child(properties, name)
 
 		field := object{path: o.path + "." + name, typ: typ, schema: schema, example: example[name], written: o.written}
-		if isOurs(typ) {
+		switch {
+		case isOurs(typ):
 			below = append(below, field)
+		case isListOfOurs(typ):
+			below = append(below, field.item())
 		}
 
 		r.field(o, name, field)
@@ -254,7 +257,7 @@ func (r *referenceWriter) field(parent object, name string, field object) {
 
 	example := ""
 
-	if !isOurs(field.typ) {
+	if !isOurs(field.typ) && !isListOfOurs(field.typ) {
 		y, err := toFlow(field.example)
 		example = "`" + y + "`"
 
@@ -299,10 +302,40 @@ func isOurs(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && strings.HasPrefix(t.PkgPath(), "github.com/dittofs/")
 }
 
+// isListOfOurs says whether a type is a list of such objects.
+func isListOfOurs(t reflect.Type) bool { return t.Kind() == reflect.Slice && isOurs(t.Elem()) }
+
+// item returns an item of a list: the first one of the example.
+func (o object) item() object {
+	items, _ := o.example.([]any)
+
+	item := object{path: o.path + "[]", typ: o.typ.Elem(), schema: child(o.schema, "items"), written: o.written}
+
+	// Items may differ in the fields that they have.
+	example := map[string]any{}
+	for _, i := range slices.Backward(items) {
+		fields, _ := i.(map[string]any)
+		maps.Copy(example, fields)
+	}
+
+	item.example = example
+
+	return item
+}
+
+// anchor returns the link to an object's table.
+func (o object) anchor() string {
+	return "#" + strings.ToLower(strings.NewReplacer(".", "", "[]", "").Replace(o.path))
+}
+
 // typeName returns the name of a field's type, and what the schema allows.
 func typeName(o object) string {
 	if isOurs(o.typ) {
-		return fmt.Sprintf("[object](#%s)", strings.ToLower(strings.ReplaceAll(o.path, ".", "")))
+		return fmt.Sprintf("[object](%s)", o.anchor())
+	}
+
+	if isListOfOurs(o.typ) {
+		return fmt.Sprintf("list of [objects](%s)", o.anchor())
 	}
 
 	name, _ := o.schema["type"].(string)

@@ -65,6 +65,7 @@ type TextBound struct {
 var textBounds = []TextBound{
 	{"spec.cache.size", MaxQuantityLength},
 	{"spec.extraEnv[].valueFrom.resourceFieldRef.divisor", MaxQuantityLength},
+	{"spec.extraVolumes[].downwardAPI.items[].resourceFieldRef.divisor", MaxQuantityLength},
 	{"spec.resources.limits{}", MaxQuantityLength},
 	{"spec.resources.requests{}", MaxQuantityLength},
 	{"spec.storage.cacheSize", MaxQuantityLength},
@@ -77,6 +78,8 @@ var textBounds = []TextBound{
 	{"spec.api.tls.secretRef.name", validation.DNS1123SubdomainMaxLength},
 	{"spec.database.postgres.caSecretRef.name", validation.DNS1123SubdomainMaxLength},
 	{"spec.database.postgres.secretRef.name", validation.DNS1123SubdomainMaxLength},
+	{"spec.extraVolumes[].configMap.name", validation.DNS1123SubdomainMaxLength},
+	{"spec.extraVolumes[].secret.secretName", validation.DNS1123SubdomainMaxLength},
 	{"spec.identity.admin.passwordSecretRef.name", validation.DNS1123SubdomainMaxLength},
 	{"spec.identity.jwt.secretRef.name", validation.DNS1123SubdomainMaxLength},
 	{"spec.metrics.tls.clientCASecretRef.name", validation.DNS1123SubdomainMaxLength},

@@ -66,6 +66,10 @@ func (s *DittoServerSpec) Default() {
 		}
 	}
 
+	for i := range s.ExtraVolumes {
+		s.ExtraVolumes[i].setDefaults()
+	}
+
 	s.API.TLS.setDefaults()
 
 	set(&s.Metrics.Path, DefaultMetricsPath)
@@ -92,6 +96,32 @@ func (s *DittoServerSpec) Default() {
 	set(&s.Storage.ControlPlaneSize, DefaultControlPlaneSize)
 	set(&s.Storage.MetadataSize, DefaultMetadataSize)
 	set(&s.Storage.CacheSize, DefaultCacheClaimSize)
+}
+
+func (v *ExtraVolume) setDefaults() {
+	set(&v.OnChange, OnChangeIgnore)
+
+	for _, items := range [][]FileItem{v.secretItems(), v.configMapItems()} {
+		for i := range items {
+			set(&items[i].Path, items[i].Key)
+		}
+	}
+}
+
+func (v *ExtraVolume) secretItems() []FileItem {
+	if v.Secret == nil {
+		return nil
+	}
+
+	return v.Secret.Items
+}
+
+func (v *ExtraVolume) configMapItems() []FileItem {
+	if v.ConfigMap == nil {
+		return nil
+	}
+
+	return v.ConfigMap.Items
 }
 
 func (t *TLS) setDefaults() {

@@ -19,6 +19,18 @@ const (
 	RolloutManual Rollout = "Manual"
 )
 
+// OnChange is what a new value of a file does to the server.
+type OnChange string
+
+// What a new value does.
+const (
+	// OnChangeIgnore leaves it to the kubelet to replace the file, and to the server to read it.
+	OnChangeIgnore OnChange = "Ignore"
+
+	// OnChangeRestart restarts the server. The function then reads the Secret.
+	OnChangeRestart OnChange = "Restart"
+)
+
 // A DatabaseType is a kind of control-plane database.
 type DatabaseType string
 
@@ -255,12 +267,112 @@ type DittoServerSpec struct {
 	// +optional
 	ExtraEnv []corev1.EnvVar `json:"extraEnv,omitempty"`
 
+	// ExtraVolumes are files that the server finds besides its configuration: keys of encrypted
+	// stores, certificates of NFS over TLS. They are read-only, and the pod's group may read
+	// them. Default: none. More than 16 are an error.
+	// +optional
+	ExtraVolumes []ExtraVolume `json:"extraVolumes,omitempty"`
+
 	// TerminationGracePeriodSeconds is the time that the pod has to stop, in
 	// seconds. Default: 5 (preStop) + 3 × shutdownTimeout + 10. A number below 5 is an
 	// error: the preStop hook sleeps for 5 seconds.
 	// +kubebuilder:validation:Minimum=5
 	// +optional
 	TerminationGracePeriodSeconds *int64 `json:"terminationGracePeriodSeconds,omitempty"`
+}
+
+// An ExtraVolume is a directory of files. It has exactly one source.
+type ExtraVolume struct {
+	// Name of the volume, with which the pod's begins extra-. A name that is no DNS label, has
+	// more than 57 characters, or is another volume's is an error.
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name"`
+
+	// MountPath of the directory. A path that is not absolute and clean, has a colon, or
+	// overlaps a claim, the configuration, another volume or a directory of the system is
+	// an error. Below /etc is a good place.
+	// +kubebuilder:validation:MinLength=1
+	MountPath string `json:"mountPath"`
+
+	// Secret has the files.
+	// +optional
+	Secret *SecretFiles `json:"secret,omitempty"`
+
+	// ConfigMap has the files.
+	// +optional
+	ConfigMap *ConfigMapFiles `json:"configMap,omitempty"`
+
+	// DownwardAPI makes files of what the pod knows of itself.
+	// +optional
+	DownwardAPI *PodFiles `json:"downwardAPI,omitempty"`
+
+	// OnChange is Ignore, which leaves a new value to the server to read, or Restart, which
+	// restarts it. Default: Ignore. Any other value is an error, and so is Restart for
+	// anything but a Secret.
+	// +kubebuilder:validation:Enum=Ignore;Restart
+	// +optional
+	OnChange OnChange `json:"onChange,omitempty"`
+}
+
+// SecretFiles are keys of a Secret in the server's own namespace, as files.
+type SecretFiles struct {
+	// SecretName is the name of the Secret. A name that is not a DNS subdomain is an error.
+	// +kubebuilder:validation:MinLength=1
+	SecretName string `json:"secretName"`
+
+	// Items are the keys that become files. The pod does not start without one of them. None
+	// and more than 64 are an error.
+	// +kubebuilder:validation:MinItems=1
+	Items []FileItem `json:"items"`
+}
+
+// ConfigMapFiles are keys of a ConfigMap in the server's own namespace, as files.
+type ConfigMapFiles struct {
+	// Name of the ConfigMap. A name that is not a DNS subdomain is an error.
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name"`
+
+	// Items are the keys that become files. The pod does not start without one of them. None
+	// and more than 64 are an error.
+	// +kubebuilder:validation:MinItems=1
+	Items []FileItem `json:"items"`
+}
+
+// A FileItem is a key that becomes a file.
+type FileItem struct {
+	// Key of the Secret or the ConfigMap. Text that cannot be a key is an error.
+	// +kubebuilder:validation:MinLength=1
+	Key string `json:"key"`
+
+	// Path of the file, below the directory. Default: that of the key's name. A path that is
+	// absolute or not clean, and one that another file has or is in, is an error.
+	// +optional
+	Path string `json:"path,omitempty"`
+}
+
+// PodFiles are files of what the pod knows of itself.
+type PodFiles struct {
+	// Items are the files. None and more than 64 are an error.
+	// +kubebuilder:validation:MinItems=1
+	Items []PodFile `json:"items"`
+}
+
+// A PodFile is a file of something that the pod knows of itself. It has exactly one source.
+type PodFile struct {
+	// Path of the file, below the directory. A path that is absolute or not clean, and one
+	// that another file has or is in, is an error.
+	// +kubebuilder:validation:MinLength=1
+	Path string `json:"path"`
+
+	// FieldRef names a field of the pod: its name, namespace, uid, labels or annotations.
+	// Default: none. Any other field is an error.
+	// +optional
+	FieldRef *corev1.ObjectFieldSelector `json:"fieldRef,omitempty"`
+
+	// ResourceFieldRef names a resource of the container, such as limits.memory. Default:
+	// none. What Kubernetes refuses is an error.
+	// +optional
+	ResourceFieldRef *corev1.ResourceFieldSelector `json:"resourceFieldRef,omitempty"`
 }
 
 // SMB configures the file Service for SMB.

@@ -50,7 +50,7 @@ func (s *DittoServer) validate() field.ErrorList {
 	errs = append(errs, validateMetricsPath(root.Child("metrics", "path"), s.Spec.Metrics.Path)...)
 	errs = append(errs, validateService(root.Child("service"), &s.Spec)...)
 	errs = append(errs, s.validateDatabase(root.Child("database"))...)
-	errs = append(errs, validateSecrets(s.Secrets())...)
+	errs = append(errs, validateSecrets(s.namedSecrets())...)
 	errs = append(errs, validateAccess(root.Child("identity"), &s.Spec.Identity)...)
 	errs = append(errs, s.validateCache(root.Child("cache"))...)
 	errs = append(errs, s.validateLogging(root.Child("logging"))...)

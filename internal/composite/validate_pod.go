@@ -56,6 +56,7 @@ func (s *DittoServer) validatePod(p *field.Path) field.ErrorList {
 	errs = append(errs, validateOwnAnnotations(p.Child("podAnnotations"), spec.PodAnnotations)...)
 	errs = append(errs, podrules.Env(p.Child("extraEnv"), spec.ExtraEnv, v1alpha1.Container)...)
 	errs = append(errs, validateOwnEnv(p.Child("extraEnv"), spec.ExtraEnv)...)
+	errs = append(errs, s.validateExtraVolumes(p.Child("extraVolumes"))...)
 	errs = append(errs, podrules.Resources(p.Child("resources"), &spec.Resources)...)
 	errs = append(errs, podrules.Tolerations(p.Child("tolerations"), spec.Tolerations)...)
 	errs = append(errs, podrules.Affinity(p.Child("affinity"), spec.Affinity)...)

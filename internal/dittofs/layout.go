@@ -87,6 +87,12 @@ func SystemDirs() []string {
 	return []string{"/app", "/bin", "/dev", "/etc", "/lib", "/proc", "/sbin", "/sys", "/usr"}
 }
 
+// SystemFiles returns files and directories of SystemDirs where nothing may be mounted, though
+// files may be elsewhere in /etc: the kubelet mounts some of them itself.
+func SystemFiles() []string {
+	return []string{"/etc/group", "/etc/hostname", "/etc/hosts", "/etc/nsswitch.conf", "/etc/passwd", "/etc/resolv.conf", SecretsDir}
+}
+
 // IsBelow reports whether a clean, absolute path is a file or directory below dir.
 func IsBelow(p, dir string) bool {
 	return strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")

@@ -86,6 +86,7 @@ func Pod(s *composite.DittoServer, in PodInputs) (*corev1.PodTemplateSpec, error
 
 	keys := s.Secrets()
 	files, fileMounts := secretFiles(keys)
+	extra, extraMounts := extraVolumes(s)
 	mounts := volumeMounts(claimed(s, in))
 
 	podLabels := labels(s.Name)
@@ -126,12 +127,12 @@ func Pod(s *composite.DittoServer, in PodInputs) (*corev1.PodTemplateSpec, error
 				Args:            dittofs.Args(),
 				Env:             append(environment(keys, in.AdminPasswordIsHash), s.Spec.ExtraEnv...),
 				Ports:           containerPorts(s),
-				VolumeMounts:    append(mounts, fileMounts...),
+				VolumeMounts:    slices.Concat(mounts, fileMounts, extraMounts),
 				Resources:       s.Spec.Resources,
 				SecurityContext: security,
 				Lifecycle:       &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: v1alpha1.PreStopSeconds}}},
 			}},
-			Volumes: append(volumes(s, mounts), files...),
+			Volumes: slices.Concat(volumes(s, mounts), files, extra),
 		},
 	}
 

@@ -175,3 +175,33 @@ func TestMetricsService(t *testing.T) {
 		})
 	}
 }
+
+// Extra volumes are read-only, for the pod's group, and have the files that are named and no
+// others.
+func TestExtraVolumes(t *testing.T) {
+	pod, _ := pod(t, server(t, `{extraVolumes: [
+		{name: a, mountPath: /etc/a, secret: {secretName: keys, items: [{key: k}, {key: l, path: b/m}]}, onChange: Restart},
+		{name: config, mountPath: /etc/b, configMap: {name: bundle, items: [{key: k}]}},
+		{name: c, mountPath: /etc/c, downwardAPI: {items: [{path: labels, fieldRef: {fieldPath: metadata.labels}}, {path: cpu, resourceFieldRef: {resource: limits.cpu}}]}}]}`))
+
+	mode := new(int32(0o440))
+	want := []corev1.Volume{
+		{Name: "extra-a", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "keys", DefaultMode: mode, Items: []corev1.KeyToPath{{Key: "k", Path: "k"}, {Key: "l", Path: "b/m"}}}}},
+		{Name: "extra-config", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "bundle"}, DefaultMode: mode, Items: []corev1.KeyToPath{{Key: "k", Path: "k"}}}}},
+		{Name: "extra-c", VolumeSource: corev1.VolumeSource{DownwardAPI: &corev1.DownwardAPIVolumeSource{DefaultMode: mode, Items: []corev1.DownwardAPIVolumeFile{
+			{Path: "labels", FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.labels"}},
+			{Path: "cpu", ResourceFieldRef: &corev1.ResourceFieldSelector{ContainerName: "dittofs", Resource: "limits.cpu"}},
+		}}}},
+	}
+
+	if diff := cmp.Diff(want, pod.Spec.Volumes[len(pod.Spec.Volumes)-len(want):]); diff != "" {
+		t.Errorf("Pod(...): volumes: -want, +got:\n%s", diff)
+	}
+
+	mounts := pod.Spec.Containers[0].VolumeMounts
+	wantMounts := []corev1.VolumeMount{{Name: "extra-a", MountPath: "/etc/a", ReadOnly: true}, {Name: "extra-config", MountPath: "/etc/b", ReadOnly: true}, {Name: "extra-c", MountPath: "/etc/c", ReadOnly: true}}
+
+	if diff := cmp.Diff(wantMounts, mounts[len(mounts)-len(wantMounts):]); diff != "" {
+		t.Errorf("Pod(...): mounts: -want, +got:\n%s", diff)
+	}
+}

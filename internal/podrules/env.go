@@ -66,7 +66,7 @@ func validateEnvSource(p *field.Path, e *corev1.EnvVar, container string) field.
 	if r := src.FieldRef; r != nil {
 		n++
 
-		errs = append(errs, validateFieldRef(p.Child("fieldRef"), r)...)
+		errs = append(errs, validateFieldRef(p.Child("fieldRef"), r, podFields)...)
 	}
 
 	if r := src.ResourceFieldRef; r != nil {
@@ -117,7 +117,7 @@ var podFields = []string{
 	"metadata.annotations['<key>']",
 }
 
-func validateFieldRef(p *field.Path, r *corev1.ObjectFieldSelector) field.ErrorList {
+func validateFieldRef(p *field.Path, r *corev1.ObjectFieldSelector, allowed []string) field.ErrorList {
 	var errs field.ErrorList
 	if r.APIVersion != "" {
 		errs = append(errs, fielderr.OneOf(p.Child("apiVersion"), r.APIVersion, "v1")...)
@@ -134,7 +134,7 @@ func validateFieldRef(p *field.Path, r *corev1.ObjectFieldSelector) field.ErrorL
 		}
 	}
 
-	return append(errs, fielderr.OneOf(fp, r.FieldPath, podFields...)...)
+	return append(errs, fielderr.OneOf(fp, r.FieldPath, allowed...)...)
 }
 
 func validateFieldKey(p *field.Path, name, key string) field.ErrorList {

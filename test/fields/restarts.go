@@ -119,13 +119,25 @@ var restartRows = []restartRow{
 		want:   [3]string{stays, stays, stays},
 	},
 	{
+		what:   "the value of a Secret key that a volume of `extraVolumes` names, with `onChange: Ignore`, or of a ConfigMap",
+		from:   map[string]string{"extraVolumes": "[{name: a, mountPath: /etc/a, secret: {secretName: environment, items: [{key: access-key}]}}]"},
+		secret: "environment",
+		want:   [3]string{stays, stays, stays},
+	},
+	{
+		what:   "the value of a Secret key that a volume of `extraVolumes` names, with `onChange: Restart`",
+		from:   map[string]string{"extraVolumes": "[{name: a, mountPath: /etc/a, onChange: Restart, secret: {secretName: environment, items: [{key: access-key}]}}]"},
+		secret: "environment",
+		want:   [3]string{restarts, restarts, restarts},
+	},
+	{
 		what:  "another Secret in `identity`, though with the same value",
 		edits: []map[string]string{{"identity.jwt.secretRef.name": "jwt-copy"}, {"identity.jwt.secretRef.key": "other"}, {"identity.admin.passwordSecretRef.name": "jwt-copy", "identity.admin.passwordSecretRef.key": "jwt-secret"}},
 		want:  [3]string{restarts, restarts, restarts},
 	},
 	{
-		what:  "`resources`, `extraEnv`, `podLabels`, `podAnnotations`, security contexts, scheduling, `serviceAccountName`, `terminationGracePeriodSeconds`: whatever is in the pod template",
-		edits: []map[string]string{{"resources.requests.cpu": "100m"}, {"extraEnv": "[{name: A, value: b}]"}, {"podLabels": "{a: b}"}, {"podAnnotations": "{a: b}"}, {"podSecurityContext.supplementalGroups": "[1000]"}, {"nodeSelector": "{a: b}"}, {"priorityClassName": "storage"}, {"serviceAccountName": "files"}, {"terminationGracePeriodSeconds": "60"}, {"imagePullPolicy": "Always"}, {"imagePullSecrets": "[{name: registry}]"}, {"securityContext.runAsUser": "1000"}, {"tolerations": "[{operator: Exists}]"}, {"affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution": "[{topologyKey: zone}]"}, {"topologySpreadConstraints": "[{topologyKey: zone, maxSkew: 1, whenUnsatisfiable: DoNotSchedule}]"}},
+		what:  "`resources`, `extraEnv`, `extraVolumes`, `podLabels`, `podAnnotations`, security contexts, scheduling, `serviceAccountName`, `terminationGracePeriodSeconds`: whatever is in the pod template",
+		edits: []map[string]string{{"resources.requests.cpu": "100m"}, {"extraEnv": "[{name: A, value: b}]"}, {"podLabels": "{a: b}"}, {"podAnnotations": "{a: b}"}, {"podSecurityContext.supplementalGroups": "[1000]"}, {"nodeSelector": "{a: b}"}, {"priorityClassName": "storage"}, {"serviceAccountName": "files"}, {"extraVolumes": "[{name: a, mountPath: /etc/a, secret: {secretName: environment, items: [{key: access-key}]}}]"}, {"terminationGracePeriodSeconds": "60"}, {"imagePullPolicy": "Always"}, {"imagePullSecrets": "[{name: registry}]"}, {"securityContext.runAsUser": "1000"}, {"tolerations": "[{operator: Exists}]"}, {"affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution": "[{topologyKey: zone}]"}, {"topologySpreadConstraints": "[{topologyKey: zone, maxSkew: 1, whenUnsatisfiable: DoNotSchedule}]"}},
 		want:  [3]string{restarts, restarts, restarts},
 	},
 	{

@@ -127,6 +127,22 @@ podAnnotations: {security.alpha.kubernetes.io/unsafe-sysctls: "no"}
 podAnnotations: {pod.kubernetes.io/resize: "no"}
 podAnnotations: {prometheus.io/scrape: "true"}
 
+extraVolumes: [{name: a, mountPath: /etc/a, secret: {secretName: b, items: [{key: c}]}}]
+extraVolumes: [{name: a, mountPath: /etc/a, configMap: {name: b, items: [{key: c, path: d/e}]}}, {name: b, mountPath: /opt/b, secret: {secretName: b, items: [{key: c, path: d/e}]}}]
+extraVolumes: [{name: a, mountPath: /etc/a, downwardAPI: {items: [{path: b, fieldRef: {fieldPath: metadata.labels}}, {path: c, fieldRef: {fieldPath: "metadata.annotations['d']"}}, {path: e, resourceFieldRef: {resource: limits.memory, divisor: 1Mi}}]}}]
+extraVolumes: [{name: A, mountPath: /etc/a, secret: {secretName: b, items: [{key: c}]}}]
+extraVolumes: [{name: a, mountPath: /etc/a, secret: {secretName: b, items: [{key: c}]}}, {name: a, mountPath: /etc/b, secret: {secretName: b, items: [{key: c}]}}]
+extraVolumes: [{name: a, mountPath: /etc/a, secret: {secretName: b, items: [{key: c}]}}, {name: b, mountPath: /etc/a, secret: {secretName: b, items: [{key: c}]}}]
+extraVolumes: [{name: a, mountPath: "/etc/a:b", secret: {secretName: b, items: [{key: c}]}}]
+extraVolumes: [{name: a, mountPath: /etc/a}]
+extraVolumes: [{name: a, mountPath: /etc/a, secret: {secretName: b, items: [{key: c}]}, configMap: {name: b, items: [{key: c}]}}]
+extraVolumes: [{name: a, mountPath: /etc/a, secret: {secretName: b, items: [{key: c, path: ../d}]}}]
+extraVolumes: [{name: a, mountPath: /etc/a, secret: {secretName: b, items: [{key: c, path: /d}]}}]
+extraVolumes: [{name: a, mountPath: /etc/a, secret: {secretName: b, items: [{key: c, path: ..d}]}}]
+extraVolumes: [{name: a, mountPath: /etc/a, downwardAPI: {items: [{path: b, fieldRef: {fieldPath: spec.nodeName}}]}}]
+extraVolumes: [{name: a, mountPath: /etc/a, downwardAPI: {items: [{path: b, resourceFieldRef: {resource: limits.memory, divisor: 1m}}]}}]
+extraVolumes: [{name: a, mountPath: /etc/a, downwardAPI: {items: [{path: b}]}}]
+
 extraEnv: [{name: AWS_REGION, value: eu}, {name: empty}, {name: a.b-c, value: "$(AWS_REGION)"}]
 extraEnv: [{value: a}]
 extraEnv: [{name: 1A}]

@@ -137,6 +137,8 @@ var stricter = []struct{ text, reason string }{
 	{"is the function's to set", "it would go past the checks of a field of the spec"},
 	{"the pod has no volume for it", "no field of the spec adds a volume that the file could be in"},
 	{`fieldPath: Unsupported value: "spec.host"`, "it is an old name of spec.nodeName"},
+	{"must not contain ':'", "the kubelet would not start the container"},
+	{"must have exactly one of secret, configMap and downwardAPI", "the API server takes a volume without a source for an empty one, and of two sources the template gets one"},
 	{"topologyKey: Invalid value", "no node can have such a label"},
 	{"must not be in labelSelector as well", "the API server adds the label to the selector of each pod, which it then refuses"},
 	{"matchLabelKeys[1]: Duplicate value", "the API server adds the label to the selector of each pod that has it, twice, which it then refuses"},
@@ -231,7 +233,7 @@ func TestRules(t *testing.T) {
 //
 //nolint:gochecknoglobals // A table.
 var otherFields = sets.New(
-	"adapterPorts", "apiPort", "cache", "database", "identity", "image", "logging", "metrics", "nfsPort", "replicas", "rollout", "service",
+	"adapterPorts", "api", "apiPort", "cache", "database", "identity", "image", "logging", "metrics", "nfsPort", "replicas", "rollout", "service",
 	"shutdownTimeout", "smb", "storage", "telemetry", "version",
 )
 
