@@ -2,6 +2,7 @@ package contract
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -109,7 +110,7 @@ func start(t *testing.T, r rendering, dir string) *server {
 	return s
 }
 
-// makeVolumes makes a folder for each volume of the container.
+// makeVolumes makes a folder for each volume of the container, with the files of Secrets.
 func makeVolumes(t *testing.T, r rendering, dir string) {
 	t.Helper()
 
@@ -117,6 +118,29 @@ func makeVolumes(t *testing.T, r rendering, dir string) {
 		if err := os.MkdirAll(filepath.Join(dir, m.MountPath), 0o700); err != nil {
 			t.Fatal(err)
 		}
+
+		for _, v := range r.pod.Spec.Volumes {
+			if v.Name != m.Name || v.Secret == nil {
+				continue
+			}
+
+			for _, item := range v.Secret.Items {
+				writeSecret(t, filepath.Join(dir, m.MountPath, item.Path), r.values[key{v.Secret.SecretName, item.Key}])
+			}
+		}
+	}
+}
+
+// writeSecret writes a file of a Secret, as the kubelet does: at once, and as a new one.
+func writeSecret(t *testing.T, file, value string) {
+	t.Helper()
+
+	if err := os.WriteFile(file+".new", []byte(value), 0o440); err != nil {
+		t.Fatal(err)
+	}
+
+	if err := os.Rename(file+".new", file); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -140,6 +164,7 @@ func localConfig(t *testing.T, text, dir string) string {
 	}
 
 	text = strings.ReplaceAll(text, "/data/", filepath.Join(dir, "data")+"/")
+	text = strings.ReplaceAll(text, dittofs.SecretsDir, filepath.Join(dir, dittofs.SecretsDir))
 	text = strings.ReplaceAll(text, allInterfaces, loopback)
 
 	return writeConfig(t, filepath.Dir(file), text)
@@ -262,10 +287,51 @@ func (s *server) mustStart(t *testing.T) {
 func (s *server) probe(t *testing.T, p *corev1.Probe) int {
 	t.Helper()
 
-	c := &http.Client{Timeout: time.Duration(p.TimeoutSeconds) * time.Second}
-	status, _ := s.do(t, c, http.MethodGet, s.port(t, p.HTTPGet.Port.StrVal), p.HTTPGet.Path, "", nil)
+	if p.TCPSocket != nil {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", net.JoinHostPort(loopback, strconv.Itoa(int(s.port(t, p.TCPSocket.Port.StrVal)))))
+		if err != nil {
+			return 0
+		}
 
-	return status
+		_ = conn.Close()
+
+		return http.StatusOK
+	}
+
+	c := &http.Client{Timeout: time.Duration(p.TimeoutSeconds) * time.Second}
+	if p.HTTPGet.Scheme == corev1.URISchemeHTTPS {
+		// The kubelet takes any certificate.
+		c.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true} //nolint:gosec // As the kubelet.
+
+		return s.get(t, c, "https", s.port(t, p.HTTPGet.Port.StrVal), p.HTTPGet.Path, "")
+	}
+
+	return s.get(t, c, "http", s.port(t, p.HTTPGet.Port.StrVal), p.HTTPGet.Path, "")
+}
+
+// get sends a request with a token, if there is one, and returns the status. It is 0 if the
+// server cannot be reached.
+func (s *server) get(t *testing.T, c *http.Client, scheme string, port int32, path, token string) int {
+	t.Helper()
+
+	url := fmt.Sprintf("%s://%s%s", scheme, net.JoinHostPort("localhost", strconv.Itoa(int(port))), path)
+
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+
+	rsp, err := c.Do(req)
+	if err != nil {
+		return 0
+	}
+	defer rsp.Body.Close()
+
+	return rsp.StatusCode
 }
 
 // do sends a request to the server, and returns status and body.
