@@ -24,8 +24,12 @@ const (
 // Bounds of files in PEM, in bytes. To read them takes time on every call. The longest useful
 // key, of RSA with 8192 bits, has 6.5 KB, and all authorities that browsers trust have 220 KB.
 const (
-	maxKeySize = 16 * 1024
+	maxKeySize = 8 * 1024
 	maxPEMSize = 256 * 1024
+
+	// maxBlocks of a file in PEM. There are some 150 authorities that browsers trust, and an
+	// empty block costs as much as one.
+	maxBlocks = 256
 
 	// maxTokenSize of a header is far below what Go's HTTP server takes of all headers.
 	maxTokenSize = 8 * 1024
@@ -43,6 +47,8 @@ func CheckCertificate(value []byte) string {
 	switch {
 	case len(value) > maxPEMSize:
 		return tooLarge(maxPEMSize)
+	case hasTooManyBlocks(value):
+		return tooManyBlocks
 	case firstCertificate(value) == nil:
 		return "must be a certificate in PEM, with those that lead to its authority behind it"
 	default:
@@ -142,6 +148,8 @@ func CheckCA(value []byte) string {
 	switch {
 	case len(value) > maxPEMSize:
 		return tooLarge(maxPEMSize)
+	case hasTooManyBlocks(value):
+		return tooManyBlocks
 	case firstBlock(value, isPrivateKey) != nil:
 		return "has a private key, which nobody needs to trust an authority: give certificates only"
 	case firstCertificate(value) == nil:
@@ -149,6 +157,19 @@ func CheckCA(value []byte) string {
 	default:
 		return ""
 	}
+}
+
+// tooManyBlocks tells of maxBlocks.
+const tooManyBlocks = "must have at most 256 certificates"
+
+// hasTooManyBlocks reports whether a file in PEM has more blocks than maxBlocks.
+func hasTooManyBlocks(value []byte) bool {
+	n := 0
+
+	return firstBlock(value, func(*pem.Block) bool {
+		n++
+		return n > maxBlocks
+	}) != nil
 }
 
 func tooLarge(bound int) string { return fmt.Sprintf("must have at most %d bytes", bound) }

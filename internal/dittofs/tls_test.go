@@ -54,6 +54,7 @@ func TestCheckTLS(t *testing.T) {
 		"CertificateKey":     {"A key is no certificate.", CheckCertificate, served.Key, noCertificate},
 		"CertificateBroken":  {"What is in the block must be a certificate.", CheckCertificate, encode("CERTIFICATE", nil, []byte("example")), noCertificate},
 		"CertificateCut":     {"So must all of it.", CheckCertificate, served.Certificate[:len(served.Certificate)/2], noCertificate},
+		"CertificateTooMany": {"So do more blocks than anybody needs.", CheckCertificate, bytes.Repeat(served.Certificate, maxBlocks+1), tooManyBlocks},
 		"CertificateTooLong": {"To read it takes time on every call.", CheckCertificate, bytes.Repeat([]byte("a"), maxPEMSize+1), tooLong},
 
 		"Key":          {"A key in PKCS #8 can be read.", CheckPrivateKey, served.Key, ""},
@@ -86,6 +87,8 @@ func TestCheckTLS(t *testing.T) {
 		"CAText":       {"Nor is text.", CheckCA, []byte("example"), noAuthority},
 		"CABinary":     {"Nor are bytes.", CheckCA, []byte{0, 1, 0xff}, noAuthority},
 		"CABrokenOnly": {"One that cannot be read alone is none.", CheckCA, encode("CERTIFICATE", nil, []byte("example")), noAuthority},
+		"CAMany":       {"Browsers trust some 150 authorities.", CheckCA, bytes.Repeat(ca.Certificate, maxBlocks), ""},
+		"CATooMany":    {"Blocks take time on every call, empty ones too.", CheckCA, bytes.Repeat([]byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"), maxBlocks+1), tooManyBlocks},
 		"CAKey":        {"Everybody in the pod could read the authority's key.", CheckCA, slices.Concat(ca.Certificate, ca.Key), "has a private key"},
 		"CATooLong":    {"To read it takes time on every call.", CheckCA, bytes.Repeat([]byte("a"), maxPEMSize+1), tooLong},
 	}
