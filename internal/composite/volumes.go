@@ -33,9 +33,12 @@ const systemConfig = "/etc"
 func ExtraVolumeName(v *v1alpha1.ExtraVolume) string { return extraPrefix + v.Name }
 
 // extraSecretKeys returns the keys of Secrets that are files of extra volumes, and that restart
-// the server. Of the others the function reads nothing.
+// the server. Of the others the function reads nothing. A key that becomes many files counts once:
+// to decode a large one for each would take more memory than the function has.
 func extraSecretKeys(spec *v1alpha1.DittoServerSpec) []SecretKey {
 	var keys []SecretKey
+
+	seen := sets.New[[2]string]()
 
 	for i, v := range spec.ExtraVolumes {
 		if v.OnChange != v1alpha1.OnChangeRestart || v.Secret == nil {
@@ -45,6 +48,13 @@ func extraSecretKeys(spec *v1alpha1.DittoServerSpec) []SecretKey {
 		p := field.NewPath("spec", "extraVolumes").Index(i).Child("secret")
 
 		for j, item := range v.Secret.Items {
+			id := [2]string{v.Secret.SecretName, item.Key}
+			if seen.Has(id) {
+				continue
+			}
+
+			seen.Insert(id)
+
 			keys = append(keys, SecretKey{
 				Role:     Role("volume-" + v.Name),
 				Ref:      &SecretKeyRef{Name: v.Secret.SecretName, NamePath: p.Child("secretName").String(), Key: item.Key, KeyPath: p.Child("items").Index(j).Child("key").String()},

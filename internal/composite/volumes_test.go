@@ -153,6 +153,9 @@ func TestExtraSecrets(t *testing.T) {
 		keysAt("a", "/etc/a"),
 		"{name: b, mountPath: /etc/b, onChange: Restart, secret: {secretName: keys, items: [{key: a}, {key: b, path: c}]}}",
 		"{name: c, mountPath: /etc/c, configMap: {name: keys, items: [{key: a}]}}",
+		// A value of a megabyte must not be decoded once for each file.
+		"{name: d, mountPath: /etc/d, onChange: Restart, secret: {secretName: keys, items: [{key: a}, {key: a, path: d}, {key: d, path: e}]}}",
+		"{name: e, mountPath: /etc/e, onChange: Restart, secret: {secretName: other, items: [{key: a}, {key: a, path: d}]}}",
 	), "")
 	if len(errs) > 0 {
 		t.Fatal(errs)
@@ -171,6 +174,8 @@ func TestExtraSecrets(t *testing.T) {
 	want := []string{
 		"volume-b keys/a true spec.extraVolumes[1].secret.items[0].key",
 		"volume-b keys/b true spec.extraVolumes[1].secret.items[1].key",
+		"volume-d keys/d true spec.extraVolumes[3].secret.items[2].key",
+		"volume-e other/a true spec.extraVolumes[4].secret.items[0].key",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Secrets(): -want, +got:\n%s", diff)
