@@ -40,19 +40,21 @@ GOVULNCHECK := go tool -modfile=test/tools/vuln/go.mod govulncheck
 tools = $(CACHE)/$(notdir $(1))-$(firstword $(shell sha256sum test/$(1)/go.sum))
 CROSSPLANE_TOOLS := $(call tools,tools/crossplane)
 KUBERNETES_TOOLS := $(call tools,tools/kubernetes)
-PROVIDER_TOOLS := $(call tools,tools/provider-kubernetes)
 
-# Crossplane's version. There is a tools module for each but the one that renders.
+# Versions of Crossplane and of provider-kubernetes in the real stack. There is a tools module for
+# each, whose folder has no version if it is the usual one.
 CROSSPLANE ?= v2.4.0
+PROVIDER_VERSION ?= v1.3.1
+versioned = $(call tools,tools/$(notdir $(or $(wildcard test/tools/$(1)-$(2)),$(1))))
 
 CROSSPLANE_CLI := $(CROSSPLANE_TOOLS)/crossplane
 CORE := $(CROSSPLANE_TOOLS)/core
-STACK_CORE := $(call tools,tools/$(notdir $(or $(wildcard test/tools/crossplane-$(CROSSPLANE)),crossplane)))/core
+STACK_CORE := $(call versioned,crossplane,$(CROSSPLANE))/core
 KUBERNETES := $(addprefix $(KUBERNETES_TOOLS)/,kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
 COREDNS := $(call tools,tools/coredns)/coredns
 HELM := $(call tools,tools/helm)/helm
 CRANE := $(call tools,tools/oci)/crane
-PROVIDER := $(PROVIDER_TOOLS)/provider
+PROVIDER := $(call versioned,provider-kubernetes,$(PROVIDER_VERSION))/provider
 DFS := $(call tools,contract)/dfs
 CORES := $(sort $(CORE) $(STACK_CORE))
 
@@ -320,11 +322,11 @@ vulncheck: ## Look for known vulnerabilities in what the function calls. Needs t
 ##@ The real thing
 
 # provider-kubernetes as a package, from its own files.
-PROVIDER_XPKG := $(PROVIDER_TOOLS)/provider-kubernetes.xpkg
+PROVIDER_XPKG := $(dir $(PROVIDER))provider-kubernetes.xpkg
 $(PROVIDER_XPKG): $(PROVIDER) $(CROSSPLANE_CLI) | image
 	@$(OUTPUT)/image --output=$@.tar --platform=linux/$(GOARCH) --add=$(PROVIDER)=/provider --entrypoint=/provider --user=65532:65532
 	@$(CROSSPLANE_CLI) xpkg build --package-file=$@ --embed-runtime-image-tarball=$@.tar \
-		--package-root=$(call module_dir,provider-kubernetes,github.com/crossplane-contrib/provider-kubernetes)/package
+		--package-root=$(call module_dir,$(MODULE),github.com/crossplane-contrib/provider-kubernetes)/package
 	@rm $@.tar
 
 # Debian's packages are unpacked into a folder: nothing is installed, no service starts.
@@ -350,7 +352,7 @@ DEBIAN_LIBRARIES := $(DEBIAN)/usr/lib/$(shell uname -m)-linux-gnu
 STACK_PATH = $(CURDIR)/$(OUTPUT):$(subst $(space),:,$(dir $(STACK_CORE) $(CROSSPLANE_CLI) $(firstword $(KUBERNETES)) $(COREDNS) $(HELM) $(CRANE) $(PROVIDER) $(DFS) $(DEBIAN)/usr/bin/ $(DEBIAN)/usr/sbin/)):$$PATH
 STACK_ENV = PATH=$(STACK_PATH) DEBIAN_LIBRARIES=$(DEBIAN_LIBRARIES):$(DEBIAN_LIBRARIES)/samba \
 	STACK=$(STACK) STACK_NODE=$(if $(filter none,$(NODE)),false,true) STACK_FLAVOUR=$(FLAVOUR) \
-	STACK_CROSSPLANE=$(CROSSPLANE) STACK_VERSION=$(VERSION) STACK_POSTGRES=$(POSTGRES)
+	STACK_CROSSPLANE=$(CROSSPLANE) STACK_PROVIDER=$(PROVIDER_VERSION) STACK_VERSION=$(VERSION) STACK_POSTGRES=$(POSTGRES)
 
 .PHONY: stack
 stack: image
@@ -368,7 +370,7 @@ FLAVOUR ?= namespaced
 CONTROL_PLANE := $(addprefix $(KUBERNETES_TOOLS)/,kube-apiserver kube-controller-manager kubectl)
 
 .PHONY: up
-up: $(XPKG)/function-dittoserver-$(GOARCH).xpkg $(CONFIGURATION_XPKGS) stack $(CONTROL_PLANE) $(if $(NODE),,$(KUBERNETES) $(COREDNS) $(POSTGRES)) $(HELM) $(CRANE) $(STACK_CORE) $(PROVIDER_XPKG) $(DFS) $(DEBIAN) ## Bring up a local Kubernetes with CROSSPLANE (v2.4.0), the function and DittoServers of a FLAVOUR (namespaced, claims). Needs root, or NODE=none
+up: $(XPKG)/function-dittoserver-$(GOARCH).xpkg $(CONFIGURATION_XPKGS) stack $(CONTROL_PLANE) $(if $(NODE),,$(KUBERNETES) $(COREDNS) $(POSTGRES)) $(HELM) $(CRANE) $(STACK_CORE) $(PROVIDER_XPKG) $(DFS) $(DEBIAN) ## Bring up a local Kubernetes with CROSSPLANE (v2.4.0), PROVIDER_VERSION (v1.3.1), the function and DittoServers of a FLAVOUR (namespaced, claims). Needs root, or NODE=none
 	@$(STACK_ENV) stack up
 
 .PHONY: down

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -197,7 +198,7 @@ func TestConfigWaitsForAStoppedProvider(t *testing.T) {
 }
 
 // scaleProvider scales the provider by its DeploymentRuntimeConfig, since Crossplane
-// undoes any other way.
+// undoes any other way. As it is installed, without a number, it has one replica.
 func scaleProvider(t *testing.T, replicas int32) {
 	t.Helper()
 
@@ -208,7 +209,12 @@ func scaleProvider(t *testing.T, replicas int32) {
 	config.SetKind("DeploymentRuntimeConfig")
 	config.SetName("provider-kubernetes")
 
-	patch := fmt.Sprintf(`{"spec":{"deploymentTemplate":{"spec":{"replicas":%d}}}}`, replicas)
+	number := "null"
+	if replicas != 1 {
+		number = strconv.Itoa(int(replicas))
+	}
+
+	patch := fmt.Sprintf(`{"spec":{"deploymentTemplate":{"spec":{"replicas":%s}}}}`, number)
 	if err := cluster.Patch(ctx, config, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
 		t.Fatal(err)
 	}

@@ -86,8 +86,6 @@ func limitFunction(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	before, _, _ := unstructured.NestedString(clusterObject(t, "pkg.crossplane.io/v1", "Function", functionPackage).Object, "spec", "runtimeConfigRef", "name")
-
 	for _, u := range objects {
 		if u.GetKind() != "DeploymentRuntimeConfig" {
 			continue
@@ -104,7 +102,7 @@ func limitFunction(t *testing.T) {
 		}
 
 		t.Cleanup(func() {
-			setRuntimeConfig(context.Background(), t, before)
+			setRuntimeConfig(context.Background(), t, defaultRuntimeConfig)
 
 			if err := cluster.Delete(context.Background(), u); err != nil {
 				t.Error(err)

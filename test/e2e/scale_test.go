@@ -35,10 +35,8 @@ func TestScaledFunctionSharesTheCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	before, _, _ := unstructured.NestedString(clusterObject(t, "pkg.crossplane.io/v1", "Function", functionPackage).Object, "spec", "runtimeConfigRef", "name")
-
 	t.Cleanup(func() {
-		setRuntimeConfig(context.Background(), t, before)
+		setRuntimeConfig(context.Background(), t, defaultRuntimeConfig)
 
 		if err := cluster.Delete(context.Background(), runtimeConfig); err != nil {
 			t.Error(err)
@@ -92,6 +90,9 @@ func TestScaledFunctionSharesTheCalls(t *testing.T) {
 		return errors.Join(errs...)
 	})
 }
+
+// defaultRuntimeConfig is the runtime configuration of a Function that names none, as it is installed.
+const defaultRuntimeConfig = "default"
 
 // setRuntimeConfig sets the runtime configuration of the function.
 func setRuntimeConfig(ctx context.Context, t *testing.T, name string) {

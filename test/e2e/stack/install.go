@@ -72,6 +72,11 @@ func (i *installer) provider(ctx context.Context) error {
 		return err
 	}
 
+	// Applied, it keeps the replicas that a test asked for.
+	if err := i.run(ctx, "kubectl", "patch", "deploymentruntimeconfig", "provider-kubernetes", "--type=merge", `--patch={"spec":{"deploymentTemplate":{"spec":{"replicas":null}}}}`); err != nil {
+		return err
+	}
+
 	if err := i.wait(ctx, 2*time.Minute, "kubectl", "wait", "--for=condition=Healthy", "--timeout=1s", "provider.pkg.crossplane.io", "--all"); err != nil {
 		return err
 	}
@@ -132,14 +137,15 @@ func (i *installer) configuration(ctx context.Context) error {
 	return nil
 }
 
-// upgradeFunction upgrades the function to the package that was pushed. Crossplane
-// installs a dependency, and is content with any version of it that is there already.
+// upgradeFunction upgrades the function to the package that was pushed, with the runtime
+// configuration that it has when it is installed. Crossplane installs a dependency, and is
+// content with any version of it that is there already.
 func (i *installer) upgradeFunction(ctx context.Context) error {
 	const function = "function.pkg.crossplane.io/dittofs-function-dittoserver"
 
 	pushed := "xpkg.crossplane.io/dittofs/function-dittoserver:" + i.Version
 
-	if err := i.wait(ctx, time.Minute, "kubectl", "patch", function, "--type=merge", `--patch={"spec":{"package":"`+pushed+`"}}`); err != nil {
+	if err := i.wait(ctx, time.Minute, "kubectl", "patch", function, "--type=merge", `--patch={"spec":{"package":"`+pushed+`","runtimeConfigRef":{"name":"default"}}}`); err != nil {
 		return err
 	}
 

@@ -30,27 +30,40 @@ type module struct {
 	Error   string
 }
 
-// findSources finds the modules. An error says so if there is none of that version of Crossplane.
-func findSources(ctx context.Context, crossplane string) (sources, error) {
-	folder := filepath.Join(tools, "crossplane-"+crossplane)
+// findSources finds the modules. An error says so if there is none of these versions of Crossplane and
+// provider-kubernetes.
+func findSources(ctx context.Context, crossplane, provider string) (sources, error) {
+	var (
+		from                             sources
+		coreErr, providerErr, dittofsErr error
+	)
+
+	from.crossplane, coreErr = versioned(ctx, "crossplane", crossplane, "github.com/crossplane/crossplane/v2")
+	from.provider, providerErr = versioned(ctx, "provider-kubernetes", provider, "github.com/crossplane-contrib/provider-kubernetes")
+	from.dittofs, dittofsErr = required(ctx, contract, "github.com/marmos91/dittofs")
+
+	return from, errors.Join(coreErr, providerErr, dittofsErr)
+}
+
+// versioned returns the module of that path and version that a tools module requires: one in a folder with
+// the version in its name, or else the usual one.
+func versioned(ctx context.Context, name, version, path string) (module, error) {
+	folder := filepath.Join(tools, name+"-"+version)
 	if _, err := os.Stat(folder); err != nil {
-		folder = filepath.Join(tools, "crossplane")
+		folder = filepath.Join(tools, name)
 	}
 
-	core, coreErr := required(ctx, folder, "github.com/crossplane/crossplane/v2")
-	provider, providerErr := required(ctx, filepath.Join(tools, "provider-kubernetes"), "github.com/crossplane-contrib/provider-kubernetes")
-	dittofs, dittofsErr := required(ctx, contract, "github.com/marmos91/dittofs")
-
-	if err := errors.Join(coreErr, providerErr, dittofsErr); err != nil {
-		return sources{}, err
+	m, err := required(ctx, folder, path)
+	if err != nil {
+		return m, err
 	}
 
 	// Any other version than the module's would only be a name.
-	if core.Version != crossplane {
-		return sources{}, fmt.Errorf("no Crossplane %s: there is a folder %s/crossplane-<version> for each, beside the one that renders, which is %s", crossplane, tools, core.Version)
+	if m.Version != version {
+		return m, fmt.Errorf("no %s %s: there is a folder %s/%s-<version> for each, beside the usual one, which is %s", name, version, tools, name, m.Version)
 	}
 
-	return sources{crossplane: core, provider: provider, dittofs: dittofs}, nil
+	return m, nil
 }
 
 // required returns the module of that path that the module in folder requires.

@@ -9,15 +9,18 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// upCommand brings the stack up. On a stack that is up it installs what changed.
+// upCommand brings the stack up. On a stack that is up it installs what changed, and puts back what
+// tests that were interrupted left.
 type upCommand struct {
 	Crossplane string `env:"STACK_CROSSPLANE" help:"Version of Crossplane: one that has a module in test/tools." required:""`
+	Provider   string `env:"STACK_PROVIDER" help:"Version of provider-kubernetes, likewise." required:""`
 	Version    string `env:"STACK_VERSION" help:"Version of the packages in _output/xpkg." required:""`
 	Postgres   string `env:"STACK_POSTGRES" help:"Root file system of a PostgreSQL server, for its image." placeholder:"DIR"`
 	Flavour    string `env:"STACK_FLAVOUR" help:"Flavour of the DittoServers: namespaced, native or claims. Native ones are installed as namespaced ones are." default:"namespaced" enum:"namespaced,native,claims"`
@@ -35,7 +38,7 @@ func (c *upCommand) Run(s stack) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 
-	from, err := findSources(ctx, c.Crossplane)
+	from, err := findSources(ctx, c.Crossplane, c.Provider)
 	if err != nil {
 		return err
 	}
@@ -48,6 +51,8 @@ func (c *upCommand) Run(s stack) error {
 		if what, err := os.ReadFile(s.Path(startedFile)); err != nil || string(what) != c.what() {
 			return errors.Join(err, fmt.Errorf("a stack with %s is up: make down first", what))
 		}
+
+		steps = slices.Concat([]step{{"Allowing what tests forbade", i.allow, ""}}, steps, []step{{"Removing what tests left", i.sweep, ""}})
 	} else {
 		steps = append(i.startSteps(), steps...)
 	}
