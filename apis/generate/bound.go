@@ -35,7 +35,7 @@ func bound(schema map[string]any, path string) {
 		schema["maxItems"] = int64(v1alpha1.MaxItems)
 	case schema["type"] == "string" && !isEnum, isIntOrString:
 		schema["maxLength"] = int64(v1alpha1.TextBoundAt(path))
-	case child(schema, "additionalProperties") != nil:
+	case child(schema, "additionalProperties") != nil, schema["x-kubernetes-preserve-unknown-fields"] == true:
 		schema["maxProperties"] = int64(v1alpha1.MaxEntries)
 	}
 

@@ -339,6 +339,10 @@ func typeName(o object) string {
 	}
 
 	name, _ := o.schema["type"].(string)
+	if o.schema["x-kubernetes-preserve-unknown-fields"] == true {
+		return name + " of any keys"
+	}
+
 	if t, ok := kubernetesType(o.typ); ok {
 		name = t
 	} else if o.typ.Kind() == reflect.Map {

@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // A Rollout is how a change that restarts the server is rolled out.
@@ -196,6 +197,15 @@ type DittoServerSpec struct {
 	// error.
 	// +optional
 	ShutdownTimeout string `json:"shutdownTimeout,omitempty"`
+
+	// Config adds keys to config.yaml that no other field has, such as gc or logging.rotation.
+	// Objects are merged. It adds keys, and cannot take one away. Default: none. A key that a
+	// field, a Secret or the REST API decides is an error, and so are one with other characters
+	// than small letters, digits and underscores, null, a whole number of 2^53 or more, and a
+	// value that the server would refuse. A key that the release does not know gets a warning.
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +optional
+	Config *runtime.RawExtension `json:"config,omitempty"`
 
 	// Storage sizes the volume claims. They are kept when the server is deleted. A
 	// fraction of a byte and less than 1Mi get a warning.

@@ -149,7 +149,22 @@ type Policy struct {
 	// name that no service account has allows none.
 	// +optional
 	ServiceAccountNames []string `json:"serviceAccountNames,omitempty"`
+
+	// Config is Allow or Forbid: whether a DittoServer may add keys to config.yaml, by
+	// spec.config. Default: Allow. Any other value is an error.
+	// +kubebuilder:validation:Enum=Allow;Forbid
+	// +optional
+	Config ConfigPolicy `json:"config,omitempty"`
 }
+
+// A ConfigPolicy says whether a DittoServer may add keys to config.yaml.
+type ConfigPolicy string
+
+// Policies for spec.config.
+const (
+	ConfigAllow  ConfigPolicy = "Allow"
+	ConfigForbid ConfigPolicy = "Forbid"
+)
 
 // Default fills in what was left out. The kind of a ProviderConfig has no default
 // here: it depends on the scope of the composite resource.
@@ -165,5 +180,8 @@ func (in *Input) Default() {
 	}
 	if in.Policy.PodSecurity == "" {
 		in.Policy.PodSecurity = PodSecurityRestricted
+	}
+	if in.Policy.Config == "" {
+		in.Policy.Config = ConfigAllow
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/types/known/structpb"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
 
@@ -74,6 +75,9 @@ type DittoServer struct {
 	// UserSpec is the spec as it is stored: without defaults, and without
 	// Crossplane's own fields.
 	UserSpec *structpb.Struct
+
+	// extra is what spec.config adds to config.yaml.
+	extra extra
 
 	// Release of spec.version.
 	Release dittofs.Release
@@ -226,6 +230,7 @@ func (s *DittoServer) Settings() dittofs.Settings {
 		CachePath:            spec.Cache.Path,
 		CacheSize:            spec.Cache.Size,
 		AdminUsername:        spec.Identity.Admin.Username,
+		Extra:                s.extra.keys,
 	}
 	if spec.Metrics.Enabled {
 		settings.MetricsPort = *spec.Metrics.Port
@@ -299,6 +304,7 @@ func (s *DittoServer) CheckConfig(config []byte) field.ErrorList {
 		{"spec.identity.jwt.refreshTokenDuration", c.RefreshTokenDuration},
 		{"spec.identity.admin.username", c.AdminUsername},
 		{"spec.cache.path", c.CachePath},
+		{"spec.config", string(ptr.Deref(s.Spec.Config, runtime.RawExtension{}).Raw)},
 		{"spec.cache.size", c.CacheSize},
 	}, func(a, b [2]string) int { return cmp.Compare(len(a[1]), len(b[1])) })
 

@@ -308,7 +308,7 @@ func TestDecodeInput(t *testing.T) {
 			Compose:           "Object",
 			ProviderConfigRef: v1beta1.ProviderConfigRef{Kind: "ClusterProviderConfig", Name: "default"},
 			ConfigHash:        v1beta1.ConfigHash{Generation: "Spec"},
-			Policy:            v1beta1.Policy{PodSecurity: "restricted"},
+			Policy:            v1beta1.Policy{PodSecurity: "restricted", Config: "Allow"},
 		}
 		if change != nil {
 			change(&in)
@@ -361,6 +361,7 @@ policy: {podSecurity: baseline, images: [registry.example.org/files], serviceAcc
 					in.Namespace = "storage"
 					in.TTL = "90s"
 					in.Policy = v1beta1.Policy{
+						Config:              "Allow",
 						PodSecurity:         "baseline",
 						Images:              []string{"registry.example.org/files"},
 						ServiceAccountNames: []string{"files"},

@@ -57,6 +57,7 @@ func (s *DittoServer) validate() field.ErrorList {
 	errs = append(errs, validateTelemetry(root.Child("telemetry"), &s.Spec.Telemetry)...)
 	errs = append(errs, validateDuration(root.Child("shutdownTimeout"), s.Spec.ShutdownTimeout)...)
 	errs = append(errs, validateStorage(root.Child("storage"), &s.Spec.Storage)...)
+	errs = append(errs, s.validateConfig(root.Child("config"))...)
 	errs = append(errs, s.validatePod(root)...)
 
 	return errs
@@ -77,6 +78,8 @@ func (s *DittoServer) validateInput(p *field.Path) field.ErrorList {
 	errs = append(errs, fielderr.OneOf(p.Child("compose"), in.Compose, v1beta1.ComposeObject, v1beta1.ComposeNative)...)
 	errs = append(errs, fielderr.OneOf(p.Child("configHash", "generation"), in.ConfigHash.Generation, v1beta1.GenerationSpec, v1beta1.GenerationMetadata, v1beta1.GenerationNone)...)
 	errs = append(errs, fielderr.OneOf(p.Child("policy", "podSecurity"), in.Policy.PodSecurity, v1beta1.PodSecurityRestricted, v1beta1.PodSecurityBaseline, v1beta1.PodSecurityPrivileged)...)
+
+	errs = append(errs, fielderr.OneOf(p.Child("policy", "config"), in.Policy.Config, v1beta1.ConfigAllow, v1beta1.ConfigForbid)...)
 
 	errs = append(errs, s.validateProviderConfigRef(p.Child("providerConfigRef"))...)
 

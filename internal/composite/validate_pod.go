@@ -55,7 +55,7 @@ func (s *DittoServer) validatePod(p *field.Path) field.ErrorList {
 	errs = append(errs, podrules.Annotations(p.Child("podAnnotations"), spec.PodAnnotations, v1alpha1.Container, cmp.Or(container.AppArmorProfile, pod.AppArmorProfile))...)
 	errs = append(errs, validateOwnAnnotations(p.Child("podAnnotations"), spec.PodAnnotations)...)
 	errs = append(errs, podrules.Env(p.Child("extraEnv"), spec.ExtraEnv, v1alpha1.Container)...)
-	errs = append(errs, validateOwnEnv(p.Child("extraEnv"), spec.ExtraEnv)...)
+	errs = append(errs, s.validateOwnEnv(p.Child("extraEnv"), spec.ExtraEnv)...)
 	errs = append(errs, s.validateExtraVolumes(p.Child("extraVolumes"))...)
 	errs = append(errs, podrules.Resources(p.Child("resources"), &spec.Resources)...)
 	errs = append(errs, podrules.Tolerations(p.Child("tolerations"), spec.Tolerations)...)
@@ -110,12 +110,17 @@ func validateOwnAnnotations(p *field.Path, annotations map[string]string) field.
 	return errs
 }
 
-func validateOwnEnv(p *field.Path, env []corev1.EnvVar) field.ErrorList {
+func (s *DittoServer) validateOwnEnv(p *field.Path, env []corev1.EnvVar) field.ErrorList {
 	var errs field.ErrorList
 
+	reached := s.reachedBy()
+
 	for i, e := range env {
-		if ownEnv.Has(e.Name) {
+		switch setting := reached[e.Name]; {
+		case ownEnv.Has(e.Name):
 			errs = append(errs, field.Forbidden(p.Index(i).Child("name"), e.Name+" is the function's to set: use the field of the spec"))
+		case setting != "":
+			errs = append(errs, field.Forbidden(p.Index(i).Child("name"), fmt.Sprintf("%s would win over %s, which is set, too: remove one of them", e.Name, setting)))
 		}
 	}
 

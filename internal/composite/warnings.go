@@ -46,6 +46,8 @@ func (s *DittoServer) Warnings() []string {
 		w = append(w, "spec.identity.admin.username: no DittoFS release uses it, so the administrator is "+v1alpha1.DefaultAdminUsername)
 	}
 
+	w = append(w, s.configWarnings()...)
+
 	for _, p := range s.PrivilegedPorts() {
 		w = append(w, fmt.Sprintf("Container port %d is privileged: the pod gets the sysctl net.ipv4.ip_unprivileged_port_start", p))
 	}

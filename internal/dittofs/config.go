@@ -63,6 +63,10 @@ type Settings struct {
 
 	// AdminUsername of the first administrator.
 	AdminUsername string
+
+	// Extra are keys that no setting has, as JSON has them: objects, lists, texts, numbers,
+	// true and false.
+	Extra map[string]any
 }
 
 // Postgres are the settings of PostgreSQL that stand in config.yaml. The server takes the
@@ -233,12 +237,23 @@ func Config(s Settings, r Release) ([]byte, error) {
 		c.Cache = &cache{Path: s.CachePath, Size: s.CacheSize}
 	}
 
+	var doc any = c
+
+	if len(s.Extra) > 0 {
+		n, err := withExtra(c, s.Extra)
+		if err != nil {
+			return nil, fmt.Errorf("cannot marshal config.yaml: %w", err)
+		}
+
+		doc = n
+	}
+
 	out := &bytes.Buffer{}
 
 	e := yaml.NewEncoder(out)
 	e.SetIndent(2)
 
-	if err := e.Encode(c); err != nil {
+	if err := e.Encode(doc); err != nil {
 		return nil, fmt.Errorf("cannot marshal config.yaml: %w", err)
 	}
 

@@ -256,6 +256,58 @@ func TestDatabaseOf(t *testing.T) {
 	}
 }
 
+// TestConfigExtra adds keys behind those that are there, in a fixed order and in quotes.
+func TestConfigExtra(t *testing.T) {
+	s := settings["minimal"]
+
+	plain, err := Config(s, release(Newest))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	s.Extra = map[string]any{
+		"logging": map[string]any{"rotation": map[string]any{"max_size": float64(10), "compress": true}},
+		"z":       []any{"yes", "0x1f", "1e3", "~", "a\nb", "&a *a", "${HOME} $(HOME)", "", []any{}, map[string]any{}},
+		"a":       map[string]any{"null": float64(1 << 52), "yes": -0.5, "1": 1e-7, "b": false},
+	}
+
+	got, err := Config(s, release(Newest))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	want := strings.Replace(string(plain), "  output: stdout\n", `  output: stdout
+  rotation:
+    compress: true
+    max_size: 10
+`, 1) + `a:
+  "1": 1e-07
+  b: false
+  "null": 4503599627370496
+  yes: -0.5
+z:
+  - "yes"
+  - "0x1f"
+  - "1e3"
+  - "~"
+  - "a\nb"
+  - "&a *a"
+  - "${HOME} $(HOME)"
+  - ""
+  - []
+  - {}
+`
+
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("Config(...): -want, +got:\n%s", diff)
+	}
+
+	s.Extra = map[string]any{"logging": map[string]any{"level": "DEBUG"}}
+	if got, err := Config(s, release(Newest)); err == nil {
+		t.Errorf("Config(...): want an error for a key that is there, got:\n%s", got)
+	}
+}
+
 // section returns one top-level key of config.yaml as it is written.
 func section(t *testing.T, s Settings, r Release, key string) string {
 	t.Helper()

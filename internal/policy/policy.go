@@ -30,6 +30,10 @@ func Check(s *composite.DittoServer, pod *corev1.PodTemplateSpec) field.ErrorLis
 
 	errs := checkImages(root.Child("image"), p.Images, pod)
 
+	if s.Spec.Config != nil && p.Config == v1beta1.ConfigForbid {
+		errs = append(errs, field.Forbidden(root.Child("config"), "the platform's policy allows no keys of config.yaml but those of fields"))
+	}
+
 	if name := s.Spec.ServiceAccountName; name != "" && len(p.ServiceAccountNames) > 0 && !slices.Contains(p.ServiceAccountNames, name) {
 		errs = append(errs, field.Forbidden(root.Child("serviceAccountName"), fmt.Sprintf("the platform's policy does not allow %q, only %q", name, p.ServiceAccountNames)))
 	}

@@ -56,6 +56,22 @@ func TestCheck(t *testing.T) {
 			spec:   "{}",
 			input:  "{}",
 		},
+		"Config": {
+			reason: "Keys of config.yaml are allowed unless the platform says otherwise.",
+			spec:   "{config: {gc: {auto_interval: 1h}}}",
+			input:  "{}",
+		},
+		"ConfigForbidden": {
+			reason: "The platform may want fields only.",
+			spec:   "{config: {gc: {auto_interval: 1h}}}",
+			input:  "{policy: {config: Forbid}}",
+			want:   []string{"spec.config: Forbidden: the platform's policy allows no keys of config.yaml but those of fields"},
+		},
+		"ConfigNotThere": {
+			reason: "What is not there is not forbidden.",
+			spec:   "{}",
+			input:  "{policy: {config: Forbid}}",
+		},
 		"Everything": {
 			reason: "Privileged ports get a safe sysctl, which the restricted standard allows.",
 			spec:   "{adapterPorts: {nfs: 2049, smb: 445}, smb: {enabled: true}, storage: {contentSize: 1Gi}}",

@@ -50,8 +50,8 @@ type restartRow struct {
 // restartRows is the table, in the order of the page.
 var restartRows = []restartRow{
 	{
-		what:  "`logging`, `shutdownTimeout`, `apiPort`, the durations in `identity.jwt`: whatever is in `config.yaml`",
-		edits: []map[string]string{{"logging.level": "DEBUG"}, {"logging.format": "text"}, {"shutdownTimeout": "20s"}, {"apiPort": "8443"}, {"identity.jwt.accessTokenDuration": "5m"}, {"identity.jwt.refreshTokenDuration": "24h"}, {"logging.output": "stderr"}, {"identity.admin.username": "root"}},
+		what:  "`logging`, `shutdownTimeout`, `apiPort`, the durations in `identity.jwt`, `config`: whatever is in `config.yaml`",
+		edits: []map[string]string{{"logging.level": "DEBUG"}, {"logging.format": "text"}, {"shutdownTimeout": "20s"}, {"apiPort": "8443"}, {"identity.jwt.accessTokenDuration": "5m"}, {"identity.jwt.refreshTokenDuration": "24h"}, {"logging.output": "stderr"}, {"identity.admin.username": "root"}, {"config": "{gc: {auto_interval: 1h}}"}},
 		want:  [3]string{restarts, restarts, restarts},
 	},
 	{

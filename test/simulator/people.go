@@ -214,6 +214,7 @@ var roughSpecs = withNewest(
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {contentSize: 1Gi}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, database: {postgres: {secretRef: {name: db}, keys: {port: other-port}}}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, database: {postgres: {secretRef: {name: db}}}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, config: {gc: {auto_interval: 1h}, unknown: [1, "~"]}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, database: {postgres: {host: db.example.org, secretRef: {name: db}}}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, database: {postgres: {host: db2.example.org, port: 5432, database: dittofs-example, secretRef: {name: db}}}}`,
 	`{version: 0.28.0, identity: {jwt: {secretRef: {name: jwt}}}, logging: {level: DEBUG}}`,

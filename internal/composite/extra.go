@@ -1,0 +1,232 @@
+package composite
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/types/known/structpb"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/fielderr"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+)
+
+// An extra is what spec.config adds to config.yaml.
+type extra struct {
+	// keys that are added, or nil where something is wrong with them.
+	keys map[string]any
+
+	// known are the paths of those that the server is known to have, and unknown those of the
+	// others, without what is below them.
+	known, unknown []string
+}
+
+// extraKeyPattern is what a key may be. The server's reader ignores case, and takes a dot for an
+// object in an object: "logging.output" would win over the field.
+var extraKeyPattern = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
+
+// validateConfig checks the keys of config.yaml that the spec adds, and keeps them.
+func (s *DittoServer) validateConfig(p *field.Path) field.ErrorList {
+	if s.Spec.Config == nil {
+		return nil
+	}
+
+	v := s.UserSpec.GetFields()["config"]
+
+	object := v.GetStructValue()
+	if object == nil {
+		return field.ErrorList{field.TypeInvalid(p, "", "must be an object")}
+	}
+
+	// What is too large for a ConfigMap is not looked at any closer.
+	if size := len(protostruct.JSON(v)); size > dittofs.MaxConfigSize {
+		return field.ErrorList{{Type: field.ErrorTypeTooLong, Field: p.String(), Detail: fmt.Sprintf("has %d bytes, and must have at most %d", size, dittofs.MaxConfigSize)}}
+	}
+
+	if errs := s.extra.check(p, "", object); len(errs) > 0 {
+		return errs
+	}
+
+	s.extra.keys = object.AsMap()
+
+	return nil
+}
+
+// check the entries of an object at a path of config.yaml.
+func (x *extra) check(p *field.Path, path string, object *structpb.Struct) field.ErrorList {
+	var errs field.ErrorList
+
+	for _, key := range slices.Sorted(maps.Keys(object.GetFields())) {
+		if fielderr.Enough(errs) {
+			break
+		}
+
+		errs = append(errs, x.checkEntry(p, path, key, object.GetFields()[key])...)
+	}
+
+	return errs
+}
+
+func (x *extra) checkEntry(p *field.Path, path, key string, v *structpb.Value) field.ErrorList {
+	if !extraKeyPattern.MatchString(key) {
+		return field.ErrorList{notAKey(p, key)}
+	}
+
+	p = p.Child(key)
+	if path != "" {
+		path += "."
+	}
+
+	path += key
+
+	if by := dittofs.Decides(path); by != "" {
+		return field.ErrorList{field.Forbidden(p, by)}
+	}
+
+	if known := dittofs.ConfigKeyAt(path); known != nil {
+		x.known = append(x.known, path)
+
+		if problem := known.Check(v.AsInterface()); problem != "" {
+			return field.ErrorList{field.Invalid(p, shown(v), problem)}
+		}
+
+		return nil
+	}
+
+	if dittofs.IsConfigSection(path) {
+		if v.GetStructValue() == nil {
+			return field.ErrorList{field.TypeInvalid(p, shown(v), "must be an object")}
+		}
+
+		return x.check(p, path, v.GetStructValue())
+	}
+
+	x.unknown = append(x.unknown, path)
+
+	return checkUnknown(p, key, v)
+}
+
+// checkUnknown checks a value that no known release reads: only that it can be written, and is no
+// secret by the names of its keys.
+func checkUnknown(p *field.Path, key string, v *structpb.Value) field.ErrorList {
+	if dittofs.HoldsSecret(key) {
+		return field.ErrorList{field.Forbidden(p, "sounds like a secret, which must not stand in a ConfigMap: give it to the server by extraEnv")}
+	}
+
+	switch k := v.GetKind().(type) {
+	case *structpb.Value_StructValue:
+		var errs field.ErrorList
+
+		for _, key := range slices.Sorted(maps.Keys(k.StructValue.GetFields())) {
+			if fielderr.Enough(errs) {
+				break
+			}
+
+			if !extraKeyPattern.MatchString(key) {
+				errs = append(errs, notAKey(p, key))
+				continue
+			}
+
+			errs = append(errs, checkUnknown(p.Child(key), key, k.StructValue.GetFields()[key])...)
+		}
+
+		return errs
+	case *structpb.Value_ListValue:
+		return fielderr.Each(p, k.ListValue.GetValues(), func(p *field.Path, item **structpb.Value) field.ErrorList {
+			return checkUnknown(p, "", *item)
+		})
+	case *structpb.Value_NumberValue:
+		return checkNumber(p, k.NumberValue)
+	case *structpb.Value_StringValue:
+		if !utf8.ValidString(k.StringValue) {
+			return field.ErrorList{field.Invalid(p, "", "must be UTF-8")}
+		}
+
+		return nil
+	case *structpb.Value_BoolValue:
+		return nil
+	default:
+		return field.ErrorList{field.Invalid(p, nil, "must not be null: leave the key out")}
+	}
+}
+
+func checkNumber(p *field.Path, n float64) field.ErrorList {
+	if n == math.Trunc(n) && math.Abs(n) >= dittofs.MaxWhole || math.IsNaN(n) {
+		return field.ErrorList{field.Invalid(p, n, "must be below 2^53, from where on whole numbers do not arrive as they are written: write it as a text")}
+	}
+
+	return nil
+}
+
+func notAKey(p *field.Path, key string) *field.Error {
+	return field.Invalid(p.Key(key), key, "must be 1 to 63 small letters, digits and underscores: the server ignores case, and takes a dot for an object within an object")
+}
+
+// shown is a value of the wrong kind in an error, which of objects and lists has the kind only.
+func shown(v *structpb.Value) any {
+	switch k := v.GetKind().(type) {
+	case *structpb.Value_StructValue:
+		return "{…}"
+	case *structpb.Value_ListValue:
+		return "[…]"
+	case *structpb.Value_NumberValue:
+		if n := k.NumberValue; n == math.Trunc(n) && math.Abs(n) < dittofs.MaxWhole {
+			return int64(n)
+		}
+
+		return k.NumberValue
+	default:
+		return v.AsInterface()
+	}
+}
+
+// reachedBy returns the settings of the spec that environment variables would win over, by the
+// names of these.
+func (s *DittoServer) reachedBy() map[string]string {
+	reached := map[string]string{}
+
+	for _, path := range s.extra.known {
+		for _, name := range dittofs.Variables(path) {
+			reached[name] = "spec.config." + path
+		}
+	}
+
+	return reached
+}
+
+// maxUnknownKeys is how many keys that the server does not know are told.
+const maxUnknownKeys = 10
+
+// configWarnings warns of keys of spec.config that the server does not know.
+func (s *DittoServer) configWarnings() []string {
+	var w []string
+
+	unknown := slices.Clone(s.extra.unknown)
+	isKnown := s.Release.IsKnown() && !s.Release.IsNewerThanKnown()
+
+	for _, path := range s.extra.known {
+		if isKnown && !dittofs.ConfigKeyAt(path).IsIn(s.Release) {
+			unknown = append(unknown, path)
+		}
+	}
+
+	slices.Sort(unknown)
+
+	for i, path := range unknown {
+		switch {
+		case i == maxUnknownKeys:
+			return append(w, fmt.Sprintf("spec.config: %d more keys that the server does not know", len(unknown)-i))
+		case isKnown:
+			w = append(w, fmt.Sprintf("spec.config.%s: DittoFS %s does not know such a key, and ignores it", path, s.Release))
+		default:
+			w = append(w, fmt.Sprintf("spec.config.%s: no DittoFS release that is known here knows such a key", path))
+		}
+	}
+
+	return w
+}
