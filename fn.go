@@ -231,7 +231,7 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 
 	report.Transitions(rsp, xr)
 
-	return report.Status(rsp.GetDesired(), xr, srv, manifests, resources)
+	return report.Status(rsp.GetDesired(), xr, srv, manifests, resources, &decision)
 }
 
 // ownDesired returns the desired state of earlier functions, to add to. What they

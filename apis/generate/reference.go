@@ -27,8 +27,10 @@ const (
 	// compositionOfAll has every field of the input.
 	compositionOfAll = "example/operate/composition-full.yaml"
 
-	// A server that runs has most of the status, and one of every field the rest.
+	// A server that runs has most of the status, one whose claims have grown has these, and one of
+	// every field the rest.
 	statusOfRunning = "test/gitops/testdata/namespaced/running.yaml"
+	statusOfGrown   = "test/gitops/testdata/namespaced/frozen.yaml"
 	statusOfAll     = "cmd/render/testdata/golden/full.yaml"
 
 	inputCRD = "package/input/dittoserver.fn.crossplane.io_inputs.yaml"
@@ -84,9 +86,10 @@ func reference(crd *unstructured.Unstructured) ([]byte, error) {
 // statusExample returns a status with every field.
 func statusExample() (map[string]any, error) {
 	running, errRunning := readYAML(statusOfRunning)
+	grown, errGrown := readYAML(statusOfGrown)
 	all, errAll := readYAML(statusOfAll)
 
-	if err := errors.Join(errRunning, errAll); err != nil {
+	if err := errors.Join(errRunning, errGrown, errAll); err != nil {
 		return nil, err
 	}
 
@@ -96,6 +99,7 @@ func statusExample() (map[string]any, error) {
 	maps.Copy(endpoints, child(child(running.Object, "status"), "endpoints"))
 	maps.Copy(status, child(running.Object, "status"))
 	status["endpoints"] = endpoints
+	status["claims"] = child(grown.Object, "status")["claims"]
 
 	return status, nil
 }

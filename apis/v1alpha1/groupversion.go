@@ -42,6 +42,10 @@ const (
 	// gone, a dangerous change is held by it.
 	AnnotationRan = Group + "/ran"
 
+	// AnnotationClaims is set on the ConfigMap once a volume claim is to grow. It holds the
+	// size that such a claim is known to have, by its name, as JSON.
+	AnnotationClaims = Group + "/claims"
+
 	// AnnotationApprove is set by a person on the DittoServer (or its XR). Its
 	// value is the digest of the change that may go ahead: the one that the message
 	// of a ConfigRolledOut condition with reason ApprovalRequired names.

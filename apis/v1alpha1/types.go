@@ -852,6 +852,27 @@ type DittoServerStatus struct {
 	// served without TLS.
 	// +optional
 	APIURL string `json:"apiURL,omitempty"`
+
+	// Claims are the volume claims that grow, and those that have grown since the
+	// StatefulSet was created.
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Claims []ClaimStatus `json:"claims,omitempty"`
+}
+
+// A ClaimStatus is the size of a volume claim.
+type ClaimStatus struct {
+	// Name of the claim: controlplane, metadata, content or cache.
+	Name string `json:"name"`
+
+	// Size that the claim is to have, as a Kubernetes quantity.
+	// +optional
+	Size string `json:"size,omitempty"`
+
+	// Capacity that the claim is known to have, as a Kubernetes quantity.
+	// +optional
+	Capacity string `json:"capacity,omitempty"`
 }
 
 // Endpoints are where the server is reached, as host:port: the load balancer's

@@ -338,22 +338,21 @@ func TestHeld(t *testing.T) {
 			wantStatus: 3,
 		},
 		"StorageNone": {
-			reason:     "Kubernetes cannot change a claim of a running StatefulSet.",
-			args:       args{old: server(v29), new: server(v29 + "storage: {metadataSize: 20Gi}, "), oldComposition: composition(none)},
+			reason:     "Kubernetes cannot make a claim smaller.",
+			args:       args{old: server(v29), new: server(v29 + "storage: {metadataSize: 5Gi}, "), oldComposition: composition(none)},
 			want:       []string{"storage/files: held: some of it stays as it is: see StorageUpToDate"},
 			details:    []string{"StorageUpToDate: Frozen: "},
 			wantStatus: 3,
 		},
 		"StorageSpec": {
-			reason:     "The generation does without the storage.",
-			args:       args{old: server(v29), new: server(v29 + "storage: {metadataSize: 20Gi}, ")},
-			want:       []string{"storage/files: held: some of it stays as it is: see StorageUpToDate"},
-			wantStatus: 3,
+			reason: "The generation does without the storage, and a claim grows.",
+			args:   args{old: server(v29), new: server(v29 + "storage: {metadataSize: 20Gi}, ")},
+			want:   []string{"storage/files: no restart: changes configmap; PersistentVolumeClaim metadata-files-0 grows from 10Gi to 20Gi, if its storage class allows it"},
 		},
 		"StorageStopped": {
 			reason:  "Of a stopped server it can be created anew.",
 			args:    args{old: server(v29 + "replicas: 0, "), new: server(v29 + "replicas: 0, storage: {metadataSize: 20Gi}, "), oldComposition: composition(none)},
-			want:    []string{"storage/files: no restart: changes statefulset; its StatefulSet is created anew, and its volume claims stay"},
+			want:    []string{"storage/files: no restart: changes statefulset; its StatefulSet is created anew, and its volume claims stay; PersistentVolumeClaim metadata-files-0 grows from 10Gi to 20Gi, if its storage class allows it"},
 			details: []string{`spec.volumeClaimTemplates[metadata].spec.resources.requests.storage: "10Gi" -> "20Gi"`},
 		},
 		"Invalid": {

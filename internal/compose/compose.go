@@ -60,9 +60,44 @@ func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest
 		composed[string(row.Name)] = &fnv1.Resource{Resource: r, Ready: ready}
 	}
 
+	for _, g := range d.Growing {
+		if !g.Compose {
+			continue
+		}
+
+		row := manifest.ClaimRow(g.Volume)
+
+		r, err := claim(desired, s, row, g, o[row.Name])
+		if err != nil {
+			return err
+		}
+
+		// Whether a claim can grow makes nothing else wait.
+		composed[string(row.Name)] = &fnv1.Resource{Resource: r, Ready: fnv1.Ready_READY_TRUE}
+	}
+
 	maps.Copy(desired.GetResources(), composed)
 
 	return nil
+}
+
+// claim returns the Object of a claim that is to grow. It deletes and creates nothing.
+func claim(desired *fnv1.State, s *composite.DittoServer, row manifest.Row, g guard.Growth, o *observed.Resource) (*structpb.Struct, error) {
+	if _, taken := desired.GetResources()[string(row.Name)]; taken {
+		return nil, fmt.Errorf("an earlier function of the pipeline already composes a resource named %s: rename that one", row.Name)
+	}
+
+	policy := object.Observe
+	if g.Update {
+		policy = object.Update
+	}
+
+	r, err := object.New(s, row, manifest.Claim(s, g.Volume, g.Size), policy)
+	if err != nil {
+		return nil, err
+	}
+
+	return r, moved(row.Name, r, o)
 }
 
 // policy returns what the provider may do with an object. One that it may change it can change

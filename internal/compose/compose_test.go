@@ -6,6 +6,7 @@ import (
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
@@ -91,6 +92,51 @@ func TestResources(t *testing.T) {
 			t.Errorf("Resources(...): want an error and nothing else, got %v and %d resources", err, len(earlier.GetResources()))
 		}
 	})
+}
+
+// A claim that grows is never created or deleted, and nothing waits for it.
+func TestClaims(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		growth guard.Growth
+		want   string
+	}{
+		"Observe": {
+			"It is looked for by its name.",
+			guard.Growth{Volume: "metadata", Compose: true},
+			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default}, readiness: {policy: SuccessfulCreate}, watch: true,
+managementPolicies: [Observe], forProvider: {manifest: {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: metadata-files-0, namespace: storage}}}}}`,
+		},
+		"Update": {
+			"It is asked to grow.",
+			guard.Growth{Volume: "metadata", Compose: true, Update: true, Size: "20Gi"},
+			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default}, readiness: {policy: SuccessfulCreate}, watch: true,
+managementPolicies: [Observe, Update], forProvider: {manifest: {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: metadata-files-0, namespace: storage}, spec: {resources: {requests: {storage: 20Gi}}}}}}}`,
+		},
+		"None": {"It only waits.", guard.Growth{Volume: "metadata", Size: "20Gi"}, ""},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			desired, want := &fnv1.State{Resources: map[string]*fnv1.Resource{}}, map[string]*fnv1.Resource{}
+			if tc.want != "" {
+				want["claim-metadata"] = &fnv1.Resource{Resource: protostructtest.FromYAML(t, tc.want), Ready: fnv1.Ready_READY_TRUE}
+			}
+
+			if err := Resources(desired, server(v1beta1.ComposeObject), nil, nil, &guard.Decision{Growing: []guard.Growth{tc.growth}}); err != nil {
+				t.Fatal(err)
+			}
+
+			if diff := cmp.Diff(want, desired.GetResources(), protocmp.Transform()); diff != "" {
+				t.Errorf("%s\nResources(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+
+	taken := &fnv1.State{Resources: map[string]*fnv1.Resource{"claim-metadata": {}}}
+	if err := Resources(taken, server(v1beta1.ComposeObject), nil, nil, &guard.Decision{Growing: []guard.Growth{{Volume: "metadata", Compose: true}}}); err == nil {
+		t.Error("Resources(...): want an error for what an earlier function composes")
+	}
 }
 
 // What the provider may do is decided for each resource.

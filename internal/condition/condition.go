@@ -22,6 +22,9 @@ type Condition struct {
 	ObservedGeneration float64
 }
 
+// IsTrue reports whether there is a condition, and its status is True.
+func (c *Condition) IsTrue() bool { return c != nil && c.Status == "True" }
+
 // IsFalse reports whether there is a condition, and its status is False.
 func (c *Condition) IsFalse() bool { return c != nil && c.Status == "False" }
 

@@ -47,6 +47,11 @@ const (
 	VolumeCache        = "cache"
 )
 
+// VolumeNames returns the names of all volumes that a release may have.
+func VolumeNames() []string {
+	return []string{VolumeControlPlane, VolumeMetadata, VolumeContent, VolumeCache}
+}
+
 // A Volume is persistent storage of the server.
 type Volume struct {
 	Name string

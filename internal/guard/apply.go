@@ -36,7 +36,11 @@ func Apply(d Decision, desired, returning manifest.Manifests, o observed.Resourc
 	}
 
 	if d.Record != nil {
-		m.set(manifest.ConfigMap, d.Record.Annotation(), "metadata", "annotations", v1alpha1.AnnotationRan)
+		m.annotate(d.Record.Annotation(), v1alpha1.AnnotationRan)
+	}
+
+	if len(d.ClaimSizes) > 0 {
+		m.annotate(manifest.ClaimSizesAnnotation(d.ClaimSizes), v1alpha1.AnnotationClaims)
 	}
 
 	if d.LeaveOut {
@@ -98,7 +102,12 @@ func (m patched) keepScraping(asked *structpb.Struct) {
 
 // noteImage notes the image of the composed pod template.
 func (m patched) noteImage(image string) {
-	m.set(manifest.ConfigMap, structpb.NewStringValue(image), "metadata", "annotations", v1alpha1.AnnotationImage)
+	m.annotate(structpb.NewStringValue(image), v1alpha1.AnnotationImage)
+}
+
+// annotate the composed ConfigMap.
+func (m patched) annotate(v *structpb.Value, name string) {
+	m.set(manifest.ConfigMap, v, "metadata", "annotations", name)
 }
 
 // cover lets the desired pod template cover another config.yaml.

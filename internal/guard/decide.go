@@ -114,6 +114,11 @@ type Decision struct {
 	// Classes are the load balancer classes that Services keep, nil for none.
 	Classes map[manifest.Name]*string
 
+	// Growing are the claims that are to be larger than they are known to be, and ClaimSizes the
+	// sizes to note of claims whose template does not tell.
+	Growing    []Growth
+	ClaimSizes map[string]string
+
 	// Record is what the ConfigMap records of the pod that ran last, or nil.
 	Record *manifest.Record
 }
@@ -133,6 +138,7 @@ func (d *Decision) WillMove() bool {
 func Decide(st State) Decision {
 	d := decide(st)
 	d.Record = d.record(st)
+	d.grow(st)
 
 	return d
 }
@@ -155,13 +161,13 @@ func decide(st State) Decision {
 		return d
 	}
 
-	recreate := d.freezeStatefulSet(st.StatefulSet)
+	recreate := d.freezeStatefulSet(st)
 
 	switch {
 	case d.Rollout != RolledOut:
 	case d.needsApproval(st):
 		d.Rollout = ApprovalRequired
-	case recreate && st.StatefulSet.isStopped() && st.StatefulSet.Labelled:
+	case recreate && st.StatefulSet.isStopped() && st.StatefulSet.Labelled && st.sizesAreNoted():
 		d.Rollout, d.LeaveOut = Recreating, true
 		return d
 	case st.StatefulSet.lacksClaim():

@@ -87,6 +87,9 @@ func release(t *testing.T, version string) dittofs.Release {
 	return r
 }
 
+// byHand tells how a claim grows natively.
+const byHand = "volume claim metadata has 10Gi instead of 20Gi (it grows while the server runs with: kubectl patch pvc metadata-files-0 --namespace=storage --patch='{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"20Gi\"}}}}', which nobody tells this function)"
+
 // atRest is a server whose StatefulSet is rolled out, and whose spec asks for just that.
 func atRest(t *testing.T) State {
 	t.Helper()
@@ -101,8 +104,10 @@ func atRest(t *testing.T) State {
 	asked := spec
 
 	return State{
+		Namespace:    "storage",
 		Secrets:      secret.There,
 		Predecessors: observed.Predecessors{Fetched: true},
+		CannotGrow:   true,
 		ConfigMap:    ConfigMap{Observed: true, Current: true, Desired: configOld, Asked: configOld, Live: configOld},
 		StatefulSet: StatefulSet{
 			Desired: spec,
@@ -223,7 +228,7 @@ func from(t *testing.T, version string) func(st *State) {
 	}
 }
 
-const grown = "volume claim metadata has 10Gi instead of 20Gi (expand the PersistentVolumeClaim metadata-files-0 by hand)"
+const grown = byHand
 
 // What the guards do for a whole server, through time, is the simulator's.
 func TestDecide(t *testing.T) {

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -9,7 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/condition"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
@@ -21,6 +24,9 @@ import (
 // A State is what a decision is made on: plain facts of what the spec asks for
 // (desired), of what was sent last (asked), and of what the cluster has (live).
 type State struct {
+	// Namespace of the server.
+	Namespace string
+
 	// Secrets that the spec names.
 	Secrets secret.State
 
@@ -56,6 +62,11 @@ type State struct {
 
 	ConfigMap   ConfigMap
 	StatefulSet StatefulSet
+
+	// Claims are what is known of the PersistentVolumeClaims, by volume. CannotGrow reports
+	// whether no Object may stand for one, so that a person must make them grow.
+	Claims     map[string]GrownClaim
+	CannotGrow bool
 
 	// Services that are, or were, load balancers.
 	Services []Service
@@ -216,6 +227,7 @@ const volumeClaimTemplates = "volumeClaimTemplates"
 // server can return to it.
 func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o observed.Resources, p observed.Predecessors, secrets secret.Secrets, digests Digester) State {
 	st := State{
+		Namespace:    s.Namespace,
 		Secrets:      secrets.State,
 		Databases:    secrets.Databases,
 		Manual:       s.Spec.Rollout == v1alpha1.RolloutManual,
@@ -256,6 +268,11 @@ func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o obs
 			st.WholeHash, st.SameHash = whole, same
 		}
 	}
+
+	// Under the generation Metadata each Object that comes or goes would restart the server, since
+	// Crossplane writes references to them into the spec.
+	st.CannotGrow = s.IsNative() || s.Input.ConfigHash.Generation == v1beta1.GenerationMetadata
+	st.Claims = readGrownClaims(o)
 
 	st.Change = st.change(desired[manifest.StatefulSet], returning[manifest.StatefulSet], o)
 
@@ -345,6 +362,58 @@ func readClaims(statefulSet *structpb.Struct) []Claim {
 	}
 
 	return claims
+}
+
+// readGrownClaims reads what is known of the PersistentVolumeClaims, by volume.
+func readGrownClaims(o observed.Resources) map[string]GrownClaim {
+	claims := map[string]GrownClaim{}
+	noted := manifest.ClaimSizes(o.Asked(manifest.ConfigMap))
+
+	for volume, row := range manifest.ClaimRows() {
+		var c GrownClaim
+
+		if size, err := quantity.Parse(noted[volume]); err == nil && size.Sign() > 0 {
+			c.Noted = &size
+		}
+
+		if r := o[row.Name]; r != nil {
+			c.Live = readLiveClaim(r.Live)
+
+			if r.IsNotSynced() && r.Current {
+				c.Problem = cmp.Or(r.Synced.Message, r.Synced.Reason)
+			}
+		}
+
+		if c != (GrownClaim{}) {
+			claims[volume] = c
+		}
+	}
+
+	return claims
+}
+
+// readLiveClaim reads a PersistentVolumeClaim.
+func readLiveClaim(claim *structpb.Struct) *LiveClaim {
+	if claim == nil {
+		return nil
+	}
+
+	storage := string(corev1.ResourceStorage)
+	text := func(path ...string) string { return protostruct.Get(claim, path...).GetStringValue() }
+
+	c := &LiveClaim{
+		Request:    text("spec", "resources", "requests", storage),
+		Bound:      text("status", "phase") == string(corev1.ClaimBound),
+		Leaving:    protostruct.Get(claim, "metadata", "deletionTimestamp") != nil,
+		Class:      text("spec", "storageClassName"),
+		Infeasible: strings.HasSuffix(text("status", "allocatedResourceStatuses", storage), "Infeasible"),
+		NeedsPod:   condition.Of(claim, string(corev1.PersistentVolumeClaimFileSystemResizePending)).IsTrue(),
+	}
+
+	// A capacity that cannot be read is none.
+	c.Capacity, _ = quantity.Parse(text("status", "capacity", storage))
+
+	return c
 }
 
 // databaseSecrets are the Secrets and keys that tell a StatefulSet's server where its

@@ -60,6 +60,7 @@ func TestRead(t *testing.T) {
 	}
 
 	want := State{
+		Namespace: "storage",
 		Secrets:   secret.Missing,
 		Manual:    true,
 		Approved:  "approved",

@@ -51,6 +51,11 @@ func TemplateHash(statefulSet *structpb.Struct) string {
 	return protostruct.Get(statefulSet, "spec", "template", "metadata", "annotations", v1alpha1.AnnotationTemplateHash).GetStringValue()
 }
 
+// annotation returns the value of an annotation, or "" if there is none.
+func annotation(o *structpb.Struct, name string) string {
+	return protostruct.Get(o, "metadata", "annotations", name).GetStringValue()
+}
+
 // Config returns config.yaml of a ConfigMap's manifest, or "" if it has none.
 func Config(configMap *structpb.Struct) string {
 	return protostruct.Get(configMap, "data", dittofs.ConfigFile).GetStringValue()
@@ -197,7 +202,7 @@ func AskedImage(o Asker) string {
 		}
 	}
 
-	noted := protostruct.Get(o.Asked(ConfigMap), "metadata", "annotations", v1alpha1.AnnotationImage).GetStringValue()
+	noted := annotation(o.Asked(ConfigMap), v1alpha1.AnnotationImage)
 
 	if image := ContainerImage(sts); image != "" && (noted == "" || noted == image || IsSealed(sts)) {
 		return image

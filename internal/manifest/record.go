@@ -45,7 +45,7 @@ type Record struct {
 // RecordOf returns the Record that a ConfigMap's manifest has, or nil. What cannot be decoded
 // is not this function's.
 func RecordOf(configMap *structpb.Struct) *Record {
-	text := protostruct.Get(configMap, "metadata", "annotations", v1alpha1.AnnotationRan).GetStringValue()
+	text := annotation(configMap, v1alpha1.AnnotationRan)
 
 	r := &Record{}
 	if err := json.Unmarshal([]byte(text), r); err != nil || r.Image == "" {

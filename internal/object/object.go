@@ -34,6 +34,14 @@ const (
 
 	// Pause lets it do nothing at all.
 	Pause
+
+	// Observe lets it only show what is there.
+	Observe
+
+	// Update lets it change what is there, but not delete it. On its own it would create what is
+	// missing, too: that takes a manifest that the API server refuses to create.
+	// https://github.com/crossplane-contrib/provider-kubernetes/issues/542
+	Update
 )
 
 // managementPolicies are the actions of each Policy. The provider's default is to manage, which
@@ -41,8 +49,10 @@ const (
 //
 //nolint:gochecknoglobals // A table.
 var managementPolicies = map[Policy][]string{
-	Create: {"Observe", "Create"},
-	Pause:  {},
+	Create:  {"Observe", "Create"},
+	Pause:   {},
+	Observe: {"Observe"},
+	Update:  {"Observe", "Update"},
 }
 
 // Identity has the fields that make an Object the one that it is. With another value in

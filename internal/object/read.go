@@ -36,8 +36,8 @@ func Live(o *structpb.Struct) *structpb.Struct {
 	return protostruct.Get(o, "status", "atProvider", "manifest").GetStructValue()
 }
 
-// PolicyOf returns the Policy of an Object. Only those that New writes restrict it: what else a
-// person chose for an Object that runs stays theirs.
+// PolicyOf returns the Policy of an Object. Only Create and Pause restrict it, which New writes: what
+// else a person chose for an Object that runs stays theirs.
 func PolicyOf(o *structpb.Struct) Policy {
 	l := protostruct.Get(o, "spec", "managementPolicies").GetListValue()
 	if l == nil {
@@ -52,8 +52,8 @@ func PolicyOf(o *structpb.Struct) Policy {
 	// Nothing is live of an Object that New paused.
 	isNew := Live(o) == nil
 
-	for p, want := range managementPolicies {
-		if slices.Equal(actions, want) && (isNew || p != Pause) {
+	for _, p := range []Policy{Create, Pause} {
+		if slices.Equal(actions, managementPolicies[p]) && (isNew || p != Pause) {
 			return p
 		}
 	}

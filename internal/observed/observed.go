@@ -132,11 +132,20 @@ func Read(resources map[string]*fnv1.Resource) (Resources, error) {
 		out[row.Name] = o
 	}
 
+	for _, row := range manifest.ClaimRows() {
+		// Anything else is another function's.
+		if r := resources[string(row.Name)].GetResource(); object.Is(r) && manifest.KindOf(object.Asked(r)) == row.Kind {
+			out[row.Name] = &Resource{Raw: r, Asked: object.Asked(r), Live: object.Live(r), Policy: object.PolicyOf(r), Current: object.IsCurrent(r), Synced: object.Synced(r)}
+		}
+	}
+
 	return out, nil
 }
 
 // Reads reports whether Read reads a composed resource of this name.
-func Reads(name string) bool { return manifest.RowOf(manifest.Name(name)).Name != "" }
+func Reads(name string) bool {
+	return manifest.RowOf(manifest.Name(name)).Name != "" || manifest.IsClaim(manifest.Name(name))
+}
 
 // ReadsManagers reports whether Read reads the managed fields of resources of this kind:
 // those of what is composed natively.

@@ -48,6 +48,8 @@ const (
 	ReasonMissing     = "Missing"
 	ReasonUpToDate    = "UpToDate"
 	ReasonFrozen      = "Frozen"
+	ReasonGrowing     = "Growing"
+	ReasonNotGrowing  = "NotGrowing"
 	ReasonApplied     = "Applied"
 	ReasonNotObserved = "NotObserved"
 	ReasonNotSynced   = "NotSynced"
@@ -195,14 +197,37 @@ func Rollout(rsp *fnv1.RunFunctionResponse, d guard.Decision) {
 // Storage reports whether what Kubernetes cannot change is what the spec asks for,
 // and what to do if it is not.
 func Storage(rsp *fnv1.RunFunctionResponse, d guard.Decision) {
-	if len(d.Frozen) == 0 {
+	reason, parts := ReasonUpToDate, []string{}
+
+	if len(d.Growing) > 0 {
+		reason, parts = ReasonGrowing, append(parts, growing(d.Growing))
+
+		if slices.ContainsFunc(d.Growing, func(g guard.Growth) bool { return g.NeedsPerson }) {
+			reason = ReasonNotGrowing
+		}
+	}
+
+	if len(d.Frozen) > 0 {
+		reason, parts = ReasonFrozen, append(parts, "Kubernetes cannot change some of a running server, which keeps it: "+strings.Join(d.Frozen, "; ")+
+			". For volume claims: stop the server (spec.replicas: 0), wait for the phase Stopped, and start it again: the StatefulSet is created anew, and the data stay")
+	}
+
+	if len(parts) == 0 {
 		set(rsp, StorageUpToDate, isTrue, ReasonUpToDate, "The volume claims are what the spec asks for")
 		return
 	}
 
-	m := "Kubernetes cannot change some of a running server, which keeps it: " + strings.Join(d.Frozen, "; ") +
-		". For volume claims: stop the server (spec.replicas: 0), wait for the phase Stopped and for this condition to be True, and start it again: the StatefulSet is created anew, and the data stay"
-	set(rsp, StorageUpToDate, isFalse, ReasonFrozen, message(m))
+	set(rsp, StorageUpToDate, isFalse, reason, message(strings.Join(parts, ". ")))
+}
+
+// growing tells each claim that is to be larger: what it has, what is asked, and why not yet.
+func growing(claims []guard.Growth) string {
+	told := make([]string, 0, len(claims))
+	for _, g := range claims {
+		told = append(told, fmt.Sprintf("PersistentVolumeClaim %s has %s and is to have %s: %s", g.Claim, g.Has.String(), g.Asked.String(), g.Why))
+	}
+
+	return "Volume claims grow while the server runs: " + strings.Join(told, "; ")
 }
 
 func rolloutMessage(d guard.Decision) string {
@@ -296,7 +321,7 @@ func Warn(rsp *fnv1.RunFunctionResponse, warnings []string) {
 var troubles = map[string][]string{
 	SecretsResolved: {ReasonMissing},
 	ConfigRolledOut: {string(guard.ApprovalRequired), string(guard.StorageMissing)},
-	StorageUpToDate: {ReasonFrozen},
+	StorageUpToDate: {ReasonFrozen, ReasonNotGrowing},
 	Applied:         {ReasonForeign},
 	Warnings:        {ReasonHasWarnings},
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/structpb"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/dittofs/function-dittoserver/internal/condition"
@@ -120,8 +121,19 @@ func TestStorage(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		frozen []string
+		grow   []guard.Growth
 		want   *fnv1.Condition
 	}{
+		"Growing": {
+			reason: "Each claim is told.",
+			grow:   []guard.Growth{{Claim: "a-files-0", Has: resource.MustParse("1Gi"), Asked: resource.MustParse("2Gi"), Why: "it waits"}, {Claim: "b-files-0", Has: resource.MustParse("1Gi"), Asked: resource.MustParse("3Gi"), Why: "it is asked"}},
+			want:   conditionOf(StorageUpToDate, isFalse, ReasonGrowing, "Volume claims grow while the server runs: PersistentVolumeClaim a-files-0 has 1Gi and is to have 2Gi: it waits; PersistentVolumeClaim b-files-0 has 1Gi and is to have 3Gi: it is asked"),
+		},
+		"NotGrowing": {
+			reason: "A person has something to do.",
+			grow:   []guard.Growth{{Claim: "a-files-0", Has: resource.MustParse("1Gi"), Asked: resource.MustParse("2Gi"), Why: "it waits", NeedsPerson: true}},
+			want:   conditionOf(StorageUpToDate, isFalse, ReasonNotGrowing, "Volume claims grow while the server runs: PersistentVolumeClaim a-files-0 has 1Gi and is to have 2Gi: it waits"),
+		},
 		"UpToDate": {
 			reason: "Nothing is frozen.",
 			want:   conditionOf(StorageUpToDate, isTrue, ReasonUpToDate, "The volume claims are what the spec asks for"),
@@ -130,14 +142,14 @@ func TestStorage(t *testing.T) {
 			reason: "All that is frozen is told, and how to thaw it.",
 			frozen: []string{"volume claim a has 1Gi", "volume claim b has 2Gi"},
 			want: conditionOf(StorageUpToDate, isFalse, ReasonFrozen, "Kubernetes cannot change some of a running server, which keeps it: volume claim a has 1Gi; volume claim b has 2Gi. "+
-				"For volume claims: stop the server (spec.replicas: 0), wait for the phase Stopped and for this condition to be True, and start it again: the StatefulSet is created anew, and the data stay"),
+				"For volume claims: stop the server (spec.replicas: 0), wait for the phase Stopped, and start it again: the StatefulSet is created anew, and the data stay"),
 		},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			rsp := &fnv1.RunFunctionResponse{}
-			Storage(rsp, guard.Decision{Frozen: tc.frozen})
+			Storage(rsp, guard.Decision{Frozen: tc.frozen, Growing: tc.grow})
 
 			if diff := cmp.Diff([]*fnv1.Condition{tc.want}, rsp.GetConditions(), protocmp.Transform()); diff != "" {
 				t.Errorf("%s\nStorage(...): -want, +got:\n%s", tc.reason, diff)

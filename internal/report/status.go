@@ -12,6 +12,7 @@ import (
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
@@ -21,10 +22,10 @@ import (
 // state. Crossplane judges readiness by the composed resources that are desired. It would
 // call a composite resource Ready whose StatefulSet is left out for now, or which waits
 // for a name that another object has.
-func Status(desired *fnv1.State, xr *structpb.Struct, s *composite.DittoServer, manifests manifest.Manifests, o observed.Resources) error {
+func Status(desired *fnv1.State, xr *structpb.Struct, s *composite.DittoServer, manifests manifest.Manifests, o observed.Resources, d *guard.Decision) error {
 	ready := desired.GetResources()[string(manifest.StatefulSet)].GetReady() == fnv1.Ready_READY_TRUE
 
-	status, err := protostruct.Encode(status(s, manifests, o, ready))
+	status, err := protostruct.Encode(status(s, manifests, o, ready, d))
 	if err != nil {
 		return fmt.Errorf("cannot encode the status: %w", err)
 	}
@@ -61,7 +62,7 @@ func Status(desired *fnv1.State, xr *structpb.Struct, s *composite.DittoServer, 
 	return nil
 }
 
-func status(s *composite.DittoServer, manifests manifest.Manifests, o observed.Resources, ready bool) *v1alpha1.DittoServerStatus {
+func status(s *composite.DittoServer, manifests manifest.Manifests, o observed.Resources, ready bool, d *guard.Decision) *v1alpha1.DittoServerStatus {
 	st := &v1alpha1.DittoServerStatus{
 		Phase:      phase(manifests, o, ready),
 		ConfigHash: manifest.ConfigHash(manifests[manifest.StatefulSet]),
@@ -96,11 +97,36 @@ func status(s *composite.DittoServer, manifests manifest.Manifests, o observed.R
 		st.ReadyReplicas = new(int32(protostruct.Get(live, "status", "readyReplicas").GetNumberValue()))
 	}
 
+	st.Claims = claims(d)
+
 	return st
+}
+
+// claims lists those that grow, and those that have grown since the StatefulSet was created.
+func claims(d *guard.Decision) []v1alpha1.ClaimStatus {
+	var list []v1alpha1.ClaimStatus
+
+	for volume := range manifest.ClaimRows() {
+		i := slices.IndexFunc(d.Growing, func(g guard.Growth) bool { return g.Volume == volume })
+
+		switch size := d.ClaimSizes[volume]; {
+		case i >= 0:
+			list = append(list, v1alpha1.ClaimStatus{Name: volume, Size: d.Growing[i].Asked.String(), Capacity: d.Growing[i].Has.String()})
+		case size != "":
+			list = append(list, v1alpha1.ClaimStatus{Name: volume, Size: size, Capacity: size})
+		}
+	}
+
+	return list
 }
 
 func phase(manifests manifest.Manifests, o observed.Resources, ready bool) v1alpha1.Phase {
 	for n, r := range o {
+		// A claim that cannot grow fails nothing else.
+		if manifest.IsClaim(n) {
+			continue
+		}
+
 		if _, isDesired := manifests[n]; r.IsNotSynced() || isDesired && r.IsForeign() {
 			return v1alpha1.PhaseFailed
 		}

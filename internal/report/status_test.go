@@ -12,6 +12,7 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/condition"
+	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
@@ -146,7 +147,7 @@ endpoints: {nfs: "192.0.2.1:2049", smb: "192.0.2.1:445", api: "files-api.storage
 			}
 
 			manifests := manifest.Manifests{manifest.StatefulSet: protostructtest.FromYAML(t, tc.statefulSet)}
-			if err := Status(desired, xr, s, manifests, tc.o); err != nil {
+			if err := Status(desired, xr, s, manifests, tc.o, &guard.Decision{}); err != nil {
 				t.Fatal(err)
 			}
 

@@ -74,6 +74,13 @@ var notMessages = []string{
 	// Types of blocks in PEM.
 	"PRIVATE KEY",
 	"ENCRYPTED PRIVATE KEY",
+	// What both say of claims.
+	"must support resize",
+	"external resource does not exist",
+	"spec.accessModes: Required value",
+	`cannot create resource "persistentvolumeclaims"`,
+	`cannot get resource "persistentvolumeclaims"`,
+	`cannot patch resource "persistentvolumeclaims"`,
 }
 
 // TestTroubleshooting shows that the page and the code agree: no reason and no text

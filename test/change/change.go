@@ -292,6 +292,8 @@ func judge(ctx context.Context, before, after *controlPlane) (*Change, error) {
 		out.Why = append(out.Why, "its StatefulSet is created anew, and its volume claims stay")
 	}
 
+	out.Why = append(out.Why, after.grown...)
+
 	if out.InPart {
 		out.Why = append(out.Why, "some of it stays as it is: see "+report.StorageUpToDate)
 	}

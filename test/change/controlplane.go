@@ -40,6 +40,12 @@ type controlPlane struct {
 	// composed resources by their name, as Crossplane observes them.
 	composed map[string]*structpb.Struct
 
+	// claims of the server, by the names of the composed resources that stand for them.
+	claims map[string]*structpb.Struct
+
+	// grown are the claims that grow, each from what to what.
+	grown []string
+
 	// response of the function to the last reconcile.
 	response *fnv1.RunFunctionResponse
 
@@ -50,7 +56,7 @@ type controlPlane struct {
 }
 
 func newControlPlane(s Side) *controlPlane {
-	c := &controlPlane{side: s, xr: stored(s.XR), composed: map[string]*structpb.Struct{}}
+	c := &controlPlane{side: s, xr: stored(s.XR), composed: map[string]*structpb.Struct{}, claims: map[string]*structpb.Struct{}}
 	maps.Copy(c.composed, s.Observed)
 
 	return c
@@ -61,6 +67,7 @@ func (c *controlPlane) clone() *controlPlane {
 	d := *c
 	d.xr = proto.CloneOf(c.xr)
 	d.composed = maps.Clone(c.composed)
+	d.claims = maps.Clone(c.claims)
 
 	return &d
 }
@@ -241,6 +248,10 @@ func (c *controlPlane) apply(name string, desired *structpb.Struct) error {
 
 	cluster.SetSynced(o, "True", xpv2.ReasonReconcileSuccess, "")
 
+	if cluster.IsClaim(o) {
+		return c.grow(name, o)
+	}
+
 	// It changes what is there once the Object is not restricted any more.
 	after := cluster.Live(before)
 
@@ -257,6 +268,35 @@ func (c *controlPlane) apply(name string, desired *structpb.Struct) error {
 	return nil
 }
 
+// grow does what an Object for a claim asks for, whose storage class allows it.
+func (c *controlPlane) grow(name string, o *structpb.Struct) error {
+	claim := c.claims[name]
+	if claim == nil {
+		cluster.SetSynced(o, "False", xpv2.ReasonReconcileError, "observe failed: external resource does not exist")
+		return nil
+	}
+
+	_, was := cluster.ClaimSizes(claim)
+
+	if cluster.MayUpdate(o) {
+		var err error
+		if claim, err = cluster.Apply(providerManager, cluster.Asked(o), claim); err != nil {
+			return err
+		}
+
+		cluster.ExpandClaim(claim)
+		c.claims[name] = claim
+	}
+
+	if _, is := cluster.ClaimSizes(claim); is != was {
+		c.grown = append(c.grown, fmt.Sprintf("PersistentVolumeClaim %s grows from %s to %s, if its storage class allows it", protostruct.Get(claim, "metadata", "name").GetStringValue(), was, is))
+	}
+
+	cluster.SetLive(o, claim)
+
+	return nil
+}
+
 // observe notes what a change does to the pod, and lets controllers work.
 func (c *controlPlane) observe(name string, before, after *structpb.Struct) {
 	if name == string(manifest.StatefulSet) && replicas(before) > 0 && replicas(after) > 0 && !proto.Equal(template(before), template(after)) {
@@ -264,6 +304,11 @@ func (c *controlPlane) observe(name string, before, after *structpb.Struct) {
 	}
 
 	cluster.Control(after)
+
+	if name == string(manifest.StatefulSet) {
+		// A server that is stopped ran before.
+		cluster.MakeClaims(c.claims, protostruct.With(after, structpb.NewNumberValue(1), "spec", "replicas"))
+	}
 }
 
 func template(statefulSet *structpb.Struct) *structpb.Value {

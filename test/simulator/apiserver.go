@@ -66,4 +66,10 @@ func (w *World) Control() {
 	for _, live := range w.Live {
 		cluster.Control(live)
 	}
+
+	if s := w.Live["statefulset"]; s != nil && !w.foreign["statefulset"] {
+		cluster.MakeClaims(w.Claims, s)
+	}
+
+	w.expand()
 }

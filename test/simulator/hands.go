@@ -35,6 +35,11 @@ func (w *World) deleteByHand() {
 		return
 	}
 
+	if isClaim(name) {
+		w.DeleteObject(name)
+		return
+	}
+
 	switch w.rand.IntN(4) {
 	case 0:
 		w.DeleteLive(name)
@@ -67,6 +72,9 @@ func (w *World) DeleteLive(name string) {
 	w.didf("a person deletes %s", name)
 	delete(w.Live, name)
 
+	// Natively that is what notes the sizes of claims, too.
+	w.sizesLost = w.sizesLost || name == "configmap"
+
 	if w.Flavour.Native {
 		delete(w.Composed, name)
 		delete(w.leaving, name)
@@ -84,6 +92,7 @@ func (w *World) DeleteObject(name string) {
 	}
 
 	w.didf("a person deletes the Object of %s", name)
+	w.sizesLost = w.sizesLost || name == "configmap"
 	protostruct.Set(o, structpb.NewStringValue("2026-01-01T00:00:00Z"), "metadata", "deletionTimestamp")
 
 	// Nothing keeps one that the provider never worked on.

@@ -144,7 +144,7 @@ func (w *World) step() {
 
 // trouble is what only rough worlds have.
 func (w *World) trouble() {
-	switch w.rand.IntN(8) {
+	switch w.rand.IntN(10) {
 	case 0, 1:
 		w.toggle()
 	case 2, 3:
@@ -155,6 +155,11 @@ func (w *World) trouble() {
 		if w.wasAtRest != nil {
 			w.takeBack()
 		}
+	case 7:
+		w.Fixed = !w.Fixed
+		w.didf("the storage class allows no expansion: %t", w.Fixed)
+	case 8:
+		w.handleClaim()
 	default:
 		w.didf("the provider starts anew")
 		clear(w.dryRuns)

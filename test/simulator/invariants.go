@@ -53,7 +53,7 @@ func (w *World) check(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespons
 		}
 
 		metricsOff := !protostruct.Get(w.XR, "spec", "metrics", "enabled").GetBoolValue()
-		if (name == "service-metrics" && metricsOff) || (name == "statefulset" && stopped) {
+		if (name == "service-metrics" && metricsOff) || (name == "statefulset" && stopped) || isClaim(name) {
 			continue
 		}
 
@@ -311,6 +311,11 @@ func (w *World) checkIdempotent(rsp *fnv1.RunFunctionResponse) {
 	want.Results = nil
 
 	again := w.Call()
+
+	// What its claims have is noted before a StatefulSet is created anew.
+	if guard.Reason(cluster.ReasonOf(again, report.ConfigRolledOut)) == guard.Recreating && w.isStopped() {
+		return
+	}
 
 	// The StatefulSet's Object is required only until Crossplane observes it.
 	delete(want.GetRequirements().GetResources(), "running/statefulset")

@@ -197,6 +197,8 @@ var Specs = withNewest(
 	`{version: newest, replicas: 0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 20Gi, contentSize: 1Gi}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 20Gi, contentSize: 1Gi}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 10240Mi}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 30Gi, controlPlaneSize: 2Gi}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 20Gi, storageClassName: fast}, logging: {level: DEBUG}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, database: {sqlite: {path: /data/metadata/other.db}}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {contentSize: 1Gi}, logging: {output: /data/content/log}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, database: {postgres: {secretRef: {name: db}}}}`,
@@ -211,6 +213,7 @@ var Specs = withNewest(
 // roughSpecs are what users of rough worlds write besides: what webhooks refuse, and what guards
 // are about.
 var roughSpecs = withNewest(
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 900Ti}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {contentSize: 1Gi}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, database: {postgres: {secretRef: {name: db}, keys: {port: other-port}}}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, database: {postgres: {secretRef: {name: db}}}}`,

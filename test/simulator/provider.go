@@ -37,6 +37,11 @@ func (w *World) Provide(name string, faults ...Fault) {
 		f = faults[0]
 	}
 
+	if isClaim(name) {
+		w.provideClaim(name, f)
+		return
+	}
+
 	if w.leaving[name] != nil {
 		w.finalize(name, w.leaving)
 		return

@@ -19,6 +19,7 @@ import (
 // rest lets the world come to rest, and checks that nothing waits in the end but for a person.
 func (w *World) rest() {
 	w.fault, w.Refused = fine, false
+	w.Fixed = w.Fixed && w.rand.IntN(2) == 0
 
 	// Webhooks that refuse stay where what runs is what they take: then the user takes back what
 	// they refused. Those that do not answer come back.
@@ -82,6 +83,10 @@ func (w *World) noteRest(rsp *fnv1.RunFunctionResponse) {
 
 	// The provider may not have seen it yet.
 	for name, o := range w.Composed {
+		if isClaim(name) {
+			continue
+		}
+
 		if w.Live[name] == nil || !w.Flavour.Native && !proto.Equal(cluster.Live(o), w.Live[name]) {
 			return
 		}
@@ -133,7 +138,13 @@ func (w *World) checkRest(rsp *fnv1.RunFunctionResponse) {
 
 	isRolledOut := strings.HasPrefix(rollout, "TRUE/")
 
+	w.checkGrown(rsp)
+
 	for name, r := range rsp.GetDesired().GetResources() {
+		if isClaim(name) {
+			continue
+		}
+
 		o := w.Composed[name]
 		if o == nil || !w.Flavour.Native && !cluster.MayWrite(o) || w.Live[name] == nil {
 			w.failf("the world is at rest and %s is not applied", name)

@@ -126,6 +126,25 @@ var webhooks = map[string]webhook{
 
 		return ""
 	}},
+	// Claims: a storage operator labels them and rounds what they ask for, and a quota lets none grow.
+	"claims": {change: func(next, live *structpb.Struct) {
+		if !isA(next, "PersistentVolumeClaim") || live == nil {
+			return
+		}
+
+		protostruct.Set(next, structpb.NewStringValue("b"), "metadata", "labels", "example.org/backup")
+
+		if is, _ := cluster.ClaimSizes(next); is == "20Gi" {
+			protostruct.Set(next, structpb.NewStringValue("32Gi"), "spec", "resources", "requests", "storage")
+		}
+	}},
+	"no-growth": {refuses: func(next *structpb.Struct) string {
+		if is, has := cluster.ClaimSizes(next); isA(next, "PersistentVolumeClaim") && is != has {
+			return `persistentvolumeclaims "metadata-files-0" is forbidden: exceeded quota: tenant, requested: requests.storage=10Gi, used: requests.storage=90Gi, limited: requests.storage=90Gi`
+		}
+
+		return ""
+	}},
 	// A webhook that does not answer refuses nothing, and nothing goes through.
 	"unanswered": {refuses: func(next *structpb.Struct) string {
 		if isA(next, "StatefulSet") {

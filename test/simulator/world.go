@@ -85,6 +85,16 @@ type World struct {
 	// Live Kubernetes objects by the name of their composed resource.
 	Live map[string]*structpb.Struct
 
+	// Claims are the PersistentVolumeClaims by the name of the composed resource that stands for
+	// them. Nobody but people deletes one, and nobody but the StatefulSet's controller creates one.
+	Claims map[string]*structpb.Struct
+
+	// sizesLost is set once a person deleted a claim, or what notes their sizes.
+	sizesLost bool
+
+	// Fixed is set while the claims' storage class allows no expansion.
+	Fixed bool
+
 	// foreign are the live objects that somebody else has under a name of the server's.
 	foreign map[string]bool
 
@@ -164,6 +174,7 @@ func New(tb testing.TB, fn Function, seed uint64, f Flavour) *World {
 		Composed: map[string]*structpb.Struct{},
 		leaving:  map[string]*structpb.Struct{},
 		Live:     map[string]*structpb.Struct{},
+		Claims:   map[string]*structpb.Struct{},
 		covers:   map[string]string{},
 		foreign:  map[string]bool{},
 		webhooks: map[string]bool{},

@@ -67,7 +67,7 @@ func Golden(t *testing.T, fn simulator.Function, dir string, update bool) {
 			return w.Settle()
 		},
 		"frozen": func(w *simulator.World) *fnv1.RunFunctionResponse {
-			w.Patch("1Ti", "storage", "metadataSize")
+			w.Patch("{metadataSize: 1Ti, storageClassName: other}", "storage")
 			return w.Settle()
 		},
 		"invalid": func(w *simulator.World) *fnv1.RunFunctionResponse {

@@ -49,7 +49,18 @@ var moves = slices.Concat(
 		// Natively.
 		{Resource: "configmap", Path: []string{"metadata", "annotations", "dittofs.io/ran"}, Changelog: ran},
 	},
+	[]Move{
+		{States: []string{"grown"}, Resource: "configmap", Path: append(manifest(), "metadata", "annotations", "dittofs.io/claims"), Changelog: grows},
+		{States: []string{"grown"}, Resource: "conditions", Path: []string{report.StorageUpToDate}, Changelog: grows},
+		{States: []string{"grown"}, Resource: "status", Path: []string{"claims"}, Changelog: grows},
+	},
 	managementPolicies("configmap", "statefulset", "service-headless", "service-file", "service-api"),
+)
+
+// Sentences on claims that grow.
+const (
+	grows = "the claims grow after the upgrade, without a restart"
+	noted = "A stopped server is created anew with larger claims once the ConfigMap has noted what they have."
 )
 
 // ran tells of the record of what runs.
@@ -75,6 +86,8 @@ func managementPolicies(names ...string) []Move {
 //nolint:gochecknoglobals // A table.
 var stays = map[string]string{
 	"namespaced/without-labels-waits": "An edit of `spec.storage` restarts nothing",
+	"namespaced/recreating":           noted,
+	"claimed/recreating":              noted,
 }
 
 // A Function is the function to hold to the recordings.

@@ -1,0 +1,94 @@
+package manifest
+
+import (
+	"encoding/json"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/types/known/structpb"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+)
+
+// A server's PersistentVolumeClaims are no rows of the table: Kubernetes creates them of the
+// StatefulSet's templates, and nothing here may delete one or create one. The function composes
+// an Object for a claim only while the claim is to grow, and it counts neither as ready nor as applied.
+
+// claimPrefix begins the names of composed resources that stand for claims.
+const claimPrefix = "claim-"
+
+// ClaimRow returns the row of the claim of a volume.
+func ClaimRow(volume string) Row {
+	return Row{Name: Name(claimPrefix + volume), Kind: corev1.SchemeGroupVersion.WithKind("PersistentVolumeClaim"), Ready: isThere}
+}
+
+// ClaimRows returns the rows of all claims that a server may have, by their volumes.
+func ClaimRows() iter.Seq2[string, Row] {
+	return func(yield func(string, Row) bool) {
+		for _, v := range dittofs.VolumeNames() {
+			if !yield(v, ClaimRow(v)) {
+				return
+			}
+		}
+	}
+}
+
+// IsClaim reports whether a composed resource stands for a claim.
+func IsClaim(n Name) bool {
+	volume, ok := strings.CutPrefix(string(n), claimPrefix)
+	return ok && slices.Contains(dittofs.VolumeNames(), volume)
+}
+
+// ClaimName returns the name of the PersistentVolumeClaim of a server's volume, as the
+// StatefulSet's controller names it.
+func ClaimName(server, volume string) string { return volume + "-" + server + "-0" }
+
+// Claim returns the manifest of an existing claim: its name and, unless that is "", the size that
+// it is to have. It has no access modes, so that nothing can be created of it.
+func Claim(s *composite.DittoServer, volume, size string) *structpb.Struct {
+	apiVersion, kind := ClaimRow(volume).Kind.ToAPIVersionAndKind()
+
+	m := &structpb.Struct{Fields: map[string]*structpb.Value{
+		"apiVersion": structpb.NewStringValue(apiVersion),
+		"kind":       structpb.NewStringValue(kind),
+		"metadata": structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
+			"name":      structpb.NewStringValue(ClaimName(s.Name, volume)),
+			"namespace": structpb.NewStringValue(s.Namespace),
+		}}),
+	}}
+
+	if size != "" {
+		protostruct.Set(m, structpb.NewStringValue(size), "spec", "resources", "requests", string(corev1.ResourceStorage))
+	}
+
+	return m
+}
+
+// ClaimSizes returns the sizes that claims are known to have, by their volumes, which a ConfigMap's
+// manifest notes. What cannot be decoded is not this function's.
+func ClaimSizes(configMap *structpb.Struct) map[string]string {
+	sizes := map[string]string{}
+	text := annotation(configMap, v1alpha1.AnnotationClaims)
+
+	if err := json.Unmarshal([]byte(text), &sizes); err != nil {
+		return nil
+	}
+
+	maps.DeleteFunc(sizes, func(volume, _ string) bool { return !slices.Contains(dittofs.VolumeNames(), volume) })
+
+	return sizes
+}
+
+// ClaimSizesAnnotation returns the value of the annotation that notes sizes of claims.
+func ClaimSizesAnnotation(sizes map[string]string) *structpb.Value {
+	// Keys are sorted.
+	b, _ := json.Marshal(sizes) //nolint:errchkjson // Texts can always be encoded.
+
+	return structpb.NewStringValue(string(b))
+}

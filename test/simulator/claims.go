@@ -1,0 +1,241 @@
+package simulator
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/report"
+	"github.com/dittofs/function-dittoserver/test/cluster"
+)
+
+// What the API server says of claims.
+const (
+	cannotExpand   = `persistentvolumeclaims "%s" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize`
+	cannotShrink   = `PersistentVolumeClaim "%s" is invalid: spec.resources.requests.storage: Forbidden: field can not be less than status.capacity`
+	hasNoModes     = `PersistentVolumeClaim "%s" is invalid: spec.accessModes: Required value: at least 1 access mode is required`
+	isImmutable    = `PersistentVolumeClaim "%s" is invalid: spec: Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims`
+	resourceNeeded = `PersistentVolumeClaim "%s" is invalid: spec.resources[storage]: Required value`
+)
+
+// isClaim reports whether a composed resource stands for a claim.
+func isClaim(name string) bool { return strings.HasPrefix(name, cluster.ClaimObject("")) }
+
+// provideClaim is what provider-kubernetes does with the Object of a claim. It deletes and creates
+// none: those would be the data.
+func (w *World) provideClaim(name string, f Fault) {
+	for _, objects := range []map[string]*structpb.Struct{w.leaving, w.Composed} {
+		o := objects[name]
+		if o == nil {
+			continue
+		}
+
+		if cluster.MayDelete(o) || cluster.MayWrite(o) {
+			w.failf("the Object of %s may delete the claim: %v", name, policies(o))
+		}
+
+		// Where it may delete nothing, it does not look at the claim any more.
+		if protostruct.Get(o, "metadata", "deletionTimestamp") != nil {
+			w.didf("%s: its Object is deleted", name)
+			delete(objects, name)
+			delete(w.dryRuns, name)
+
+			return
+		}
+	}
+
+	o, live := w.Composed[name], w.Claims[name]
+
+	switch {
+	case o == nil:
+		return
+	case f == Unread:
+		w.notSynced(name, o, cannotRead, w.words(f))
+		return
+	case live == nil && !cluster.MayUpdate(o):
+		w.notSynced(name, o, "observe failed: ", "external resource does not exist")
+		return
+	case live == nil:
+		// The API server lets nobody create a claim without access modes.
+		next, refusal := w.applyClaim(name, cluster.Asked(o), nil)
+		if refusal == "" {
+			w.failf("a claim is created: %v", next)
+		}
+
+		w.notSynced(name, o, cannotUpdate, refusal)
+
+		return
+	}
+
+	cluster.SetLive(o, live)
+
+	next, refusal := w.applyClaim(name, cluster.Asked(o), live)
+
+	switch {
+	case refusal != "":
+		w.notSynced(name, o, cannotDryRun, refusal)
+	case !cluster.MayUpdate(o), proto.Equal(protostruct.Get(next, "spec"), protostruct.Get(live, "spec")):
+		w.didf("provide %s: observe", name)
+		w.synced(o)
+	case f == Unsent || f == Conflict:
+		w.notSynced(name, o, cannotUpdate, w.words(f))
+	default:
+		request, _ := cluster.ClaimSizes(next)
+		w.didf("provide %s: ask for %s", name, request)
+		w.Claims[name] = next
+
+		if f == Dies {
+			return
+		}
+
+		if f == Lost {
+			w.notSynced(name, o, cannotUpdate, w.words(f))
+			return
+		}
+
+		w.synced(o)
+		cluster.SetLive(o, next)
+	}
+}
+
+// applyClaim returns what becomes of a claim when the provider applies what is asked, and what the
+// API server says if it refuses that.
+func (w *World) applyClaim(name string, asked, live *structpb.Struct) (*structpb.Struct, string) {
+	next, err := cluster.Apply(managerOf(name), asked, live)
+	if err != nil {
+		w.failf("%v", err)
+	}
+
+	// Mutation comes before the class is asked, and validation last.
+	w.change(next, live)
+
+	claim := protostruct.Get(asked, "metadata", "name").GetStringValue()
+	refuse := func(format string) (*structpb.Struct, string) { return next, fmt.Sprintf(format, claim) }
+
+	if refusal := w.refusal(name, next, live); refusal != "" {
+		return next, refusal
+	}
+
+	if protostruct.Get(next, "spec", "accessModes") == nil {
+		return refuse(hasNoModes)
+	}
+
+	bare := func(c *structpb.Struct) *structpb.Struct {
+		return protostruct.With(c, nil, "spec", "resources", "requests", "storage")
+	}
+	if !proto.Equal(protostruct.Get(bare(next), "spec"), protostruct.Get(bare(live), "spec")) {
+		return refuse(isImmutable)
+	}
+
+	request, _ := cluster.ClaimSizes(next)
+	was, has := cluster.ClaimSizes(live)
+
+	if request == "" {
+		return refuse(resourceNeeded)
+	}
+
+	switch is := resource.MustParse(request); {
+	case is.Cmp(resource.MustParse(has)) < 0:
+		return refuse(cannotShrink)
+	case is.Cmp(resource.MustParse(was)) < 0 && cluster.MayUpdate(w.Composed[name]) && !isInfeasible(live):
+		w.failf("%s is asked for %s, and somebody asked for %s", name, request, was)
+	case is.Cmp(resource.MustParse(was)) > 0 && w.Fixed:
+		return refuse(cannotExpand)
+	}
+
+	return next, ""
+}
+
+func isInfeasible(claim *structpb.Struct) bool {
+	return strings.HasSuffix(protostruct.Get(claim, "status", "allocatedResourceStatuses", "storage").GetStringValue(), "Infeasible")
+}
+
+// expand claims that ask for more than they have, step by step, or not at all.
+func (w *World) expand() {
+	for _, name := range slices.Sorted(maps.Keys(w.Claims)) {
+		claim := w.Claims[name]
+
+		request, has := cluster.ClaimSizes(claim)
+		if request == has {
+			continue
+		}
+
+		claim = proto.CloneOf(claim)
+
+		switch isPending := protostruct.Get(claim, "status", "conditions") != nil; {
+		case request == tooLarge:
+			protostruct.Set(claim, structpb.NewStringValue("ControllerResizeInfeasible"), "status", "allocatedResourceStatuses", "storage")
+		case !isPending:
+			protostruct.Set(claim, structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{cluster.Condition("FileSystemResizePending", "True", "", "Waiting for user to (re-)start a pod to finish file system resize of volume on node.")}}), "status", "conditions")
+		default:
+			w.didf("%s has grown from %s to %s", name, has, request)
+			protostruct.Set(claim, nil, "status", "allocatedResourceStatuses")
+			cluster.ExpandClaim(claim)
+		}
+
+		w.Claims[name] = claim
+	}
+}
+
+// tooLarge is the size that no volume can have.
+const tooLarge = "900Ti"
+
+// handleClaim is what people do to claims now and then.
+func (w *World) handleClaim() {
+	names := slices.Sorted(maps.Keys(w.Claims))
+	if len(names) == 0 {
+		return
+	}
+
+	name := names[w.rand.IntN(len(names))]
+
+	if w.rand.IntN(2) == 0 {
+		w.didf("a person deletes %s", name)
+		delete(w.Claims, name)
+		w.sizesLost = true
+
+		return
+	}
+
+	// A person asks for more than there is.
+	claim := proto.CloneOf(w.Claims[name])
+	request, _ := cluster.ClaimSizes(claim)
+
+	if is := resource.MustParse(request); w.Fixed || is.Cmp(resource.MustParse("64Gi")) >= 0 {
+		return
+	}
+
+	w.didf("a person asks for 64Gi of %s", name)
+	protostruct.Set(claim, structpb.NewStringValue("64Gi"), "spec", "resources", "requests", "storage")
+	w.Claims[name] = claim
+}
+
+// checkGrown checks that claims have in the end what the spec asks for, if that can be.
+func (w *World) checkGrown(rsp *fnv1.RunFunctionResponse) {
+	if w.Flavour.Native || w.Fixed || w.sizesLost || w.Live["statefulset"] == nil || w.foreign["statefulset"] {
+		return
+	}
+
+	isRefused := slices.ContainsFunc(slices.Collect(maps.Keys(w.webhooks)), func(n string) bool { return w.webhooks[n] && strings.HasPrefix(n, "no-growth") })
+
+	for volume, field := range map[string]string{"controlplane": "controlPlaneSize", "metadata": "metadataSize", "content": "contentSize"} {
+		size, claim := protostruct.Get(w.XR, "spec", "storage", field).GetStringValue(), w.Claims[cluster.ClaimObject(volume)]
+		if size == "" || size == tooLarge || claim == nil || isRefused {
+			continue
+		}
+
+		want, err := resource.ParseQuantity(size)
+		_, has := cluster.ClaimSizes(claim)
+
+		if got := resource.MustParse(has); err == nil && got.Cmp(want) < 0 {
+			w.failf("the world is at rest and %s has %s, not %s: %s", volume, has, size, Condition(rsp, report.StorageUpToDate))
+		}
+	}
+}
