@@ -226,7 +226,6 @@ func TestGrownStorageWaitsWhileTheRestOfTheChangeGoesThrough(t *testing.T) {
 	eventually(t, "storage is kept", s.condition("StorageUpToDate=False/Frozen"))
 
 	for _, part := range []string{
-		"volume claim metadata has 1Gi instead of 2Gi (expand the PersistentVolumeClaim metadata-files-0 by hand)",
 		"volume claim content of 3Gi is missing",
 		"stop the server (spec.replicas: 0)",
 	} {
