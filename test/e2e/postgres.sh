@@ -47,7 +47,7 @@ cp -L "$interpreter" "$target$interpreter"
 echo 'postgres:x:999:999::/data:/bin/sh' >"$target/etc/passwd"
 echo 'postgres:x:999:' >"$target/etc/group"
 
-# What the image runs. Everything is in /data, which outlives the container. Over the
+# What the image runs, with more settings as arguments. Everything is in /data, which outlives the container. Over the
 # network each user needs a password; the socket is for who is postgres in the pod.
 cat >"$target/bin/serve" <<SERVE
 #!/bin/sh
@@ -67,6 +67,6 @@ SQL
 	echo >\$cluster/made
 fi
 
-exec postgres -D \$cluster -c listen_addresses='*' -c unix_socket_directories=/data
+exec postgres -D \$cluster -c listen_addresses='*' -c unix_socket_directories=/data "\$@"
 SERVE
 chmod 755 "$target/bin/serve"

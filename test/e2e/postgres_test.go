@@ -65,20 +65,7 @@ func TestWrongPostgresPasswordIsNotReady(t *testing.T) {
 	s.applySecret(t, "database", s.databaseSecret("example-wrong"))
 	s.apply(t, withPostgres)
 
-	eventually(t, "the server fails", func(ctx context.Context) error {
-		pod := &corev1.Pod{}
-		if err := cluster.Get(ctx, s.key(s.name+"-0"), pod); err != nil {
-			return err
-		}
-
-		for _, c := range pod.Status.ContainerStatuses {
-			if c.RestartCount > 0 {
-				return nil
-			}
-		}
-
-		return errors.New("it did not restart yet")
-	})
+	eventually(t, "the server fails", s.fails)
 
 	if err := s.condition("Ready=False")(t.Context()); err != nil {
 		t.Error(err)
@@ -86,6 +73,22 @@ func TestWrongPostgresPasswordIsNotReady(t *testing.T) {
 
 	s.applySecret(t, "database", s.databaseSecret("example-first"))
 	s.waitRunning(t)
+}
+
+// fails returns no error once the server's container has ended by itself.
+func (s *server) fails(ctx context.Context) error {
+	pod := &corev1.Pod{}
+	if err := cluster.Get(ctx, s.key(s.name+"-0"), pod); err != nil {
+		return err
+	}
+
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.RestartCount > 0 {
+			return nil
+		}
+	}
+
+	return errors.New("it did not restart yet")
 }
 
 // databaseSecret has the keys that withPostgres names, and the ones that it need not.
@@ -97,8 +100,8 @@ func (s *server) databaseSecret(password string) map[string]string {
 }
 
 // runPostgres as a pod with a Service, with a database and a role dittofs. It is ready
-// when this returns.
-func (s *server) runPostgres(t *testing.T, password string) {
+// when this returns. With a Secret, it has that certificate.
+func (s *server) runPostgres(t *testing.T, password string, certificate ...string) {
 	t.Helper()
 
 	const uid = 999
@@ -122,6 +125,14 @@ func (s *server) runPostgres(t *testing.T, password string) {
 		}},
 		Volumes: []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
 	}}
+	for _, name := range certificate {
+		pod.Spec.Containers[0].Args = []string{"-c", "ssl=on", "-c", "ssl_cert_file=/tls/tls.crt", "-c", "ssl_key_file=/tls/tls.key"}
+		pod.Spec.Containers[0].VolumeMounts = append(pod.Spec.Containers[0].VolumeMounts, corev1.VolumeMount{Name: "tls", MountPath: "/tls"})
+		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "tls", VolumeSource: corev1.VolumeSource{
+			Secret: &corev1.SecretVolumeSource{SecretName: name, DefaultMode: new(int32(0o440))},
+		}})
+	}
+
 	service := &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{Selector: meta.Labels, Ports: []corev1.ServicePort{{Port: 5432}}}}
 
 	if err := errors.Join(cluster.Create(t.Context(), pod), cluster.Create(t.Context(), service)); err != nil {
