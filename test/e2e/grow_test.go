@@ -87,7 +87,7 @@ func TestClaimThatMayNotGrowIsToldAndNeverCreated(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	eventually(t, "the missing claim is told", s.says("StorageUpToDate=False", "it does not exist"))
+	eventually(t, "the missing claim is told", s.says("StorageUpToDate=False/Growing", "it does not exist"))
 
 	// Long enough for the provider to try again a few times.
 	for range 10 {
