@@ -97,6 +97,13 @@ func TestClaimThatMayNotGrowIsToldAndNeverCreated(t *testing.T) {
 			t.Fatalf("somebody created the claim: %v", err)
 		}
 	}
+
+	// The StatefulSet's controller makes it with the size of its template, and then it grows.
+	s.apply(t, large)
+	s.waitRunning(t)
+	eventually(t, "the new claim has grown", s.has("metadata-files-0", "5Gi"))
+	eventually(t, "the condition is true", s.condition("StorageUpToDate=True"))
+	eventually(t, "the Object of the claim is gone", s.objectsSettled)
 }
 
 // has returns no error once a claim has a capacity.
