@@ -1,13 +1,8 @@
 package serve
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -19,48 +14,26 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/dittofs/function-dittoserver/test/pki"
 )
 
-// An authority whose only certificate is its own, for server and client alike.
-type authority struct{ crt, key []byte }
+// An authority, and the one certificate that it issued, for server and client alike.
+type authority struct{ ca, pair *pki.Pair }
 
 func newAuthority(t *testing.T) authority {
 	t.Helper()
 
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := pki.Authority(t)
 
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		NotBefore:    time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		BasicConstraintsValid: true, IsCA: true,
-	}
-
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	return authority{
-		crt: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		key: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}),
-	}
+	return authority{ca, ca.Issue(t, func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)} })}
 }
 
 // write writes the files that Crossplane mounts into a function.
 func (a authority) write(t *testing.T, dir string) {
 	t.Helper()
 
-	for name, content := range map[string][]byte{"ca.crt": a.crt, "tls.crt": a.crt, "tls.key": a.key} {
+	for name, content := range map[string][]byte{"ca.crt": a.ca.Certificate, "tls.crt": a.pair.Certificate, "tls.key": a.pair.Key} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -72,13 +45,13 @@ func (a authority) write(t *testing.T, dir string) {
 func check(t *testing.T, address string, client, trusted authority) error {
 	t.Helper()
 
-	crt, err := tls.X509KeyPair(client.crt, client.key)
+	crt, err := tls.X509KeyPair(client.pair.Certificate, client.pair.Key)
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(trusted.crt)
+	pool.AppendCertsFromPEM(trusted.ca.Certificate)
 
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
 		MinVersion: tls.VersionTLS13, RootCAs: pool,
