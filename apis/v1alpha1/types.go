@@ -172,6 +172,10 @@ type DittoServerSpec struct {
 	// +optional
 	Service Service `json:"service,omitzero"`
 
+	// PodDisruptionBudget decides what drains of nodes do.
+	// +optional
+	PodDisruptionBudget PodDisruptionBudget `json:"podDisruptionBudget,omitzero"`
+
 	// Database is the control-plane database. It holds shares, users and adapters.
 	// +optional
 	Database Database `json:"database,omitzero"`
@@ -540,6 +544,15 @@ type ServiceOverride struct {
 	// another port name, and a number that is used twice are errors.
 	// +optional
 	NodePorts map[string]int32 `json:"nodePorts,omitempty"`
+}
+
+// PodDisruptionBudget decides what drains of nodes do.
+type PodDisruptionBudget struct {
+	// Enabled adds a PodDisruptionBudget that lets nobody evict the pod while it is ready. A
+	// drain of its node waits until a person deletes the pod or stops the server. Default:
+	// false, since there is no second pod that could serve meanwhile.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
 }
 
 // Database is the control-plane database.

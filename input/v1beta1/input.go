@@ -33,7 +33,7 @@ type Generation string
 // Generations.
 const (
 	// GenerationSpec takes the user's own spec, without the fields that
-	// Crossplane writes into it, and without replicas and rollout.
+	// Crossplane writes into it, and without those that touch no pod.
 	GenerationSpec Generation = "Spec"
 
 	// GenerationMetadata takes the number metadata.generation of the composite

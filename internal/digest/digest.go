@@ -135,11 +135,12 @@ func Generation(s *composite.DittoServer) []byte {
 	return spec(s, append([]string{"storage"}, restartless...)...)
 }
 
-// restartless are fields that no generation ever covered: stopping a server changes nothing for
-// the next pod, and neither does who decides on restarts.
+// restartless are the fields that no generation ever covered, since they touch no pod: stopping a
+// server changes nothing for the next one, and neither does who decides on restarts, or an object
+// beside the StatefulSet.
 //
 //nolint:gochecknoglobals // A table.
-var restartless = []string{"replicas", "rollout"}
+var restartless = []string{"podDisruptionBudget", "replicas", "rollout"}
 
 // spec returns canonical JSON of the user's spec without some of its fields.
 func spec(s *composite.DittoServer, without ...string) []byte {

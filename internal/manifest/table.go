@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -28,6 +29,8 @@ const (
 	ServiceFile     Name = "service-file"
 	ServiceAPI      Name = "service-api"
 	ServiceMetrics  Name = "service-metrics"
+
+	PodDisruptionBudget Name = "poddisruptionbudget"
 )
 
 // Suffixes that other objects refer to.
@@ -122,6 +125,13 @@ var table = []Row{
 		When:   func(s *composite.DittoServer) bool { return s.Spec.Metrics.Enabled },
 		Ready:  isThere,
 		build:  metricsService,
+	},
+	{
+		Name:  PodDisruptionBudget,
+		Kind:  policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget"),
+		When:  func(s *composite.DittoServer) bool { return s.Spec.PodDisruptionBudget.Enabled },
+		Ready: isThere,
+		build: podDisruptionBudget,
 	},
 }
 

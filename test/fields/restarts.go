@@ -23,6 +23,10 @@ const (
 	restarts = "restarts"
 	held     = "held"
 	stops    = "stops"
+
+	// more is what Metadata does where an object comes, since Crossplane writes its name into
+	// the spec after the edit.
+	more = restarts + " more than once"
 )
 
 // A restartRow is a row of the table in docs/concepts.md that says what restarts a server.
@@ -174,6 +178,11 @@ var restartRows = []restartRow{
 		what:  "`storage`, to other sizes, another spelling of one, another class or another claim: the pod mounts [the claims that there are](#frozen-what-kubernetes-cannot-change)",
 		edits: []map[string]string{{"storage.metadataSize": "20Gi"}, {"storage.metadataSize": "10240Mi"}, {"storage.contentSize": "10Gi"}, {"storage.controlPlaneSize": "2Gi"}, {"storage.cacheSize": "2Gi"}, {"storage.storageClassName": "fast"}, {"storage": ""}},
 		want:  [3]string{stays, restarts, stays},
+	},
+	{
+		what:  "`podDisruptionBudget`: an object beside the server",
+		edits: []map[string]string{{"podDisruptionBudget.enabled": "true"}},
+		want:  [3]string{stays, more, stays},
 	},
 	{
 		what:  "`rollout`, to `Manual`",
