@@ -195,6 +195,12 @@ func kubernetesType(u *unstructured.Unstructured) any {
 	switch u.GetAPIVersion() + "/" + u.GetKind() {
 	case "v1/ConfigMap":
 		return &corev1.ConfigMap{}
+	case "v1/PersistentVolume":
+		return &corev1.PersistentVolume{}
+	case "v1/PersistentVolumeClaim":
+		return &corev1.PersistentVolumeClaim{}
+	case "v1/Pod":
+		return &corev1.Pod{}
 	case "v1/Secret":
 		return &corev1.Secret{}
 	case "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy":
