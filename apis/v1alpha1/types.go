@@ -122,6 +122,22 @@ type DittoServerSpec struct {
 	// +optional
 	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
 
+	// Labels of every composed object but the pod, which has podLabels: of the StatefulSet, the
+	// ConfigMap, the Services and what else there is. Volume claims get them when the StatefulSet
+	// is created. Default: none. A key that the function sets (app.kubernetes.io/name, instance,
+	// version, component, managed-by), what cannot be a label, and keys of Crossplane, of this
+	// function or of the controllers of volumes are errors.
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// Annotations of every composed object but the pod, which has podAnnotations. Volume claims
+	// get them when the StatefulSet is created. Those of one object, such as
+	// service.annotations, win. Default: none. More than 16 KiB together, a key that Kubernetes
+	// refuses, and keys of Crossplane, of this function or of the controllers of volumes are
+	// errors.
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
+
 	// Rollout is Automatic, which restarts the server as soon as a change needs it, or
 	// Manual, which waits for the annotation dittofs.io/approve before it restarts a
 	// running server. Default: Automatic. Any other value is an error.

@@ -95,6 +95,18 @@ type Input struct {
 	// +optional
 	TTL string `json:"ttl,omitempty"`
 
+	// Labels of every object that a DittoServer becomes, but for the pod. They win over
+	// spec.labels. Volume claims get them when the StatefulSet is created. Default: none. What
+	// spec.labels may not have is an error.
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// Annotations of every object that a DittoServer becomes, but for the pod. They win over
+	// spec.annotations. Volume claims get them when the StatefulSet is created. Default: none.
+	// What spec.annotations may not have is an error.
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
+
 	// Policy restricts what a DittoServer may ask for.
 	// +optional
 	Policy Policy `json:"policy,omitzero"`

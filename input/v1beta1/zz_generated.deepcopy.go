@@ -30,6 +30,20 @@ func (in *Input) DeepCopyInto(out *Input) {
 	in.ObjectMeta.DeepCopyInto(&out.ObjectMeta)
 	out.ProviderConfigRef = in.ProviderConfigRef
 	out.ConfigHash = in.ConfigHash
+	if in.Labels != nil {
+		in, out := &in.Labels, &out.Labels
+		*out = make(map[string]string, len(*in))
+		for key, val := range *in {
+			(*out)[key] = val
+		}
+	}
+	if in.Annotations != nil {
+		in, out := &in.Annotations, &out.Annotations
+		*out = make(map[string]string, len(*in))
+		for key, val := range *in {
+			(*out)[key] = val
+		}
+	}
 	in.Policy.DeepCopyInto(&out.Policy)
 }
 

@@ -40,6 +40,7 @@ func (s *DittoServer) validate() field.ErrorList {
 	root := field.NewPath("spec")
 
 	errs := s.validateInput(field.NewPath("input"))
+	errs = append(errs, validateMetadata(root, s.Spec.Labels, s.Spec.Annotations)...)
 	errs = append(errs, s.validateIdentity()...)
 	errs = append(errs, s.validateImage(root)...)
 	errs = append(errs, fielderr.OneOf(root.Child("rollout"), s.Spec.Rollout, v1alpha1.RolloutAutomatic, v1alpha1.RolloutManual)...)
@@ -82,6 +83,7 @@ func (s *DittoServer) validateInput(p *field.Path) field.ErrorList {
 	errs = append(errs, fielderr.OneOf(p.Child("policy", "config"), in.Policy.Config, v1beta1.ConfigAllow, v1beta1.ConfigForbid)...)
 
 	errs = append(errs, s.validateProviderConfigRef(p.Child("providerConfigRef"))...)
+	errs = append(errs, validateMetadata(p, in.Labels, in.Annotations)...)
 
 	// A namespace that could not be decoded has an error of its own.
 	if !s.ClusterScoped && s.Namespace != "" && in.Namespace != "" && in.Namespace != s.Namespace {

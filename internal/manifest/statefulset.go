@@ -58,8 +58,8 @@ func volumeClaims(s *composite.DittoServer) ([]corev1.PersistentVolumeClaim, err
 		size.RoundUp(0)
 
 		claims = append(claims, corev1.PersistentVolumeClaim{
-			// Kubernetes labels the claims with the StatefulSet's selector.
-			ObjectMeta: metav1.ObjectMeta{Name: v.Name},
+			// Kubernetes labels the claims with the StatefulSet's selector, too.
+			ObjectMeta: metav1.ObjectMeta{Name: v.Name, Labels: s.Labels(), Annotations: s.Annotations()},
 			Spec: corev1.PersistentVolumeClaimSpec{
 				AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
 				StorageClassName: s.Spec.Storage.StorageClassName,

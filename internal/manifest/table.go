@@ -3,6 +3,7 @@ package manifest
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -61,7 +62,8 @@ type Row struct {
 	// Ready is when the object is ready.
 	Ready Readiness
 
-	// build returns the Kubernetes object. Build adds its kind, name and labels.
+	// build returns the Kubernetes object. Build adds its kind, name and labels, and the
+	// annotations of every object.
 	build func(s *composite.DittoServer, in Inputs) (object, error)
 }
 
@@ -185,7 +187,12 @@ func Build(s *composite.DittoServer, in Inputs) (Manifests, error) {
 		o.GetObjectKind().SetGroupVersionKind(r.Kind)
 		o.SetName(s.Name + r.Suffix)
 		o.SetNamespace(s.Namespace)
-		o.SetLabels(labels(s.Name))
+
+		common, annotations := s.Labels(), s.Annotations()
+		maps.Copy(common, labels(s.Name))
+		maps.Copy(annotations, o.GetAnnotations())
+		o.SetLabels(common)
+		o.SetAnnotations(annotations)
 
 		e, err := protostruct.Encode(o)
 		if err != nil {

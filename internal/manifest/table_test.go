@@ -84,6 +84,55 @@ func TestBuild(t *testing.T) {
 	}
 }
 
+// Labels and annotations that everything is to have are on every object and claim, and never on
+// the pod, which would restart.
+func TestMetadataOfEveryObject(t *testing.T) {
+	s := server(t, "{labels: {a: user, b: user}, annotations: {a: user, b: user, d: user}, podDisruptionBudget: {enabled: true}, metrics: {enabled: true}, service: {annotations: {a: service}}}")
+	s.Input.Labels = map[string]string{"b": "input", "c": "input"}
+	s.Input.Annotations = s.Input.Labels
+
+	m := build(t, s, PodInputs{})
+
+	metas := map[string]*structpb.Struct{}
+	for name, o := range m {
+		metas[string(name)] = protostruct.Get(o, "metadata").GetStructValue()
+	}
+
+	for _, v := range protostruct.Get(m[StatefulSet], "spec", "volumeClaimTemplates").GetListValue().GetValues() {
+		meta := protostruct.Get(v.GetStructValue(), "metadata").GetStructValue()
+		metas["claim "+protostruct.Get(meta, "name").GetStringValue()] = meta
+	}
+
+	if want := 10; len(metas) < want {
+		t.Fatalf("want %d objects and claims or more, got %d", want, len(metas))
+	}
+
+	for name, meta := range metas {
+		want := map[string]string{"a": "user", "b": "input", "c": "input"}
+		for key, value := range want {
+			if got := protostruct.Get(meta, "labels", key).GetStringValue(); got != value {
+				t.Errorf("%s: label %s: want %s, got %s", name, key, value, got)
+			}
+		}
+
+		want["d"] = "user"
+		if name == string(ServiceFile) || name == string(ServiceAPI) {
+			want["a"] = "service"
+		}
+
+		for key, value := range want {
+			if got := protostruct.Get(meta, "annotations", key).GetStringValue(); got != value {
+				t.Errorf("%s: annotation %s: want %s, got %s", name, key, value, got)
+			}
+		}
+	}
+
+	pod := protostruct.Get(m[StatefulSet], "spec", "template", "metadata").GetStructValue()
+	if protostruct.Get(pod, "labels", "a") != nil || protostruct.Get(pod, "annotations", "d") != nil {
+		t.Errorf("the pod has what other objects get: %s", pod)
+	}
+}
+
 // optional returns the names of the objects that not every server has.
 func optional() []Name {
 	var names []Name

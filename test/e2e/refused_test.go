@@ -25,6 +25,30 @@ const refusal = "refused by a test"
 func (s *server) refuse(t *testing.T, o client.Object, group, resource, expression, offence string) func() {
 	t.Helper()
 
+	return s.refuseWhat(t, admissionregistrationv1.Update, group, resource, expression, func(ctx context.Context) error {
+		return cluster.Patch(ctx, o.DeepCopyObject().(client.Object), client.RawPatch(types.MergePatchType, []byte(offence)), client.DryRunAll)
+	})
+}
+
+// refuseNew makes the API server refuse what is created or updated while the expression (CEL) is
+// false. It waits until offence is refused.
+func (s *server) refuseNew(t *testing.T, offence client.Object, group, resource, expression string) {
+	t.Helper()
+
+	offence.SetNamespace(s.namespace)
+	offence.SetName("offence")
+
+	s.refuseWhat(t, admissionregistrationv1.OperationAll, group, resource, "object == null || "+expression, func(ctx context.Context) error {
+		return cluster.Create(ctx, offence.DeepCopyObject().(client.Object), client.DryRunAll)
+	})
+}
+
+// refuseWhat makes the API server refuse an operation on a resource in the server's namespace while
+// the expression (CEL) is false. It waits until offend fails for that, and returns a function that
+// removes the policy.
+func (s *server) refuseWhat(t *testing.T, operation admissionregistrationv1.OperationType, group, resource, expression string, offend func(context.Context) error) func() {
+	t.Helper()
+
 	meta := metav1.ObjectMeta{Name: s.namespace + "-" + resource}
 	policy := &admissionregistrationv1.ValidatingAdmissionPolicy{
 		ObjectMeta: meta,
@@ -32,7 +56,7 @@ func (s *server) refuse(t *testing.T, o client.Object, group, resource, expressi
 			MatchConstraints: &admissionregistrationv1.MatchResources{
 				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: s.namespace}},
 				ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{{RuleWithOperations: admissionregistrationv1.RuleWithOperations{
-					Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Update},
+					Operations: []admissionregistrationv1.OperationType{operation},
 					Rule:       admissionregistrationv1.Rule{APIGroups: []string{group}, APIVersions: []string{"v1"}, Resources: []string{resource}},
 				}}},
 			},
@@ -63,7 +87,7 @@ func (s *server) refuse(t *testing.T, o client.Object, group, resource, expressi
 	}
 
 	eventually(t, "changes of "+resource+" are refused", func(ctx context.Context) error {
-		err := cluster.Patch(ctx, o.DeepCopyObject().(client.Object), client.RawPatch(types.MergePatchType, []byte(offence)), client.DryRunAll)
+		err := offend(ctx)
 		if err == nil || !strings.Contains(err.Error(), refusal) {
 			return fmt.Errorf("want an error with %q, got %w", refusal, err)
 		}

@@ -185,6 +185,11 @@ var restartRows = []restartRow{
 		want:  [3]string{stays, more, stays},
 	},
 	{
+		what:  "`labels` and `annotations` of the objects around the pod",
+		edits: []map[string]string{{"labels": "{a: b}"}, {"annotations": "{a: b}"}},
+		want:  [3]string{stays, restarts, stays},
+	},
+	{
 		what:  "`rollout`, to `Manual`",
 		edits: []map[string]string{{"rollout": "Manual"}},
 		want:  [3]string{stays, held, stays},
