@@ -89,8 +89,8 @@ render: build $(CROSSPLANE_CLI) $(CORE) ## Render XR (example/xr.yaml) with SECR
 		--xr=$(XR) --secrets=$(SECRETS) --composition=$(COMPOSITION) --functions=$(FUNCTIONS) $(if $(OBSERVED),--observed=$(OBSERVED))
 
 .PHONY: clis
-clis: build $(CROSSPLANE_CLI) $(CORE) ## Render the examples with every Crossplane CLI from v1.16 on, which must give the same pods, and write the table of README.md
-	@go run ./test/clis --function=$(OUTPUT)/function --newest=$(CROSSPLANE_CLI) --core=$(CORE) --cache=$(CACHE) --page=README.md
+clis: build $(CROSSPLANE_CLI) $(CORE) ## Render the examples with every Crossplane CLI from v1.16 on, which must give the same pods, and write the table of docs/rendering.md
+	@go run ./test/clis --function=$(OUTPUT)/function --newest=$(CROSSPLANE_CLI) --core=$(CORE) --cache=$(CACHE) --page=docs/rendering.md
 
 # The function of another commit.
 function_of = $(OUTPUT)/ref/$(or $(shell git rev-parse --verify --quiet '$(1)^{commit}'),$(error no commit $(1)))/function
@@ -382,6 +382,11 @@ RUN ?= .
 e2e: up ## Run the end-to-end tests of a FLAVOUR (namespaced, native, claims), or those whose names match RUN, on it. Needs root, or NODE=none
 	@cd test/e2e && $(STACK_ENV) KUBECONFIG=$(STACK)/kubeconfig \
 		go test -count=1 -timeout 60m -parallel 8 -v -run '$(RUN)' .
+
+.PHONY: picture
+picture: up ## Run the tutorial, and write its picture
+	@cd test/e2e && $(STACK_ENV) KUBECONFIG=$(STACK)/kubeconfig \
+		go test -count=1 -v -run TestTutorial . -picture=$(CURDIR)/docs/images/tutorial.svg
 
 ##@ Other
 

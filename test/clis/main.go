@@ -1,6 +1,6 @@
 // Package main renders the examples of each flavour with every Crossplane CLI that people
 // have, many times, against this function running as a process. It fails unless each time the
-// same pod template comes out, and writes the table of README.md.
+// same pod template comes out, and writes the table of docs/rendering.md.
 package main
 
 import (
