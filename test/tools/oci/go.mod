@@ -5,16 +5,16 @@ go 1.26.0
 tool github.com/google/go-containerregistry/cmd/crane
 
 require (
-	github.com/alecthomas/kong v1.16.1
-	github.com/google/go-containerregistry v0.21.9
+	github.com/alecthomas/kong v1.17.0
+	github.com/google/go-containerregistry v0.22.1
 )
 
 require (
-	github.com/docker/cli v29.6.2+incompatible // indirect
+	github.com/docker/cli v29.7.2+incompatible // indirect
 	github.com/docker/docker-credential-helpers v0.9.3 // indirect
 	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
-	github.com/klauspost/compress v1.19.1 // indirect
+	github.com/klauspost/compress v1.19.2 // indirect
 	github.com/opencontainers/go-digest v1.0.0 // indirect
 	github.com/opencontainers/image-spec v1.1.1 // indirect
 	github.com/sirupsen/logrus v1.9.4 // indirect

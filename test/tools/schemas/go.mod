@@ -5,8 +5,8 @@ module github.com/dittofs/function-dittoserver/test/tools/schemas
 go 1.26.0
 
 require (
-	github.com/cert-manager/cert-manager v1.19.1
+	github.com/cert-manager/cert-manager v1.21.2
 	github.com/external-secrets/external-secrets v1.3.2
-	github.com/fluxcd/kustomize-controller v1.7.3
-	github.com/prometheus-operator/prometheus-operator v0.90.1
+	github.com/fluxcd/kustomize-controller v1.9.1
+	github.com/prometheus-operator/prometheus-operator v0.94.1
 )
