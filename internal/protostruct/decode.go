@@ -173,7 +173,7 @@ func decodeJSON(path *field.Path, v *structpb.Value, into reflect.Value) field.E
 		return invalid(path, v, "must be a JSON value")
 	}
 
-	if q, ok := into.Addr().Interface().(*resource.Quantity); ok {
+	if q, ok := reflect.TypeAssert[*resource.Quantity](into.Addr()); ok {
 		parsed, err := quantity.Parse(strings.Trim(string(b), `"`))
 		if err != nil {
 			return invalid(path, v, err.Error())

@@ -25,7 +25,7 @@ func Resources(req *fnv1.RunFunctionRequest) map[string]*fnv1.Resources {
 		return req.GetRequiredResources()
 	}
 
-	return req.GetExtraResources() //nolint:staticcheck // For callers that know nothing else.
+	return req.GetExtraResources()
 }
 
 // Requirements returns selectors in the field that the caller of a request knows.

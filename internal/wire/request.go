@@ -46,7 +46,7 @@ func (c Codec) decodeRequest(b []byte, req *fnv1.RunFunctionRequest) error {
 		case requestContext:
 			return true, carry(v, orNew(&req.Context))
 		case requestExtraResources:
-			return true, c.decodeRequired(d, v, &req.ExtraResources) //nolint:staticcheck // Older callers know nothing else.
+			return true, c.decodeRequired(d, v, &req.ExtraResources)
 		case requestRequiredResources:
 			return true, c.decodeRequired(d, v, &req.RequiredResources)
 		default:

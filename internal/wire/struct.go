@@ -354,7 +354,7 @@ func consume(b []byte) (protowire.Number, []byte, int) {
 	}
 
 	// Never nil.
-	return num, v[:len(v):len(v)], tag + n
+	return num, slices.Clip(v), tag + n
 }
 
 // count returns how often a field occurs, up to the first error.

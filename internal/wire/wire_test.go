@@ -428,7 +428,7 @@ func uncarry(req *fnv1.RunFunctionRequest) error {
 		errs = append(errs, decode(r))
 	}
 
-	for _, fetched := range []map[string]*fnv1.Resources{req.GetRequiredResources(), req.GetExtraResources()} { //nolint:staticcheck // Older callers know nothing else.
+	for _, fetched := range []map[string]*fnv1.Resources{req.GetRequiredResources(), req.GetExtraResources()} {
 		for _, r := range fetched["secrets"].GetItems() {
 			errs = append(errs, decode(r))
 		}
@@ -444,7 +444,7 @@ func withoutUnread(req *fnv1.RunFunctionRequest, c Codec) {
 	decoded := []*fnv1.Resource{req.GetObserved().GetComposite(), req.GetDesired().GetComposite()}
 	decoded = slices.AppendSeq(decoded, maps.Values(req.GetObserved().GetResources()))
 
-	for _, fetched := range []map[string]*fnv1.Resources{req.GetRequiredResources(), req.GetExtraResources()} { //nolint:staticcheck // As above.
+	for _, fetched := range []map[string]*fnv1.Resources{req.GetRequiredResources(), req.GetExtraResources()} {
 		for name, rs := range fetched {
 			if !c.Picks(name) {
 				decoded = append(decoded, rs.GetItems()...)

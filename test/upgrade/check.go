@@ -217,7 +217,7 @@ func (r *recording) reconcile(fn Function, faultf func(string, ...any)) (*fnv1.R
 func olderRequest(req *fnv1.RunFunctionRequest) *fnv1.RunFunctionRequest {
 	req = proto.CloneOf(req)
 	req.GetMeta().Capabilities = nil
-	req.ExtraResources, req.RequiredResources = req.GetRequiredResources(), nil //nolint:staticcheck // That is what they know.
+	req.ExtraResources, req.RequiredResources = req.GetRequiredResources(), nil
 
 	return req
 }
@@ -226,7 +226,7 @@ func olderRequest(req *fnv1.RunFunctionRequest) *fnv1.RunFunctionRequest {
 func olderResponse(rsp *fnv1.RunFunctionResponse) *fnv1.RunFunctionResponse {
 	rsp = proto.CloneOf(rsp)
 	if required := rsp.GetRequirements(); required != nil {
-		required.ExtraResources, required.Resources = required.GetResources(), nil //nolint:staticcheck // That is what they know.
+		required.ExtraResources, required.Resources = required.GetResources(), nil
 	}
 
 	return rsp
