@@ -66,6 +66,10 @@ func (s *DittoServerSpec) Default() {
 		}
 	}
 
+	for i := range s.ExtraEnv {
+		set(&s.ExtraEnv[i].OnChange, OnChangeIgnore)
+	}
+
 	for i := range s.ExtraVolumes {
 		s.ExtraVolumes[i].setDefaults()
 	}

@@ -20,12 +20,13 @@ const (
 	RolloutManual Rollout = "Manual"
 )
 
-// OnChange is what a new value of a file does to the server.
+// OnChange is what a new value of a file or a variable does to the server.
 type OnChange string
 
 // What a new value does.
 const (
-	// OnChangeIgnore leaves it to the kubelet to replace the file, and to the server to read it.
+	// OnChangeIgnore leaves it to the kubelet to replace the file, and to the server to read it. A
+	// variable gets its new value at the next start.
 	OnChangeIgnore OnChange = "Ignore"
 
 	// OnChangeRestart restarts the server. The function then reads the Secret.
@@ -292,10 +293,10 @@ type DittoServerSpec struct {
 	// +optional
 	PodLabels map[string]string `json:"podLabels,omitempty"`
 
-	// ExtraEnv are environment variables of the container. Default: none. A name
-	// that the function sets, a duplicate or a malformed name is an error.
+	// ExtraEnv are environment variables of the container. Default: none. More than 10 that
+	// restart the server when their value changes are an error.
 	// +optional
-	ExtraEnv []corev1.EnvVar `json:"extraEnv,omitempty"`
+	ExtraEnv []ExtraEnv `json:"extraEnv,omitempty"`
 
 	// ExtraVolumes are files that the server finds besides its configuration: keys of encrypted
 	// stores, certificates of NFS over TLS. They are read-only, and the pod's group may read
@@ -309,6 +310,33 @@ type DittoServerSpec struct {
 	// +kubebuilder:validation:Minimum=5
 	// +optional
 	TerminationGracePeriodSeconds *int64 `json:"terminationGracePeriodSeconds,omitempty"`
+}
+
+// An ExtraEnv is an environment variable of the container: Kubernetes' own, and what a new value of
+// a Secret does.
+type ExtraEnv struct {
+	// Name of the variable. A name that is malformed, that another entry has or that the
+	// function sets is an error. So is a variable DITTOFS_… that would win over config, or over
+	// a field such as api.tls that the spec has, too. Without the field it gets a warning.
+	Name string `json:"name"`
+
+	// Value of the variable, in which Kubernetes replaces $(NAME) by the value of another one.
+	// Default: none. Any text is taken, but not beside valueFrom.
+	// +optional
+	Value string `json:"value,omitempty"`
+
+	// ValueFrom tells where the value is from: a key of a Secret or a ConfigMap in the server's
+	// own namespace, a field of the pod, or a resource of the container. Default: none. What
+	// Kubernetes refuses is an error.
+	// +optional
+	ValueFrom *corev1.EnvVarSource `json:"valueFrom,omitempty"`
+
+	// OnChange is Ignore, which keeps a new value for the next start of the server, or Restart,
+	// which restarts it. Default: Ignore. Any other value is an error, and so is Restart for
+	// anything but a key of a Secret that is not optional.
+	// +kubebuilder:validation:Enum=Ignore;Restart
+	// +optional
+	OnChange OnChange `json:"onChange,omitempty"`
 }
 
 // An ExtraVolume is a directory of files. It has exactly one source.

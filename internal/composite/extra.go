@@ -18,8 +18,10 @@ import (
 
 // An extra is what spec.config adds to config.yaml.
 type extra struct {
-	// keys that are added, or nil where something is wrong with them.
-	keys map[string]any
+	// object is what the spec says, and keys those that are added: nil where something is wrong
+	// with them.
+	object *structpb.Struct
+	keys   map[string]any
 
 	// known are the paths of those that the server is known to have, and unknown those of the
 	// others, without what is below them.
@@ -47,6 +49,8 @@ func (s *DittoServer) validateConfig(p *field.Path) field.ErrorList {
 	if size := len(protostruct.JSON(v)); size > dittofs.MaxConfigSize {
 		return field.ErrorList{{Type: field.ErrorTypeTooLong, Field: p.String(), Detail: fmt.Sprintf("has %d bytes, and must have at most %d", size, dittofs.MaxConfigSize)}}
 	}
+
+	s.extra.object = object
 
 	if errs := s.extra.check(p, "", object); len(errs) > 0 {
 		return errs
@@ -183,20 +187,6 @@ func shown(v *structpb.Value) any {
 	default:
 		return v.AsInterface()
 	}
-}
-
-// reachedBy returns the settings of the spec that environment variables would win over, by the
-// names of these.
-func (s *DittoServer) reachedBy() map[string]string {
-	reached := map[string]string{}
-
-	for _, path := range s.extra.known {
-		for _, name := range dittofs.Variables(path) {
-			reached[name] = "spec.config." + path
-		}
-	}
-
-	return reached
 }
 
 // maxUnknownKeys is how many keys that the server does not know are told.

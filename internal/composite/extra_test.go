@@ -123,23 +123,6 @@ func TestValidateConfig(t *testing.T) {
 	}
 }
 
-// A variable wins over the key of config.yaml, and one of an object hides all that is in it.
-func TestConfigEnvironment(t *testing.T) {
-	const xr = `{"spec": {"config": {"gc": {"auto_interval": "1h"}, "unknown": {"key": 1}}, "extraEnv": [{"name": %q, "value": "x"}]}}`
-
-	for name, reaches := range map[string]bool{"DITTOFS_GC_AUTO_INTERVAL": true, "DITTOFS_GC": true, "DITTOFS_GC_GRACE_PERIOD": false, "DITTOFS_UNKNOWN_KEY": false, "GC_AUTO_INTERVAL": false} {
-		var want []string
-		if reaches {
-			want = []string{"spec.extraEnv[0].name: Forbidden: " + name + " would win over spec.config.gc.auto_interval, which is set, too: remove one of them"}
-		}
-
-		_, got := decode(t, fmt.Sprintf(xr, name), "")
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s\nDecode(...): -want, +got:\n%s", name, diff)
-		}
-	}
-}
-
 func TestConfigWarnings(t *testing.T) {
 	many := make([]string, 0, 12)
 	for i := range 12 {

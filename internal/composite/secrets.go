@@ -51,7 +51,7 @@ type SecretKey struct {
 	Env, HashEnv string
 
 	// File is the name of the file in the directory of the role that the server reads the
-	// value from, if there is no Env. A file of an extra volume has neither. All files of a role are from one Secret. Their
+	// value from, if there is no Env. What the user mounts or sets has neither. All files of a role are from one Secret. Their
 	// values may be binary.
 	File string
 
@@ -91,10 +91,11 @@ type SecretKeyRef struct {
 
 // Secrets returns the keys of Secrets that the spec names, in the order of the table.
 func (s *DittoServer) Secrets() []SecretKey {
-	return append(s.namedSecrets(), extraSecretKeys(&s.Spec)...)
+	return slices.Concat(s.namedSecrets(), extraSecretKeys(&s.Spec), envSecretKeys(&s.Spec))
 }
 
-// namedSecrets returns the keys of Secrets that the spec names, but for those of extra volumes.
+// namedSecrets returns the keys of Secrets that the spec names, but for those of extra volumes and
+// variables.
 func (s *DittoServer) namedSecrets() []SecretKey {
 	return slices.DeleteFunc(secretKeys(&s.Spec, s.Release), func(k SecretKey) bool { return k.Ref == nil })
 }

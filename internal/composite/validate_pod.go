@@ -13,7 +13,6 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
-	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/podrules"
 )
 
@@ -27,12 +26,6 @@ var ownLabels = sets.New(
 	"app.kubernetes.io/component",
 	"app.kubernetes.io/managed-by",
 )
-
-// ownEnv are the environment variables that the function answers for: set past it,
-// they would undo its checks.
-//
-//nolint:gochecknoglobals // A table.
-var ownEnv = sets.New(append(dittofs.ConfigEnv(), secretEnv()...)...)
 
 // maxAnnotations bounds the size of the pod's annotations in bytes. The API server
 // takes 256 KiB of them, the copy of config.yaml among them.
@@ -54,8 +47,7 @@ func (s *DittoServer) validatePod(p *field.Path) field.ErrorList {
 	errs = append(errs, validateOwnLabels(p.Child("podLabels"), spec.PodLabels)...)
 	errs = append(errs, podrules.Annotations(p.Child("podAnnotations"), spec.PodAnnotations, v1alpha1.Container, cmp.Or(container.AppArmorProfile, pod.AppArmorProfile))...)
 	errs = append(errs, validateOwnAnnotations(p.Child("podAnnotations"), spec.PodAnnotations)...)
-	errs = append(errs, podrules.Env(p.Child("extraEnv"), spec.ExtraEnv, v1alpha1.Container)...)
-	errs = append(errs, s.validateOwnEnv(p.Child("extraEnv"), spec.ExtraEnv)...)
+	errs = append(errs, s.validateExtraEnv(p.Child("extraEnv"))...)
 	errs = append(errs, s.validateExtraVolumes(p.Child("extraVolumes"))...)
 	errs = append(errs, podrules.Resources(p.Child("resources"), &spec.Resources)...)
 	errs = append(errs, podrules.Tolerations(p.Child("tolerations"), spec.Tolerations)...)
@@ -104,23 +96,6 @@ func validateOwnAnnotations(p *field.Path, annotations map[string]string) field.
 	for _, key := range slices.Sorted(maps.Keys(annotations)) {
 		if strings.HasPrefix(key, v1alpha1.Group+"/") {
 			errs = append(errs, field.Forbidden(p.Key(key), "annotations of the domain "+v1alpha1.Group+" are the function's: remove it"))
-		}
-	}
-
-	return errs
-}
-
-func (s *DittoServer) validateOwnEnv(p *field.Path, env []corev1.EnvVar) field.ErrorList {
-	var errs field.ErrorList
-
-	reached := s.reachedBy()
-
-	for i, e := range env {
-		switch setting := reached[e.Name]; {
-		case ownEnv.Has(e.Name):
-			errs = append(errs, field.Forbidden(p.Index(i).Child("name"), e.Name+" is the function's to set: use the field of the spec"))
-		case setting != "":
-			errs = append(errs, field.Forbidden(p.Index(i).Child("name"), fmt.Sprintf("%s would win over %s, which is set, too: remove one of them", e.Name, setting)))
 		}
 	}
 

@@ -47,6 +47,7 @@ func (s *DittoServer) Warnings() []string {
 	}
 
 	w = append(w, s.configWarnings()...)
+	w = append(w, s.envWarnings()...)
 
 	for _, p := range s.PrivilegedPorts() {
 		w = append(w, fmt.Sprintf("Container port %d is privileged: the pod gets the sysctl net.ipv4.ip_unprivileged_port_start", p))

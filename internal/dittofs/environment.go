@@ -1,5 +1,11 @@
 package dittofs
 
+import (
+	"bytes"
+	"fmt"
+	"unicode/utf8"
+)
+
 // EnvPrefix is the prefix of every environment variable that the server reads as
 // configuration.
 const EnvPrefix = "DITTOFS_"
@@ -24,19 +30,103 @@ const (
 	EnvPostgresSSLMode  = EnvPrefix + "DATABASE_POSTGRES_SSLMODE"
 )
 
+// A DecidedKey is a key of config.yaml that a field of a spec decides.
+type DecidedKey struct {
+	// Path of the key, with dots between objects.
+	Path string
+
+	// Field of the spec, or "" for what the function decides itself.
+	Field string
+
+	// IsNewer reports whether servers may run with the key's environment variable, which was not
+	// refused before there was the field. All others are refused.
+	IsNewer bool
+}
+
+// decidedKeys is the table of such keys, but for those of Secrets that have a variable of their
+// own. test/contract holds it against the structs of the newest release.
+//
+//nolint:gochecknoglobals // A table.
+var decidedKeys = []DecidedKey{
+	{"logging.level", "spec.logging.level", false},
+	{"logging.format", "spec.logging.format", false},
+	{"logging.output", "spec.logging.output", false},
+	{"telemetry.enabled", "spec.telemetry.enabled", false},
+	{"telemetry.endpoint", "spec.telemetry.endpoint", false},
+	{"telemetry.insecure", "spec.telemetry.insecure", false},
+	{"telemetry.sample_rate", "spec.telemetry.sampleRate", false},
+	{"shutdown_timeout", "spec.shutdownTimeout", false},
+	{"database.type", "spec.database.type", false},
+	{"database.sqlite.path", "spec.database.sqlite.path", false},
+	{"database.postgres.host", "spec.database.postgres.host", true},
+	{"database.postgres.port", "spec.database.postgres.port", true},
+	{"database.postgres.database", "spec.database.postgres.database", true},
+	{"database.postgres.sslmode", "spec.database.postgres.sslmode", true},
+	{"database.postgres.ssl_root_cert", "spec.database.postgres.caSecretRef", true},
+	{"database.postgres.max_open_conns", "spec.database.postgres.maxOpenConns", true},
+	{"database.postgres.max_idle_conns", "spec.database.postgres.maxIdleConns", true},
+	{"metrics.enabled", "spec.metrics.enabled", false},
+	{"metrics.host", "", false},
+	{"metrics.port", "spec.metrics.port", false},
+	{"metrics.path", "spec.metrics.path", true},
+	{"metrics.auth", "spec.metrics.tokenSecretRef", true},
+	{"metrics.token_file", "spec.metrics.tokenSecretRef", true},
+	{"metrics.tls.cert_file", "spec.metrics.tls", true},
+	{"metrics.tls.key_file", "spec.metrics.tls", true},
+	{"metrics.tls.client_ca", "spec.metrics.tls", true},
+	{"metrics.tls.min_version", "spec.metrics.tls", true},
+	{"controlplane.host", "", false},
+	{"controlplane.port", "spec.apiPort", false},
+	{"controlplane.jwt.secret", "spec.identity.jwt.secretRef", false},
+	{"controlplane.jwt.access_token_duration", "spec.identity.jwt.accessTokenDuration", false},
+	{"controlplane.jwt.refresh_token_duration", "spec.identity.jwt.refreshTokenDuration", false},
+	{"controlplane.tls.cert_file", "spec.api.tls", true},
+	{"controlplane.tls.key_file", "spec.api.tls", true},
+	{"controlplane.tls.client_ca", "spec.api.tls", true},
+	{"controlplane.tls.min_version", "spec.api.tls", true},
+	{"cache.path", "spec.cache.path", false},
+	{"cache.size", "spec.cache.size", false},
+	{"admin.username", "spec.identity.admin.username", false},
+}
+
+// DecidedKeys returns the keys of config.yaml that fields decide.
+func DecidedKeys() []DecidedKey { return decidedKeys }
+
 // ConfigEnv returns the environment variables that override a key of config.yaml, apart
-// from those that hold secrets. From 0.17.0 on the server reads one for every key that it
-// knows; earlier releases read one for every key that the file has.
+// from those that hold secrets, and that nobody may set past the field. From 0.17.0 on the server
+// reads one for every key that it knows; earlier releases read one for every key that the file has.
 func ConfigEnv() []string {
-	return []string{
-		EnvPrefix + "LOGGING_LEVEL", EnvPrefix + "LOGGING_FORMAT", EnvPrefix + "LOGGING_OUTPUT",
-		EnvPrefix + "TELEMETRY_ENABLED", EnvPrefix + "TELEMETRY_ENDPOINT", EnvPrefix + "TELEMETRY_INSECURE", EnvPrefix + "TELEMETRY_SAMPLE_RATE",
-		EnvPrefix + "SHUTDOWN_TIMEOUT",
-		EnvPrefix + "DATABASE_TYPE", EnvPrefix + "DATABASE_SQLITE_PATH",
-		EnvPrefix + "METRICS_ENABLED", EnvPrefix + "METRICS_HOST", EnvPrefix + "METRICS_PORT",
-		EnvPrefix + "CONTROLPLANE_HOST", EnvPrefix + "CONTROLPLANE_PORT",
-		EnvPrefix + "CONTROLPLANE_JWT_SECRET", EnvPrefix + "CONTROLPLANE_JWT_ACCESS_TOKEN_DURATION", EnvPrefix + "CONTROLPLANE_JWT_REFRESH_TOKEN_DURATION",
-		EnvPrefix + "CACHE_PATH", EnvPrefix + "CACHE_SIZE",
-		EnvPrefix + "ADMIN_USERNAME",
+	var env []string
+
+	for _, k := range decidedKeys {
+		if !k.IsNewer {
+			env = append(env, variable(k.Path))
+		}
+	}
+
+	return env
+}
+
+// maxVariable is how long an environment variable may be, with its name, "=" and a final zero.
+// Linux starts no process with a longer one (MAX_ARG_STRLEN).
+const maxVariable = 128 * 1024
+
+// CheckText returns why a value cannot be an environment variable, or "".
+func CheckText(value []byte) string {
+	if !utf8.Valid(value) || bytes.IndexByte(value, 0) >= 0 {
+		return "must be text (UTF-8 without NUL bytes), since it becomes an environment variable: encode random bytes, for example in base64"
+	}
+
+	return ""
+}
+
+// CheckVariable returns a check of the values of an environment variable that the user sets.
+func CheckVariable(name string) func(value []byte) string {
+	return func(value []byte) string {
+		if most := maxVariable - len(name) - len("=") - 1; len(value) > most {
+			return fmt.Sprintf("has more than %d bytes: Linux starts no server with such an environment variable", most)
+		}
+
+		return CheckText(value)
 	}
 }

@@ -130,7 +130,7 @@ func TestRecordPod(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			s := &composite.DittoServer{Spec: v1alpha1.DittoServerSpec{Database: tc.desired, ExtraEnv: []corev1.EnvVar{{Name: "EXTRA", Value: "a"}}}}
+			s := &composite.DittoServer{Spec: v1alpha1.DittoServerSpec{Database: tc.desired, ExtraEnv: []v1alpha1.ExtraEnv{{Name: "EXTRA", Value: "a"}}}}
 			s.Spec.Identity.JWT.SecretRef = v1alpha1.SecretKeyRef{Name: "jwt", Key: "jwt-secret"}
 
 			desired := &corev1.PodTemplateSpec{

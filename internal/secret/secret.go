@@ -15,7 +15,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -371,14 +370,15 @@ func read(secret *structpb.Struct, k composite.SecretKey) ([]byte, string) {
 
 // checkEnv returns why a value cannot be an environment variable, or "".
 func checkEnv(value []byte) string {
-	switch {
-	case !utf8.Valid(value) || bytes.IndexByte(value, 0) >= 0:
-		return "must be text (UTF-8 without NUL bytes), since it becomes an environment variable: encode random bytes, for example in base64"
-	case len(bytes.TrimFunc(value, unicode.IsSpace)) != len(value):
-		return "begins or ends with whitespace, such as a line break: remove it (echo -n, or printf, writes none)"
-	default:
-		return ""
+	if problem := dittofs.CheckText(value); problem != "" {
+		return problem
 	}
+
+	if len(bytes.TrimFunc(value, unicode.IsSpace)) != len(value) {
+		return "begins or ends with whitespace, such as a line break: remove it (echo -n, or printf, writes none)"
+	}
+
+	return ""
 }
 
 // hasDSN reports whether a Secret seems to hold a connection string.

@@ -118,9 +118,15 @@ var restartRows = []restartRow{
 		want:   [3]string{stays, stays, stays},
 	},
 	{
-		what:   "the value of a Secret or ConfigMap that only `extraEnv` names",
+		what:   "the value of a Secret key that `extraEnv` names, with `onChange: Ignore`, or of a ConfigMap",
 		secret: "environment",
 		want:   [3]string{stays, stays, stays},
+	},
+	{
+		what:   "the value of a Secret key that `extraEnv` names, with `onChange: Restart`",
+		from:   map[string]string{"extraEnv": "[{name: A, valueFrom: {secretKeyRef: {name: environment, key: access-key}}, onChange: Restart}]"},
+		secret: "environment",
+		want:   [3]string{restarts, restarts, restarts},
 	},
 	{
 		what:   "the value of a Secret key that a volume of `extraVolumes` names, with `onChange: Ignore`, or of a ConfigMap",
