@@ -215,7 +215,7 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 		return err
 	}
 
-	decision := guard.Decide(guard.Read(srv, desired, returning, resources, predecessors, secrets, digests))
+	decision := guard.Decide(guard.Read(srv, desired, returning, resources, predecessors, observed.ReadClaims(srv, fetched), secrets, digests))
 	manifests := guard.Apply(decision, desired, returning, resources, digests)
 
 	// Compose.
@@ -227,7 +227,7 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 	report.Rollout(rsp, decision)
 	report.Storage(rsp, decision)
 	report.Apply(rsp, xr, manifests, resources)
-	report.Warn(rsp, slices.Concat(srv.Warnings(), manifest.Warnings(srv, in), secrets.Warnings))
+	report.Warn(rsp, slices.Concat(srv.Warnings(), manifest.Warnings(srv, in), secrets.Warnings, decision.Warnings()))
 
 	report.Transitions(rsp, xr)
 

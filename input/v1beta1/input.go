@@ -110,6 +110,21 @@ type Input struct {
 	// Policy restricts what a DittoServer may ask for.
 	// +optional
 	Policy Policy `json:"policy,omitzero"`
+
+	// Claims configures what the function does with PersistentVolumeClaims.
+	// +optional
+	Claims Claims `json:"claims,omitzero"`
+}
+
+// Claims configures what the function does with PersistentVolumeClaims.
+type Claims struct {
+	// Read has Crossplane fetch the PersistentVolumeClaims of a server from its own cluster. It
+	// needs the right to: without it, no DittoServer of the Composition can be reconciled. Do not
+	// set it where a ProviderConfig leads to another cluster. The function then tells what
+	// exists before a server first starts, and natively sees whether claims have grown.
+	// Default: false.
+	// +optional
+	Read bool `json:"read,omitempty"`
 }
 
 // A ProviderConfigRef names a ProviderConfig of provider-kubernetes.

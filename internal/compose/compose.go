@@ -60,14 +60,10 @@ func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest
 		composed[string(row.Name)] = &fnv1.Resource{Resource: r, Ready: ready}
 	}
 
-	for _, g := range d.Growing {
-		if !g.Compose {
-			continue
-		}
+	for _, c := range d.ClaimObjects {
+		row := manifest.ClaimRow(c.Volume)
 
-		row := manifest.ClaimRow(g.Volume)
-
-		r, err := claim(desired, s, row, g, o[row.Name])
+		r, err := claim(desired, s, row, c, o[row.Name])
 		if err != nil {
 			return err
 		}
@@ -81,18 +77,18 @@ func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest
 	return nil
 }
 
-// claim returns the Object of a claim that is to grow. It deletes and creates nothing.
-func claim(desired *fnv1.State, s *composite.DittoServer, row manifest.Row, g guard.Growth, o *observed.Resource) (*structpb.Struct, error) {
+// claim returns the Object of a claim. It deletes and creates nothing.
+func claim(desired *fnv1.State, s *composite.DittoServer, row manifest.Row, c guard.ClaimObject, o *observed.Resource) (*structpb.Struct, error) {
 	if _, taken := desired.GetResources()[string(row.Name)]; taken {
 		return nil, fmt.Errorf("an earlier function of the pipeline already composes a resource named %s: rename that one", row.Name)
 	}
 
 	policy := object.Observe
-	if g.Update {
+	if c.Update {
 		policy = object.Update
 	}
 
-	r, err := object.New(s, row, manifest.Claim(s, g.Volume, g.Size), policy)
+	r, err := object.New(s, row, manifest.Claim(s, c.Volume, c.Size), policy)
 	if err != nil {
 		return nil, err
 	}

@@ -98,32 +98,29 @@ func TestResources(t *testing.T) {
 func TestClaims(t *testing.T) {
 	cases := map[string]struct {
 		reason string
-		growth guard.Growth
+		claim  guard.ClaimObject
 		want   string
 	}{
 		"Observe": {
 			"It is looked for by its name.",
-			guard.Growth{Volume: "metadata", Compose: true},
+			guard.ClaimObject{Volume: "metadata"},
 			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default}, readiness: {policy: SuccessfulCreate}, watch: true,
 managementPolicies: [Observe], forProvider: {manifest: {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: metadata-files-0, namespace: storage}}}}}`,
 		},
 		"Update": {
 			"It is asked to grow.",
-			guard.Growth{Volume: "metadata", Compose: true, Update: true, Size: "20Gi"},
+			guard.ClaimObject{Volume: "metadata", Update: true, Size: "20Gi"},
 			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default}, readiness: {policy: SuccessfulCreate}, watch: true,
 managementPolicies: [Observe, Update], forProvider: {manifest: {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: metadata-files-0, namespace: storage}, spec: {resources: {requests: {storage: 20Gi}}}}}}}`,
 		},
-		"None": {"It only waits.", guard.Growth{Volume: "metadata", Size: "20Gi"}, ""},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			desired, want := &fnv1.State{Resources: map[string]*fnv1.Resource{}}, map[string]*fnv1.Resource{}
-			if tc.want != "" {
-				want["claim-metadata"] = &fnv1.Resource{Resource: protostructtest.FromYAML(t, tc.want), Ready: fnv1.Ready_READY_TRUE}
-			}
+			desired := &fnv1.State{Resources: map[string]*fnv1.Resource{}}
+			want := map[string]*fnv1.Resource{"claim-metadata": {Resource: protostructtest.FromYAML(t, tc.want), Ready: fnv1.Ready_READY_TRUE}}
 
-			if err := Resources(desired, server(v1beta1.ComposeObject), nil, nil, &guard.Decision{Growing: []guard.Growth{tc.growth}}); err != nil {
+			if err := Resources(desired, server(v1beta1.ComposeObject), nil, nil, &guard.Decision{ClaimObjects: []guard.ClaimObject{tc.claim}}); err != nil {
 				t.Fatal(err)
 			}
 
@@ -134,7 +131,7 @@ managementPolicies: [Observe, Update], forProvider: {manifest: {apiVersion: v1, 
 	}
 
 	taken := &fnv1.State{Resources: map[string]*fnv1.Resource{"claim-metadata": {}}}
-	if err := Resources(taken, server(v1beta1.ComposeObject), nil, nil, &guard.Decision{Growing: []guard.Growth{{Volume: "metadata", Compose: true}}}); err == nil {
+	if err := Resources(taken, server(v1beta1.ComposeObject), nil, nil, &guard.Decision{ClaimObjects: []guard.ClaimObject{{Volume: "metadata"}}}); err == nil {
 		t.Error("Resources(...): want an error for what an earlier function composes")
 	}
 }

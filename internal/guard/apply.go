@@ -39,8 +39,8 @@ func Apply(d Decision, desired, returning manifest.Manifests, o observed.Resourc
 		m.annotate(d.Record.Annotation(), v1alpha1.AnnotationRan)
 	}
 
-	if len(d.ClaimSizes) > 0 {
-		m.annotate(manifest.ClaimSizesAnnotation(d.ClaimSizes), v1alpha1.AnnotationClaims)
+	if len(d.ClaimNotes) > 0 {
+		m.annotate(manifest.ClaimNotesAnnotation(d.ClaimNotes), v1alpha1.AnnotationClaims)
 	}
 
 	if d.LeaveOut {

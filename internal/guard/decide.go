@@ -7,6 +7,7 @@ package guard
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
@@ -114,10 +115,22 @@ type Decision struct {
 	// Classes are the load balancer classes that Services keep, nil for none.
 	Classes map[manifest.Name]*string
 
-	// Growing are the claims that are to be larger than they are known to be, and ClaimSizes the
-	// sizes to note of claims whose template does not tell.
-	Growing    []Growth
-	ClaimSizes map[string]string
+	// NeedsStop reports whether a stop lets the StatefulSet be created anew with what it keeps now, and
+	// Stopping whether the spec asks for one.
+	NeedsStop, Stopping bool
+
+	// Growing are the claims that are to be larger than they are known to be. Unseen are those
+	// that may be older than their templates, and that are looked at.
+	Growing []Growth
+	Unseen  []string
+
+	// ClaimObjects are composed, and ClaimNotes is what to note of claims whose template does not
+	// tell, by their volumes.
+	ClaimObjects []ClaimObject
+	ClaimNotes   map[string]manifest.ClaimNote
+
+	// Existing are the claims, with their sizes, that a server first starts on.
+	Existing []string
 
 	// Record is what the ConfigMap records of the pod that ran last, or nil.
 	Record *manifest.Record
@@ -127,6 +140,15 @@ type Decision struct {
 // is asked now is not what will be.
 func (d *Decision) WillMove() bool {
 	return d.Rollout == ConfigMapNotReady || d.Rollout == RolloutInProgress
+}
+
+// Warnings tells what works, but perhaps not as the user expects.
+func (d *Decision) Warnings() []string {
+	if len(d.Existing) == 0 {
+		return nil
+	}
+
+	return []string{"The server first starts on PersistentVolumeClaims that exist already, with what is in them: " + strings.Join(d.Existing, ", ")}
 }
 
 // Decide returns what may be composed now, so that every response is safe to be
@@ -139,6 +161,7 @@ func Decide(st State) Decision {
 	d := decide(st)
 	d.Record = d.record(st)
 	d.grow(st)
+	d.noteClaims(st)
 
 	return d
 }
@@ -161,13 +184,14 @@ func decide(st State) Decision {
 		return d
 	}
 
-	recreate := d.freezeStatefulSet(st)
+	d.NeedsStop = d.freezeStatefulSet(st)
+	d.Stopping = d.NeedsStop && st.StatefulSet.Desired.Replicas == 0
 
 	switch {
 	case d.Rollout != RolledOut:
 	case d.needsApproval(st):
 		d.Rollout = ApprovalRequired
-	case recreate && st.StatefulSet.isStopped() && st.StatefulSet.Labelled && st.sizesAreNoted():
+	case d.NeedsStop && st.StatefulSet.isStopped() && st.StatefulSet.Labelled && st.isNoted():
 		d.Rollout, d.LeaveOut = Recreating, true
 		return d
 	case st.StatefulSet.lacksClaim():
@@ -191,6 +215,11 @@ func decide(st State) Decision {
 // create decides whether there can be a StatefulSet where none was asked for.
 func (d *Decision) create(st State) {
 	config, dangers := st.ConfigMap.Desired, st.returnDangers()
+	existing, isPartial := st.existingClaims()
+
+	if !isPartial {
+		d.Existing = existing
+	}
 
 	// Somebody deleted the StatefulSet while the change was held, which is no approval: the
 	// server comes back as it ran.
@@ -202,8 +231,10 @@ func (d *Decision) create(st State) {
 	switch {
 	case d.Rollout != RolledOut:
 		d.LeaveOut = true
-	case !st.Predecessors.AreGone():
+	case !st.Predecessors.AreGone() || st.ReadsClaims && !st.ClaimsFetched:
 		d.Rollout, d.LeaveOut, d.Predecessors = PredecessorThere, true, st.Predecessors.Names
+	case isPartial && st.Approved != st.Change:
+		d.Rollout, d.LeaveOut, d.Dangers, d.Approval = ApprovalRequired, true, []string{"only some of its PersistentVolumeClaims are there to stay: " + strings.Join(existing, ", ")}, st.Change
 	case len(dangers) > 0 && !st.CanReturn:
 		d.Rollout, d.LeaveOut, d.Dangers, d.Approval = ApprovalRequired, true, dangers, st.Change
 	case !st.ConfigMap.Absent && !st.ConfigMap.Holds(config):

@@ -2,7 +2,6 @@ package guard
 
 import (
 	"fmt"
-	"slices"
 
 	"k8s.io/utils/ptr"
 
@@ -43,64 +42,57 @@ func (d *Decision) freezeClaims(st State) bool {
 		kept, claims = s.Live.ClaimTemplates, s.Live.Claims
 	}
 
-	if s.Desired.Immutable[volumeClaimTemplates] == kept {
-		return false
-	}
-
-	// Kept also where they are equal but for their spelling: 1024Mi is 1Gi.
-	if changed {
+	// Kept also where they are equal but for their spelling, 1024Mi is 1Gi, and for their metadata.
+	if same := s.Desired.Immutable[volumeClaimTemplates] == kept; !same && changed {
 		d.LiveClaims = true
-	} else {
+	} else if !same {
 		d.Immutable = append(d.Immutable, volumeClaimTemplates)
 	}
 
-	changes, isSmaller := st.claimChanges(claims)
-	d.Frozen = append(d.Frozen, changes...)
+	isBehind := false
+
+	for _, want := range s.Desired.Claims {
+		changes, differs := st.claimChanges(want, claimOf(claims, want.Name))
+		d.Frozen, isBehind = append(d.Frozen, changes...), isBehind || differs
+	}
 
 	if s.Desired.MountsContent && !s.Desired.hasClaim(dittofs.VolumeContent) {
 		d.Frozen = append(d.Frozen, fmt.Sprintf("volume claim %s stays mounted, though spec.storage.contentSize is gone (the PersistentVolumeClaim %s is never deleted)", dittofs.VolumeContent, manifest.ClaimName(s.Asked.Name, dittofs.VolumeContent)))
-
-		return true
+		isBehind = true
 	}
 
-	return isSmaller || len(changes) > 0
+	return isBehind
 }
 
-// claimChanges tells how the desired volume claims of a server differ from those that are kept, but
-// for larger sizes, which claims get without it: then it reports true. A claim that is kept and not
-// desired any more does no harm.
-func (st *State) claimChanges(kept []Claim) (changes []string, isSmaller bool) {
-	for _, want := range st.StatefulSet.Desired.Claims {
-		i := slices.IndexFunc(kept, func(c Claim) bool { return c.Name == want.Name })
-		if i < 0 {
-			changes = append(changes, fmt.Sprintf("volume claim %s of %s is missing, and nothing is mounted in its place", want.Name, want.Size.String()))
-			continue
-		}
+// claimChanges tells how a desired volume claim differs from the claim that there is, but for a larger
+// size, which a claim gets without a stop. It reports whether the template that is kept differs, which is nil where there is none. A
+// claim that is kept and not desired any more does no harm.
+func (st *State) claimChanges(want Claim, kept *Claim) (changes []string, differs bool) {
+	claim := st.Claims[want.Name]
+	name := manifest.ClaimName(st.StatefulSet.Asked.Name, want.Name)
 
-		got, size := kept[i], kept[i].Size
-		isSmaller = isSmaller || size.Cmp(want.Size) < 0
+	if kept == nil {
+		return []string{fmt.Sprintf("volume claim %s of %s is missing, and nothing is mounted in its place", want.Name, want.Size.String())}, true
+	}
 
-		if noted := st.Claims[want.Name].Noted; noted != nil && noted.Cmp(size) > 0 {
-			size = *noted
-		}
-
-		switch size.Cmp(want.Size) {
-		case 1:
-			changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (an existing PersistentVolumeClaim cannot shrink)", want.Name, size.String(), want.Size.String()))
-		case -1:
-			if st.CannotGrow {
-				changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (it grows while the server runs with: kubectl patch pvc %s --namespace=%s --patch='{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"%s\"}}}}', which nobody tells this function)", want.Name, size.String(), want.Size.String(),
-					manifest.ClaimName(st.StatefulSet.Asked.Name, want.Name), st.Namespace, want.Size.String()))
-			}
-		}
-
-		// A class that nobody asked for is the cluster's default or a webhook's.
-		if want.Class != nil && !ptr.Equal(want.Class, got.Class) {
-			changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (an existing PersistentVolumeClaim keeps its class)", want.Name, className(got.Class), className(want.Class)))
+	switch size := claim.size(kept, want.Size); size.Cmp(want.Size) {
+	case 1:
+		changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (an existing PersistentVolumeClaim cannot shrink)", want.Name, size.String(), want.Size.String()))
+	case -1:
+		if !st.sees(claim) {
+			changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (it grows while the server runs with: %s, which nobody tells this function)", want.Name, size.String(), want.Size.String(), st.growByHand(want)))
 		}
 	}
 
-	return changes, isSmaller
+	// An Object that makes a claim grow shows its class as well, but not for long.
+	switch isOther := want.asksOtherClass(kept); {
+	case isOther && (claim.Live == nil || !st.ReadsClaims):
+		changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (an existing PersistentVolumeClaim keeps its class)", want.Name, className(kept.Class), className(want.Class)))
+	case want.Class != nil && claim.Live != nil && claim.Live.Class != *want.Class:
+		changes = append(changes, fmt.Sprintf("PersistentVolumeClaim %s has %s instead of %s, which it keeps: copy its data to a claim of that class (docs/operations.md, another storage class)", name, className(&claim.Live.Class), className(want.Class)))
+	}
+
+	return changes, kept.Size.Cmp(want.Size) != 0 || want.asksOtherClass(kept)
 }
 
 // className tells a storage class. An empty class is another one than none, which means

@@ -36,42 +36,42 @@ func TestDecideGrow(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		size   string
-		claim  GrownClaim
+		claim  KnownClaim
 		change func(st *State)
 		want   want
 	}{
-		"Same":            {"Nothing is to grow.", "10Gi", GrownClaim{}, nil, want{}},
-		"Smaller":         {"A claim never shrinks.", "5Gi", GrownClaim{}, nil, want{}},
-		"First":           {"The claim is looked for first, and what it has is noted.", "20Gi", GrownClaim{}, nil, want{Composed: true, Noted: "10Gi"}},
-		"Seen":            {"A bound claim that asks for less is asked to grow.", "20Gi", GrownClaim{Noted: quantity("10Gi"), Live: live("10Gi", "10Gi")}, nil, want{Composed: true, Update: true, Size: "20Gi", Noted: "10Gi"}},
-		"Asked":           {"The driver works.", "20Gi", GrownClaim{Live: live("20Gi", "10Gi")}, nil, want{Composed: true, Size: "20Gi", Noted: "10Gi"}},
-		"ByHand":          {"Somebody asked for more by hand.", "20Gi", GrownClaim{Live: live("30Gi", "10Gi")}, nil, want{Composed: true, Size: "30Gi", Noted: "10Gi"}},
-		"Grown":           {"A claim that has grown is left alone.", "20Gi", GrownClaim{Noted: quantity("10Gi"), Live: live("20Gi", "20Gi")}, nil, want{Noted: "20Gi"}},
-		"GrownMore":       {"More than is asked for is enough.", "20Gi", GrownClaim{Live: live("32Gi", "32Gi")}, nil, want{Noted: "20Gi"}},
-		"LargeVolume":     {"The volume is larger than the claim asks for.", "20Gi", GrownClaim{Live: live("10Gi", "100Gi")}, nil, want{Noted: "20Gi"}},
-		"Noted":           {"It has grown before.", "20Gi", GrownClaim{Noted: quantity("20Gi")}, nil, want{Noted: "20Gi"}},
-		"NotedMore":       {"What has grown does not shrink.", "15Gi", GrownClaim{Noted: quantity("20Gi")}, nil, want{Noted: "20Gi"}},
-		"Again":           {"It grows a second time.", "30Gi", GrownClaim{Noted: quantity("20Gi"), Live: live("20Gi", "20Gi")}, nil, want{Composed: true, Update: true, Size: "30Gi", Noted: "20Gi"}},
-		"Unbound":         {"Only a bound claim can grow.", "20Gi", GrownClaim{Live: live("10Gi", "0", func(l *LiveClaim) { l.Bound = false })}, nil, want{Composed: true, Size: "10Gi", Noted: "10Gi"}},
-		"Leaving":         {"A claim that is being deleted is left alone.", "20Gi", GrownClaim{Live: live("10Gi", "10Gi", func(l *LiveClaim) { l.Leaving = true })}, nil, want{Composed: true, NeedsPerson: true, Size: "10Gi", Noted: "10Gi"}},
-		"NeedsPod":        {"The file system waits.", "20Gi", GrownClaim{Live: live("20Gi", "10Gi", func(l *LiveClaim) { l.NeedsPod = true })}, nil, want{Composed: true, Size: "20Gi", Noted: "10Gi"}},
-		"Infeasible":      {"The driver gave up.", "20Gi", GrownClaim{Live: live("20Gi", "10Gi", func(l *LiveClaim) { l.Infeasible = true })}, nil, want{Composed: true, NeedsPerson: true, Size: "20Gi", Noted: "10Gi"}},
-		"InfeasibleLess":  {"The driver gave up, and the spec asks for less, but for more than there is.", "15Gi", GrownClaim{Live: live("20Gi", "10Gi", func(l *LiveClaim) { l.Infeasible = true })}, nil, want{Composed: true, Update: true, Size: "15Gi", Noted: "10Gi"}},
-		"Refused":         {"What is refused is asked again, and told.", "20Gi", GrownClaim{Problem: "x " + cannotExpand, Live: live("10Gi", "10Gi")}, nil, want{Composed: true, Update: true, NeedsPerson: true, Size: "20Gi", Noted: "10Gi"}},
-		"NoRights":        {"A person gives the provider rights.", "20Gi", GrownClaim{Problem: cannotGet}, nil, want{Composed: true, NeedsPerson: true, Noted: "10Gi"}},
-		"NotThere":        {"A claim that is missing is not created.", "20Gi", GrownClaim{Problem: notThere}, nil, want{Composed: true, Noted: "10Gi"}},
-		"Unreadable":      {"What cannot be read is left alone.", "20Gi", GrownClaim{Live: live("much", "10Gi")}, nil, want{Composed: true, Size: "much", Noted: "10Gi"}},
-		"Native":          {"Natively nothing is known.", "20Gi", GrownClaim{}, func(st *State) { st.CannotGrow = true }, want{}},
-		"Held":            {"What else waits does not keep a claim from growing.", "20Gi", GrownClaim{}, func(st *State) { st.StatefulSet.Desired.Pod.Release = release(t, "0.28.0") }, want{Composed: true, Noted: "10Gi"}},
-		"Foreign":         {"Somebody else's StatefulSet has somebody else's claims.", "20Gi", GrownClaim{}, func(st *State) { st.StatefulSet.Live = nil }, want{Noted: "10Gi"}},
-		"StatefulSetGone": {"Without a StatefulSet what is noted stays.", "20Gi", GrownClaim{Noted: quantity("10Gi")}, func(st *State) { st.StatefulSet.Asked, st.StatefulSet.Live = nil, nil }, want{Noted: "10Gi"}},
-		"New":             {"A server that is new has what its StatefulSet gets.", "20Gi", GrownClaim{}, func(st *State) { st.StatefulSet.Asked, st.StatefulSet.Live = nil, nil }, want{}},
-		"Stopped":         {"A StatefulSet is created anew once it is noted what its claims have.", "20Gi", GrownClaim{}, stopped, want{Composed: true, Noted: "10Gi"}},
-		"StoppedNoted":    {"While it is created anew there is no claim of its own.", "20Gi", GrownClaim{Noted: quantity("10Gi")}, stopped, want{Noted: "10Gi"}},
-		"LiveTemplate": {"What a webhook made of a template counts.", "20Gi", GrownClaim{}, func(st *State) {
+		"Same":            {"Nothing is to grow.", "10Gi", KnownClaim{}, nil, want{}},
+		"Smaller":         {"A claim never shrinks.", "5Gi", KnownClaim{}, nil, want{}},
+		"First":           {"The claim is looked for first, and what it has is noted.", "20Gi", KnownClaim{}, nil, want{Composed: true, Noted: "10Gi"}},
+		"Seen":            {"A bound claim that asks for less is asked to grow.", "20Gi", KnownClaim{Noted: quantity("10Gi"), Live: live("10Gi", "10Gi")}, nil, want{Composed: true, Update: true, Size: "20Gi", Noted: "10Gi"}},
+		"Asked":           {"The driver works.", "20Gi", KnownClaim{Live: live("20Gi", "10Gi")}, nil, want{Composed: true, Size: "20Gi", Noted: "10Gi"}},
+		"ByHand":          {"Somebody asked for more by hand.", "20Gi", KnownClaim{Live: live("30Gi", "10Gi")}, nil, want{Composed: true, Size: "30Gi", Noted: "10Gi"}},
+		"Grown":           {"A claim that has grown is left alone.", "20Gi", KnownClaim{Noted: quantity("10Gi"), Live: live("20Gi", "20Gi")}, nil, want{Noted: "20Gi"}},
+		"GrownMore":       {"More than is asked for is enough.", "20Gi", KnownClaim{Live: live("32Gi", "32Gi")}, nil, want{Noted: "20Gi"}},
+		"LargeVolume":     {"The volume is larger than the claim asks for.", "20Gi", KnownClaim{Live: live("10Gi", "100Gi")}, nil, want{Noted: "20Gi"}},
+		"Noted":           {"It has grown before.", "20Gi", KnownClaim{Noted: quantity("20Gi")}, nil, want{Noted: "20Gi"}},
+		"NotedMore":       {"What has grown does not shrink.", "15Gi", KnownClaim{Noted: quantity("20Gi")}, nil, want{Noted: "20Gi"}},
+		"Again":           {"It grows a second time.", "30Gi", KnownClaim{Noted: quantity("20Gi"), Live: live("20Gi", "20Gi")}, nil, want{Composed: true, Update: true, Size: "30Gi", Noted: "20Gi"}},
+		"Unbound":         {"Only a bound claim can grow.", "20Gi", KnownClaim{Live: live("10Gi", "0", func(l *LiveClaim) { l.Bound = false })}, nil, want{Composed: true, Size: "10Gi", Noted: "10Gi"}},
+		"Leaving":         {"A claim that is being deleted is left alone.", "20Gi", KnownClaim{Live: live("10Gi", "10Gi", func(l *LiveClaim) { l.Leaving = true })}, nil, want{Composed: true, NeedsPerson: true, Size: "10Gi", Noted: "10Gi"}},
+		"NeedsPod":        {"The file system waits.", "20Gi", KnownClaim{Live: live("20Gi", "10Gi", func(l *LiveClaim) { l.NeedsPod = true })}, nil, want{Composed: true, Size: "20Gi", Noted: "10Gi"}},
+		"Infeasible":      {"The driver gave up.", "20Gi", KnownClaim{Live: live("20Gi", "10Gi", func(l *LiveClaim) { l.Infeasible = true })}, nil, want{Composed: true, NeedsPerson: true, Size: "20Gi", Noted: "10Gi"}},
+		"InfeasibleLess":  {"The driver gave up, and the spec asks for less, but for more than there is.", "15Gi", KnownClaim{Live: live("20Gi", "10Gi", func(l *LiveClaim) { l.Infeasible = true })}, nil, want{Composed: true, Update: true, Size: "15Gi", Noted: "10Gi"}},
+		"Refused":         {"What is refused is asked again, and told.", "20Gi", KnownClaim{Problem: "x " + cannotExpand, Live: live("10Gi", "10Gi")}, nil, want{Composed: true, Update: true, NeedsPerson: true, Size: "20Gi", Noted: "10Gi"}},
+		"NoRights":        {"A person gives the provider rights.", "20Gi", KnownClaim{Problem: cannotGet}, nil, want{Composed: true, NeedsPerson: true, Noted: "10Gi"}},
+		"NotThere":        {"A claim that is missing is not created.", "20Gi", KnownClaim{Problem: notThere, Absent: true}, nil, want{Composed: true, Noted: "10Gi"}},
+		"Unreadable":      {"What cannot be read is left alone.", "20Gi", KnownClaim{Live: live("much", "10Gi")}, nil, want{Composed: true, Size: "much", Noted: "10Gi"}},
+		"Native":          {"Natively nothing is known.", "20Gi", KnownClaim{}, func(st *State) { st.CannotGrow = true }, want{}},
+		"Held":            {"What else waits does not keep a claim from growing.", "20Gi", KnownClaim{}, func(st *State) { st.StatefulSet.Desired.Pod.Release = release(t, "0.28.0") }, want{Composed: true, Noted: "10Gi"}},
+		"Foreign":         {"Somebody else's StatefulSet has somebody else's claims.", "20Gi", KnownClaim{}, func(st *State) { st.StatefulSet.Live = nil }, want{Noted: "10Gi"}},
+		"StatefulSetGone": {"Without a StatefulSet what is noted stays.", "20Gi", KnownClaim{Noted: quantity("10Gi")}, func(st *State) { st.StatefulSet.Asked, st.StatefulSet.Live = nil, nil }, want{Noted: "10Gi"}},
+		"New":             {"A server that is new has what its StatefulSet gets.", "20Gi", KnownClaim{}, func(st *State) { st.StatefulSet.Asked, st.StatefulSet.Live = nil, nil }, want{}},
+		"Stopped":         {"A StatefulSet is created anew once it is noted what its claims have.", "20Gi", KnownClaim{}, stopped, want{Composed: true, Noted: "10Gi"}},
+		"StoppedNoted":    {"While it is created anew there is no claim of its own.", "20Gi", KnownClaim{Noted: quantity("10Gi")}, stopped, want{Noted: "10Gi"}},
+		"LiveTemplate": {"What a webhook made of a template counts.", "20Gi", KnownClaim{}, func(st *State) {
 			st.StatefulSet.Live.Claims = []Claim{{Name: dittofs.VolumeMetadata, Size: resource.MustParse("20Gi")}}
 		}, want{}},
-		"ReCreatedSmaller": {"A StatefulSet that was created anew has claims that did not grow.", "10Gi", GrownClaim{Noted: quantity("5Gi")}, nil, want{Composed: true, Noted: "5Gi"}},
+		"ReCreatedSmaller": {"A StatefulSet that was created anew has claims that did not grow.", "10Gi", KnownClaim{Noted: quantity("5Gi")}, nil, want{Composed: true, Noted: "5Gi"}},
 	}
 
 	for name, tc := range cases {
@@ -80,24 +80,25 @@ func TestDecideGrow(t *testing.T) {
 			st.CannotGrow = false
 			st.StatefulSet.Desired.Claims = []Claim{{Name: "controlplane", Size: resource.MustParse("1Gi")}, {Name: dittofs.VolumeMetadata, Size: resource.MustParse(tc.size)}}
 			st.StatefulSet.Desired.Immutable = map[string]string{"serviceName": `"files-headless"`, "selector": "{}", "podManagementPolicy": `"Parallel"`, "volumeClaimTemplates": tc.size}
-			st.Claims = map[string]GrownClaim{dittofs.VolumeMetadata: tc.claim}
+			st.Claims = map[string]KnownClaim{dittofs.VolumeMetadata: tc.claim}
 
 			if tc.change != nil {
 				tc.change(&st)
 			}
 
 			d := Decide(st)
-			got := want{Noted: d.ClaimSizes[dittofs.VolumeMetadata]}
+			got := want{Noted: d.ClaimNotes[dittofs.VolumeMetadata].Size}
 
 			for _, g := range d.Growing {
 				if g.Volume != dittofs.VolumeMetadata || g.Claim != "metadata-files-0" || g.Why == "" {
 					t.Errorf("%s\nDecide(...): another claim grows, or does not tell why: %v", tc.reason, g)
 				}
 
-				got.Composed, got.Update, got.NeedsPerson = g.Compose, g.Update, g.NeedsPerson
-				if g.Compose {
-					got.Size = g.Size
-				}
+				got.NeedsPerson = g.NeedsPerson
+			}
+
+			for _, o := range d.ClaimObjects {
+				got.Composed, got.Update, got.Size = true, o.Update, o.Size
 			}
 
 			if diff := cmp.Diff(tc.want, got); diff != "" {
@@ -114,27 +115,43 @@ func stopped(st *State) {
 	st.StatefulSet.Desired.Replicas, st.StatefulSet.Live.Replicas, st.StatefulSet.Live.CurrentReplicas = 0, 0, 0
 }
 
-func TestReadGrownClaims(t *testing.T) {
+func TestReadKnownClaims(t *testing.T) {
 	parse := func(text string) *structpb.Struct { return protostructtest.FromYAML(t, text) }
 
 	o := observed.Resources{
-		manifest.ConfigMap: {Asked: parse(`{metadata: {annotations: {dittofs.io/claims: '{"metadata":"10Gi","content":"much","other":"1Gi"}'}}}`)},
+		manifest.ConfigMap: {Asked: parse(`{metadata: {annotations: {dittofs.io/claims: '{"metadata":{"size":"10Gi"},"content":{"size":"much"},"controlplane":{"older":true},"other":{"size":"1Gi"}}'}}}`)},
 		manifest.ClaimRow(dittofs.VolumeMetadata).Name: {
 			Current: true,
 			Live: parse(`{metadata: {deletionTimestamp: now}, spec: {storageClassName: fast, resources: {requests: {storage: 20Gi}}}, status: {phase: Bound, capacity: {storage: 10Gi},
 allocatedResourceStatuses: {storage: NodeResizeInfeasible}, conditions: [{type: FileSystemResizePending, status: "True"}]}}`),
 		},
-		manifest.ClaimRow("cache").Name: {Current: true, Synced: &condition.Condition{Status: "False", Reason: "ReconcileError", Message: "refused"}},
+		manifest.ClaimRow("cache").Name:               {Current: true, Synced: &condition.Condition{Status: "False", Reason: "ReconcileError", Message: "refused"}},
+		manifest.ClaimRow(dittofs.VolumeContent).Name: {Current: true, Live: parse(`{spec: {storageClassName: fast}}`), Synced: &condition.Condition{Status: "False", Message: "create failed: " + noModes}},
 		// What is said of an earlier request says nothing of this one.
 		manifest.ClaimRow("controlplane").Name: {Synced: &condition.Condition{Status: "False", Message: "refused"}},
 	}
 
-	want := map[string]GrownClaim{
+	want := map[string]KnownClaim{
 		dittofs.VolumeMetadata: {Noted: new(resource.MustParse("10Gi")), Live: &LiveClaim{Request: "20Gi", Capacity: resource.MustParse("10Gi"), Bound: true, Leaving: true, Class: "fast", Infeasible: true, NeedsPod: true}},
+		"controlplane":         {Older: true},
 		"cache":                {Problem: "refused"},
+		// What an Object shows may be a claim that is gone.
+		dittofs.VolumeContent: {Problem: "create failed: " + noModes, Absent: true},
 	}
 
-	if diff := cmp.Diff(want, readGrownClaims(o), cmpopts.EquateEmpty(), cmp.Comparer(comparer)); diff != "" {
-		t.Errorf("readGrownClaims(...): -want, +got:\n%s", diff)
+	if diff := cmp.Diff(want, readKnownClaims(o, observed.Claims{}), cmpopts.EquateEmpty(), cmp.Comparer(comparer)); diff != "" {
+		t.Errorf("readKnownClaims(...): -want, +got:\n%s", diff)
+	}
+
+	// What Crossplane reads is newer than what an Object shows.
+	read := observed.Claims{Fetched: true, Live: map[string]*structpb.Struct{dittofs.VolumeMetadata: parse(`{metadata: {uid: a}, spec: {resources: {requests: {storage: 30Gi}}}, status: {phase: Pending}}`)}}
+
+	known := readKnownClaims(o, read)
+	if diff := cmp.Diff(&LiveClaim{UID: "a", Request: "30Gi"}, known[dittofs.VolumeMetadata].Live); diff != "" {
+		t.Errorf("readKnownClaims(...): -want, +got:\n%s", diff)
+	}
+
+	if !known["cache"].Absent {
+		t.Error("readKnownClaims(...): a claim that was not found is not known to be absent")
 	}
 }

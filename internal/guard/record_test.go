@@ -127,7 +127,7 @@ func TestReadChangeOfRecord(t *testing.T) {
 	desired := manifest.Manifests{manifest.StatefulSet: parse(`{spec: {template: {spec: {containers: [{name: dittofs, image: "dittofs:desired"}]}}}}`)}
 	returning := manifest.Manifests{manifest.StatefulSet: parse(`{spec: {template: {spec: {containers: [{name: dittofs, image: "dittofs:ran"}]}}}}`)}
 	read := func(returning manifest.Manifests, o observed.Resources) string {
-		return Read(&composite.DittoServer{}, desired, returning, o, observed.Predecessors{}, secret.Secrets{}, digester{}).Change
+		return Read(&composite.DittoServer{}, desired, returning, o, observed.Predecessors{}, observed.Claims{}, secret.Secrets{}, digester{}).Change
 	}
 
 	change := read(returning, observed.Resources{manifest.ConfigMap: recorded(`{"image":"dittofs:ran","statefulSet":"a"}`)})

@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
-	"github.com/dittofs/function-dittoserver/internal/condition"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
@@ -65,8 +63,14 @@ type State struct {
 
 	// Claims are what is known of the PersistentVolumeClaims, by volume. CannotGrow reports
 	// whether no Object may stand for one, so that a person must make them grow.
-	Claims     map[string]GrownClaim
+	Claims     map[string]KnownClaim
 	CannotGrow bool
+
+	// ReadsClaims reports whether Crossplane reads the claims, and ClaimsFetched whether it has.
+	ReadsClaims, ClaimsFetched bool
+
+	// DataClaims are the volumes of the desired server that have what it cannot make anew.
+	DataClaims []string
 
 	// Services that are, or were, load balancers.
 	Services []Service
@@ -225,7 +229,7 @@ const volumeClaimTemplates = "volumeClaimTemplates"
 
 // Read returns the State of a server. returning are the manifests of what ran last, if the
 // server can return to it.
-func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o observed.Resources, p observed.Predecessors, secrets secret.Secrets, digests Digester) State {
+func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o observed.Resources, p observed.Predecessors, claims observed.Claims, secrets secret.Secrets, digests Digester) State {
 	st := State{
 		Namespace:    s.Namespace,
 		Secrets:      secrets.State,
@@ -272,7 +276,8 @@ func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o obs
 	// Under the generation Metadata each Object that comes or goes would restart the server, since
 	// Crossplane writes references to them into the spec.
 	st.CannotGrow = s.IsNative() || s.Input.ConfigHash.Generation == v1beta1.GenerationMetadata
-	st.Claims = readGrownClaims(o)
+	st.ReadsClaims, st.ClaimsFetched = s.Input.Claims.Read, claims.Fetched
+	st.Claims, st.DataClaims = readKnownClaims(o, claims), dataClaims(s)
 
 	st.Change = st.change(desired[manifest.StatefulSet], returning[manifest.StatefulSet], o)
 
@@ -295,6 +300,10 @@ func (st *State) change(desired, returning *structpb.Struct, o observed.Resource
 
 	switch s := st.StatefulSet; {
 	case s.Asked == nil && st.Record == nil:
+		if _, isPartial := st.existingClaims(); isPartial {
+			return manifest.ChangeHash(desired, nil, claimsOccasion(st.Claims))
+		}
+
 		return ""
 	case s.Asked == nil:
 		before = returning
@@ -362,58 +371,6 @@ func readClaims(statefulSet *structpb.Struct) []Claim {
 	}
 
 	return claims
-}
-
-// readGrownClaims reads what is known of the PersistentVolumeClaims, by volume.
-func readGrownClaims(o observed.Resources) map[string]GrownClaim {
-	claims := map[string]GrownClaim{}
-	noted := manifest.ClaimSizes(o.Asked(manifest.ConfigMap))
-
-	for volume, row := range manifest.ClaimRows() {
-		var c GrownClaim
-
-		if size, err := quantity.Parse(noted[volume]); err == nil && size.Sign() > 0 {
-			c.Noted = &size
-		}
-
-		if r := o[row.Name]; r != nil {
-			c.Live = readLiveClaim(r.Live)
-
-			if r.IsNotSynced() && r.Current {
-				c.Problem = cmp.Or(r.Synced.Message, r.Synced.Reason)
-			}
-		}
-
-		if c != (GrownClaim{}) {
-			claims[volume] = c
-		}
-	}
-
-	return claims
-}
-
-// readLiveClaim reads a PersistentVolumeClaim.
-func readLiveClaim(claim *structpb.Struct) *LiveClaim {
-	if claim == nil {
-		return nil
-	}
-
-	storage := string(corev1.ResourceStorage)
-	text := func(path ...string) string { return protostruct.Get(claim, path...).GetStringValue() }
-
-	c := &LiveClaim{
-		Request:    text("spec", "resources", "requests", storage),
-		Bound:      text("status", "phase") == string(corev1.ClaimBound),
-		Leaving:    protostruct.Get(claim, "metadata", "deletionTimestamp") != nil,
-		Class:      text("spec", "storageClassName"),
-		Infeasible: strings.HasSuffix(text("status", "allocatedResourceStatuses", storage), "Infeasible"),
-		NeedsPod:   condition.Of(claim, string(corev1.PersistentVolumeClaimFileSystemResizePending)).IsTrue(),
-	}
-
-	// A capacity that cannot be read is none.
-	c.Capacity, _ = quantity.Parse(text("status", "capacity", storage))
-
-	return c
 }
 
 // databaseSecrets are the Secrets and keys that tell a StatefulSet's server where its

@@ -60,14 +60,15 @@ func TestRead(t *testing.T) {
 	}
 
 	want := State{
-		Namespace: "storage",
-		Secrets:   secret.Missing,
-		Manual:    true,
-		Approved:  "approved",
-		Change:    manifest.ChangeHash(manifests[manifest.StatefulSet], o.Asked(manifest.StatefulSet), protostruct.Get(o.Live(manifest.StatefulSet), "metadata", "generation")),
-		Record:    &manifest.Record{Image: "dittofs:older", Config: "asked"},
-		CanPause:  true,
-		ConfigMap: ConfigMap{Observed: true, Current: true, Desired: "desired", Asked: "asked", Live: "live"},
+		Namespace:  "storage",
+		Secrets:    secret.Missing,
+		Manual:     true,
+		Approved:   "approved",
+		Change:     manifest.ChangeHash(manifests[manifest.StatefulSet], o.Asked(manifest.StatefulSet), protostruct.Get(o.Live(manifest.StatefulSet), "metadata", "generation")),
+		Record:     &manifest.Record{Image: "dittofs:older", Config: "asked"},
+		CanPause:   true,
+		DataClaims: []string{"controlplane", "metadata"},
+		ConfigMap:  ConfigMap{Observed: true, Current: true, Desired: "desired", Asked: "asked", Live: "live"},
 		StatefulSet: StatefulSet{
 			Desired: Spec{
 				Name: "files",
@@ -95,7 +96,7 @@ func TestRead(t *testing.T) {
 		Services: []Service{{Name: manifest.ServiceFile, Desired: LoadBalancer{Is: true}, Live: LoadBalancer{Is: true, Class: new("a")}}},
 	}
 
-	got := Read(s, manifests, nil, o, observed.Predecessors{}, secret.Secrets{State: secret.Missing}, digester{})
+	got := Read(s, manifests, nil, o, observed.Predecessors{}, observed.Claims{}, secret.Secrets{State: secret.Missing}, digester{})
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmp.Comparer(comparer)); diff != "" {
 		t.Errorf("Read(...): -want, +got:\n%s", diff)
 	}
@@ -103,13 +104,13 @@ func TestRead(t *testing.T) {
 	// A change that comes a second time, after the live StatefulSet moved, is another one.
 	protostruct.Set(o.Live(manifest.StatefulSet), structpb.NewNumberValue(4), "metadata", "generation")
 
-	if again := Read(s, manifests, nil, o, observed.Predecessors{}, secret.Secrets{State: secret.Missing}, digester{}); again.Change == got.Change {
+	if again := Read(s, manifests, nil, o, observed.Predecessors{}, observed.Claims{}, secret.Secrets{State: secret.Missing}, digester{}); again.Change == got.Change {
 		t.Error("Read(...): want another Change for another generation of the live StatefulSet")
 	}
 
 	// Where nothing differs there is no change to approve.
 	o[manifest.StatefulSet].Asked, o[manifest.StatefulSet].Live = manifests[manifest.StatefulSet], nil
-	if same := Read(s, manifests, nil, o, observed.Predecessors{}, secret.Secrets{State: secret.Missing}, digester{}); same.Change != "" {
+	if same := Read(s, manifests, nil, o, observed.Predecessors{}, observed.Claims{}, secret.Secrets{State: secret.Missing}, digester{}); same.Change != "" {
 		t.Errorf("Read(...): want no Change, got: %s", same.Change)
 	}
 }
@@ -118,11 +119,12 @@ func TestReadNothingObserved(t *testing.T) {
 	s := &composite.DittoServer{}
 	manifests := manifest.Manifests{manifest.ConfigMap: protostructtest.FromYAML(t, `{data: {config.yaml: desired}}`)}
 
-	got := Read(s, manifests, nil, observed.Resources{}, observed.Predecessors{Fetched: true, Names: []string{"Object a"}}, secret.Secrets{State: secret.There}, digester{})
+	got := Read(s, manifests, nil, observed.Resources{}, observed.Predecessors{Fetched: true, Names: []string{"Object a"}}, observed.Claims{}, secret.Secrets{State: secret.There}, digester{})
 	want := State{
 		Secrets:      secret.There,
 		Predecessors: observed.Predecessors{Fetched: true, Names: []string{"Object a"}},
 		CanPause:     true,
+		DataClaims:   []string{"controlplane", "metadata"},
 		ConfigMap:    ConfigMap{Desired: "desired"},
 	}
 
@@ -154,7 +156,7 @@ func TestReadNeedsCache(t *testing.T) {
 				s.Release = release(t, tc.version)
 			}
 
-			if got := Read(s, nil, nil, nil, observed.Predecessors{}, secret.Secrets{State: secret.There}, digester{}).StatefulSet.NeedsCache; got != tc.want {
+			if got := Read(s, nil, nil, nil, observed.Predecessors{}, observed.Claims{}, secret.Secrets{State: secret.There}, digester{}).StatefulSet.NeedsCache; got != tc.want {
 				t.Errorf("Read(...): want NeedsCache %t, got: %t", tc.want, got)
 			}
 		})

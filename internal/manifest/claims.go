@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"encoding/json"
 	"iter"
 	"maps"
 	"slices"
@@ -70,25 +69,27 @@ func Claim(s *composite.DittoServer, volume, size string) *structpb.Struct {
 	return m
 }
 
-// ClaimSizes returns the sizes that claims are known to have, by their volumes, which a ConfigMap's
-// manifest notes. What cannot be decoded is not this function's.
-func ClaimSizes(configMap *structpb.Struct) map[string]string {
-	sizes := map[string]string{}
-	text := annotation(configMap, v1alpha1.AnnotationClaims)
+// A ClaimNote is what is known of a claim, where the StatefulSet's template of it may tell otherwise.
+type ClaimNote struct {
+	// Size that the claim is known to have, or "".
+	Size string `json:"size,omitempty"`
 
-	if err := json.Unmarshal([]byte(text), &sizes); err != nil {
+	// Older reports whether the claim may be older than the template, and so have another size
+	// and storage class.
+	Older bool `json:"older,omitempty"`
+}
+
+// ClaimNotes returns what a ConfigMap's manifest notes of claims, by their volumes.
+func ClaimNotes(configMap *structpb.Struct) map[string]ClaimNote {
+	notes := map[string]ClaimNote{}
+	if !decodeAnnotation(configMap, v1alpha1.AnnotationClaims, &notes) {
 		return nil
 	}
 
-	maps.DeleteFunc(sizes, func(volume, _ string) bool { return !slices.Contains(dittofs.VolumeNames(), volume) })
+	maps.DeleteFunc(notes, func(volume string, _ ClaimNote) bool { return !slices.Contains(dittofs.VolumeNames(), volume) })
 
-	return sizes
+	return notes
 }
 
-// ClaimSizesAnnotation returns the value of the annotation that notes sizes of claims.
-func ClaimSizesAnnotation(sizes map[string]string) *structpb.Value {
-	// Keys are sorted.
-	b, _ := json.Marshal(sizes) //nolint:errchkjson // Texts can always be encoded.
-
-	return structpb.NewStringValue(string(b))
-}
+// ClaimNotesAnnotation returns the value of the annotation that has notes of claims.
+func ClaimNotesAnnotation(notes map[string]ClaimNote) *structpb.Value { return encodeAnnotation(notes) }

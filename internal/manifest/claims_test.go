@@ -19,15 +19,16 @@ func TestIsClaim(t *testing.T) {
 	}
 }
 
-func TestClaimSizes(t *testing.T) {
+func TestClaimNotes(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		text   string
-		want   map[string]string
+		want   map[string]ClaimNote
 	}{
 		"None":    {"Most servers note nothing.", `{}`, nil},
-		"Noted":   {"What is noted is read.", `{metadata: {annotations: {dittofs.io/claims: '{"metadata":"20Gi"}'}}}`, map[string]string{dittofs.VolumeMetadata: "20Gi"}},
-		"Others":  {"There are no other claims.", `{metadata: {annotations: {dittofs.io/claims: '{"metadata":"20Gi","other":"1Gi"}'}}}`, map[string]string{dittofs.VolumeMetadata: "20Gi"}},
+		"Noted":   {"What is noted is read.", `{metadata: {annotations: {dittofs.io/claims: '{"metadata":{"size":"20Gi"}}'}}}`, map[string]ClaimNote{dittofs.VolumeMetadata: {Size: "20Gi"}}},
+		"Class":   {"So is what may be older.", `{metadata: {annotations: {dittofs.io/claims: '{"metadata":{"older":true}}'}}}`, map[string]ClaimNote{dittofs.VolumeMetadata: {Older: true}}},
+		"Others":  {"There are no other claims.", `{metadata: {annotations: {dittofs.io/claims: '{"metadata":{"size":"20Gi"},"other":{"size":"1Gi"}}'}}}`, map[string]ClaimNote{dittofs.VolumeMetadata: {Size: "20Gi"}}},
 		"Garbage": {"What is not this function's is ignored.", `{metadata: {annotations: {dittofs.io/claims: 'x'}}}`, nil},
 	}
 
@@ -35,14 +36,14 @@ func TestClaimSizes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cm := protostructtest.FromYAML(t, tc.text)
 
-			got := ClaimSizes(cm)
+			got := ClaimNotes(cm)
 			if diff := cmp.Diff(tc.want, got, cmpopts.EquateEmpty()); diff != "" {
-				t.Errorf("%s\nClaimSizes(...): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("%s\nClaimNotes(...): -want, +got:\n%s", tc.reason, diff)
 			}
 
-			again := protostruct.With(cm, ClaimSizesAnnotation(got), "metadata", "annotations", "dittofs.io/claims")
-			if diff := cmp.Diff(got, ClaimSizes(again), cmpopts.EquateEmpty()); diff != "" {
-				t.Errorf("%s\nClaimSizesAnnotation(...): -want, +got:\n%s", tc.reason, diff)
+			again := protostruct.With(cm, ClaimNotesAnnotation(got), "metadata", "annotations", "dittofs.io/claims")
+			if diff := cmp.Diff(got, ClaimNotes(again), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("%s\nClaimNotesAnnotation(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
 	}

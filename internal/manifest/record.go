@@ -42,13 +42,10 @@ type Record struct {
 	SameHash  string `json:"sameHash,omitempty"`
 }
 
-// RecordOf returns the Record that a ConfigMap's manifest has, or nil. What cannot be decoded
-// is not this function's.
+// RecordOf returns the Record that a ConfigMap's manifest has, or nil.
 func RecordOf(configMap *structpb.Struct) *Record {
-	text := annotation(configMap, v1alpha1.AnnotationRan)
-
 	r := &Record{}
-	if err := json.Unmarshal([]byte(text), r); err != nil || r.Image == "" {
+	if !decodeAnnotation(configMap, v1alpha1.AnnotationRan, r) || r.Image == "" {
 		return nil
 	}
 
@@ -60,8 +57,17 @@ func RecordOf(configMap *structpb.Struct) *Record {
 }
 
 // Annotation returns the value of the annotation that has the Record.
-func (r *Record) Annotation() *structpb.Value {
-	b, _ := json.Marshal(r) //nolint:errchkjson // Texts can always be encoded.
+func (r *Record) Annotation() *structpb.Value { return encodeAnnotation(r) }
+
+// decodeAnnotation decodes the JSON that an annotation of a manifest has, and reports whether there is
+// some. What cannot be decoded is not this function's.
+func decodeAnnotation(m *structpb.Struct, name string, into any) bool {
+	return json.Unmarshal([]byte(annotation(m, name)), into) == nil
+}
+
+// encodeAnnotation returns the JSON of a value, with sorted keys, for an annotation.
+func encodeAnnotation(v any) *structpb.Value {
+	b, _ := json.Marshal(v) //nolint:errchkjson // Texts can always be encoded.
 
 	return structpb.NewStringValue(string(b))
 }

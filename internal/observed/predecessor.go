@@ -48,9 +48,11 @@ func requirements(s *composite.DittoServer, o Resources) iter.Seq[manifest.Row] 
 	}
 }
 
-// Requirements returns what may occupy the names of what Crossplane does not observe.
+// Requirements returns what may occupy the names of what Crossplane does not observe, and the server's
+// claims where Crossplane may read them.
 func Requirements(s *composite.DittoServer, o Resources) map[string]*fnv1.ResourceSelector {
 	required := map[string]*fnv1.ResourceSelector{}
+	requireClaims(s, required)
 
 	for row := range requirements(s, o) {
 		if !s.IsNative() {

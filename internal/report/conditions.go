@@ -207,9 +207,15 @@ func Storage(rsp *fnv1.RunFunctionResponse, d guard.Decision) {
 		}
 	}
 
-	if len(d.Frozen) > 0 {
-		reason, parts = ReasonFrozen, append(parts, "Kubernetes cannot change some of a running server, which keeps it: "+strings.Join(d.Frozen, "; ")+
-			". For volume claims: stop the server (spec.replicas: 0), wait for the phase Stopped, and start it again: the StatefulSet is created anew, and the data stay")
+	if len(d.Unseen) > 0 {
+		reason, parts = ReasonNotObserved, append(parts, "Waiting to see volume claims that may be older than the StatefulSet: "+strings.Join(d.Unseen, ", "))
+	}
+
+	switch {
+	case len(d.Frozen) > 0 && d.Rollout == guard.Recreating:
+		reason, parts = string(guard.Recreating), append(parts, "The stopped StatefulSet is created anew with what it kept until now: "+strings.Join(d.Frozen, "; ")+". Then start the server (spec.replicas: 1)")
+	case len(d.Frozen) > 0:
+		reason, parts = ReasonFrozen, append(parts, "Kubernetes cannot change some of a running server, which keeps it: "+strings.Join(d.Frozen, "; ")+nextStep(d))
 	}
 
 	if len(parts) == 0 {
@@ -218,6 +224,18 @@ func Storage(rsp *fnv1.RunFunctionResponse, d guard.Decision) {
 	}
 
 	set(rsp, StorageUpToDate, isFalse, reason, message(strings.Join(parts, ". ")))
+}
+
+// nextStep tells what lets the StatefulSet be created anew.
+func nextStep(d guard.Decision) string {
+	switch {
+	case !d.NeedsStop:
+		return ""
+	case d.Stopping:
+		return ". For volume claims: the StatefulSet is created anew once the server has stopped. Then start it again (spec.replicas: 1)"
+	default:
+		return ". For volume claims: stop the server (spec.replicas: 0), wait for the phase Stopped, and start it again: the StatefulSet is created anew, and the data stay"
+	}
 }
 
 // growing tells each claim that is to be larger: what it has, what is asked, and why not yet.

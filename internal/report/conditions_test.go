@@ -120,18 +120,17 @@ func TestRollout(t *testing.T) {
 func TestStorage(t *testing.T) {
 	cases := map[string]struct {
 		reason string
-		frozen []string
-		grow   []guard.Growth
+		d      guard.Decision
 		want   *fnv1.Condition
 	}{
 		"Growing": {
 			reason: "Each claim is told.",
-			grow:   []guard.Growth{{Claim: "a-files-0", Has: resource.MustParse("1Gi"), Asked: resource.MustParse("2Gi"), Why: "it waits"}, {Claim: "b-files-0", Has: resource.MustParse("1Gi"), Asked: resource.MustParse("3Gi"), Why: "it is asked"}},
+			d:      guard.Decision{Growing: []guard.Growth{{Claim: "a-files-0", Has: resource.MustParse("1Gi"), Asked: resource.MustParse("2Gi"), Why: "it waits"}, {Claim: "b-files-0", Has: resource.MustParse("1Gi"), Asked: resource.MustParse("3Gi"), Why: "it is asked"}}},
 			want:   conditionOf(StorageUpToDate, isFalse, ReasonGrowing, "Volume claims grow while the server runs: PersistentVolumeClaim a-files-0 has 1Gi and is to have 2Gi: it waits; PersistentVolumeClaim b-files-0 has 1Gi and is to have 3Gi: it is asked"),
 		},
 		"NotGrowing": {
 			reason: "A person has something to do.",
-			grow:   []guard.Growth{{Claim: "a-files-0", Has: resource.MustParse("1Gi"), Asked: resource.MustParse("2Gi"), Why: "it waits", NeedsPerson: true}},
+			d:      guard.Decision{Growing: []guard.Growth{{Claim: "a-files-0", Has: resource.MustParse("1Gi"), Asked: resource.MustParse("2Gi"), Why: "it waits", NeedsPerson: true}}},
 			want:   conditionOf(StorageUpToDate, isFalse, ReasonNotGrowing, "Volume claims grow while the server runs: PersistentVolumeClaim a-files-0 has 1Gi and is to have 2Gi: it waits"),
 		},
 		"UpToDate": {
@@ -140,16 +139,37 @@ func TestStorage(t *testing.T) {
 		},
 		"Frozen": {
 			reason: "All that is frozen is told, and how to thaw it.",
-			frozen: []string{"volume claim a has 1Gi", "volume claim b has 2Gi"},
+			d:      guard.Decision{NeedsStop: true, Frozen: []string{"volume claim a has 1Gi", "volume claim b has 2Gi"}},
 			want: conditionOf(StorageUpToDate, isFalse, ReasonFrozen, "Kubernetes cannot change some of a running server, which keeps it: volume claim a has 1Gi; volume claim b has 2Gi. "+
 				"For volume claims: stop the server (spec.replicas: 0), wait for the phase Stopped, and start it again: the StatefulSet is created anew, and the data stay"),
+		},
+		"NoStop": {
+			reason: "A stop would not help.",
+			d:      guard.Decision{Frozen: []string{"volume claim a has 2Gi"}},
+			want:   conditionOf(StorageUpToDate, isFalse, ReasonFrozen, "Kubernetes cannot change some of a running server, which keeps it: volume claim a has 2Gi"),
+		},
+		"Stopping": {
+			reason: "The next step is told.",
+			d:      guard.Decision{NeedsStop: true, Stopping: true, Frozen: []string{"volume claim a is missing"}},
+			want: conditionOf(StorageUpToDate, isFalse, ReasonFrozen, "Kubernetes cannot change some of a running server, which keeps it: volume claim a is missing. "+
+				"For volume claims: the StatefulSet is created anew once the server has stopped. Then start it again (spec.replicas: 1)"),
+		},
+		"Recreating": {
+			reason: "So is the last one.",
+			d:      guard.Decision{NeedsStop: true, Stopping: true, Rollout: guard.Recreating, Frozen: []string{"volume claim a is missing"}},
+			want:   conditionOf(StorageUpToDate, isFalse, string(guard.Recreating), "The stopped StatefulSet is created anew with what it kept until now: volume claim a is missing. Then start the server (spec.replicas: 1)"),
+		},
+		"Unseen": {
+			reason: "A claim may be older than the StatefulSet.",
+			d:      guard.Decision{Unseen: []string{"a-files-0", "b-files-0"}},
+			want:   conditionOf(StorageUpToDate, isFalse, ReasonNotObserved, "Waiting to see volume claims that may be older than the StatefulSet: a-files-0, b-files-0"),
 		},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			rsp := &fnv1.RunFunctionResponse{}
-			Storage(rsp, guard.Decision{Frozen: tc.frozen, Growing: tc.grow})
+			Storage(rsp, tc.d)
 
 			if diff := cmp.Diff([]*fnv1.Condition{tc.want}, rsp.GetConditions(), protocmp.Transform()); diff != "" {
 				t.Errorf("%s\nStorage(...): -want, +got:\n%s", tc.reason, diff)

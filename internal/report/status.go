@@ -109,7 +109,7 @@ func claims(d *guard.Decision) []v1alpha1.ClaimStatus {
 	for volume := range manifest.ClaimRows() {
 		i := slices.IndexFunc(d.Growing, func(g guard.Growth) bool { return g.Volume == volume })
 
-		switch size := d.ClaimSizes[volume]; {
+		switch size := d.ClaimNotes[volume].Size; {
 		case i >= 0:
 			list = append(list, v1alpha1.ClaimStatus{Name: volume, Size: d.Growing[i].Asked.String(), Capacity: d.Growing[i].Has.String()})
 		case size != "":

@@ -276,7 +276,7 @@ func judge(ctx context.Context, before, after *controlPlane) (*Change, error) {
 		out.Verdict, out.Why = Restarts, reasons(before, after)
 	case hold != string(guard.RolledOut):
 		out.Verdict, out.Why = Held, []string{hold}
-	case len(out.Resources) == 0 && out.InPart:
+	case out.InPart && len(after.grown) == 0 && isOnlyNoted(out.Resources):
 		out.Verdict = Held
 	case len(out.Resources) == 0:
 		out.Verdict = Unchanged
@@ -393,6 +393,13 @@ func resources(before, after map[string]*structpb.Struct) []Resource {
 	}
 
 	return out
+}
+
+// isOnlyNoted reports whether nothing differs but what the function notes of claims.
+func isOnlyNoted(resources []Resource) bool {
+	return !slices.ContainsFunc(resources, func(r Resource) bool {
+		return r.Added || r.Removed || slices.ContainsFunc(r.Differences, func(d Difference) bool { return !strings.Contains(d.Path, v1alpha1.AnnotationClaims) })
+	})
 }
 
 func objectOf(composed *structpb.Struct) string {

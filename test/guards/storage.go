@@ -4,10 +4,15 @@ import (
 	"strings"
 	"testing"
 
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/test/cluster"
 	"github.com/dittofs/function-dittoserver/test/simulator"
@@ -26,7 +31,7 @@ func growStorage(t *testing.T, fn simulator.Function) {
 
 	was := claims(w.Live[statefulSet])
 
-	w.Patch("{metadataSize: 20Gi, contentSize: 1Gi, storageClassName: fast}", "storage")
+	w.Patch("{metadataSize: 20Gi, contentSize: 1Gi}", "storage")
 	w.Patch("DEBUG", "logging", "level")
 
 	if got := cluster.ReasonOf(w.Settle(), report.StorageUpToDate); got != report.ReasonFrozen {
@@ -61,6 +66,131 @@ func growStorage(t *testing.T, fn simulator.Function) {
 
 	if got := manifest.ContainerImage(w.Live[statefulSet]); got != "marmos91c/dittofs:v0.27.0" {
 		t.Errorf("f.RunFunction(...): want the image that ran, got: %s", got)
+	}
+}
+
+// otherClass checks that a claim which keeps its class is told until it has the one that is asked for.
+func otherClass(t *testing.T, fn simulator.Function) {
+	t.Helper()
+
+	for _, f := range simulator.Flavours {
+		t.Run(f.Name, func(t *testing.T) {
+			w := simulator.NewServer(t, fn, f)
+			if f.Native {
+				w.LetRead()
+			}
+
+			w.Create(f.XR)
+			w.Edit(protostructtest.FromYAML(t, smallSpec))
+			w.Settle()
+
+			for _, replicas := range []string{"1", "0", "1"} {
+				w.Patch("fast", "storage", "storageClassName")
+				w.Patch(replicas, "replicas")
+
+				if rsp := w.Settle(); cluster.ReasonOf(rsp, report.StorageUpToDate) != report.ReasonFrozen {
+					t.Errorf("f.RunFunction(...): with %s replicas: want %s, got %s", replicas, report.ReasonFrozen, simulator.Condition(rsp, report.StorageUpToDate))
+				}
+			}
+
+			// A person copies the data.
+			for _, claim := range w.Claims {
+				protostruct.Set(claim, structpb.NewStringValue("fast"), "spec", "storageClassName")
+			}
+
+			if rsp := w.Settle(); cluster.ReasonOf(rsp, report.StorageUpToDate) != report.ReasonUpToDate {
+				t.Errorf("f.RunFunction(...): copied: want %s, got %s", report.ReasonUpToDate, simulator.Condition(rsp, report.StorageUpToDate))
+			}
+
+			for name := range w.Composed {
+				if manifest.IsClaim(manifest.Name(name)) {
+					t.Errorf("f.RunFunction(...): the Object %s stays", name)
+				}
+			}
+		})
+	}
+}
+
+// smallSpec is of a server with the claims that every server has.
+const smallSpec = `{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}, admin: {passwordSecretRef: {name: admin}}}}`
+
+// claimsOfWebhooks checks that what a webhook adds to claim templates makes no server be created anew, and keeps
+// nothing else from going through.
+func claimsOfWebhooks(t *testing.T, fn simulator.Function) {
+	t.Helper()
+
+	for _, f := range simulator.Flavours {
+		for _, hook := range []string{"class-at-creation", "claim-labels"} {
+			t.Run(f.Name+"/"+hook, func(t *testing.T) {
+				w := simulator.NewServer(t, fn, f)
+				w.Switch(hook, true)
+				w.Create(f.XR)
+				w.Edit(protostructtest.FromYAML(t, smallSpec))
+				w.Settle()
+
+				created := protostruct.Get(w.Live[statefulSet], "metadata", "uid").GetStringValue()
+
+				w.Patch("0", "replicas")
+
+				// Settle fails where nothing ever comes to rest.
+				rsp := w.Settle()
+				for _, c := range []string{report.StorageUpToDate, report.ConfigRolledOut, report.Applied} {
+					if cluster.ConditionOf(rsp, c).GetStatus() != fnv1.Status_STATUS_CONDITION_TRUE {
+						t.Errorf("f.RunFunction(...): stopped: %s is %s", c, simulator.Condition(rsp, c))
+					}
+				}
+
+				if got := protostruct.Get(w.Live[statefulSet], "metadata", "uid").GetStringValue(); got != created || phase(rsp) != string(v1alpha1.PhaseStopped) {
+					t.Errorf("f.RunFunction(...): the phase is %s, and the StatefulSet %s is now %s", phase(rsp), created, got)
+				}
+
+				w.Patch("1", "replicas")
+				w.SetSecret("jwt", simulator.SecretValues["jwt"][1])
+				w.Settle()
+
+				if got := protostruct.Get(w.Live[statefulSet], "spec", "replicas").GetNumberValue(); got != 1 {
+					t.Errorf("f.RunFunction(...): a stop and a rotation do not go through: %v replicas", got)
+				}
+			})
+		}
+	}
+}
+
+// half checks that a server first starts on some of its claims only once a person approved it.
+func half(t *testing.T, fn simulator.Function) {
+	t.Helper()
+
+	for _, f := range simulator.Flavours {
+		t.Run(f.Name, func(t *testing.T) {
+			w := simulator.NewServer(t, fn, f)
+			w.LetRead()
+			cluster.MakeClaims(w.Claims, protostructtest.FromYAML(t, `{metadata: {name: files, namespace: storage}, spec: {replicas: 1, volumeClaimTemplates: [
+{metadata: {name: metadata}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 8Gi}}}}]}}`))
+			w.Create(f.XR)
+			w.Edit(protostructtest.FromYAML(t, smallSpec))
+
+			rsp := w.Settle()
+			if got := cluster.ReasonOf(rsp, report.ConfigRolledOut); got != string(guard.ApprovalRequired) || w.Live[statefulSet] != nil {
+				t.Errorf("f.RunFunction(...): want %s and no StatefulSet, got %s", guard.ApprovalRequired, simulator.Condition(rsp, report.ConfigRolledOut))
+			}
+
+			w.Annotate(v1alpha1.AnnotationApprove, w.Approval())
+
+			rsp = w.Settle()
+			if got := phase(rsp); got != string(v1alpha1.PhaseRunning) {
+				t.Errorf("f.RunFunction(...): approved: the phase is %s: %s", got, simulator.Condition(rsp, report.ConfigRolledOut))
+			}
+
+			// The claim that was there is smaller than the spec asks for.
+			want := report.ReasonUpToDate
+			if f.Native {
+				want = report.ReasonNotGrowing
+			}
+
+			if got := cluster.ReasonOf(rsp, report.StorageUpToDate); got != want {
+				t.Errorf("f.RunFunction(...): want %s, got %s", want, simulator.Condition(rsp, report.StorageUpToDate))
+			}
+		})
 	}
 }
 

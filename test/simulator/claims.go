@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/test/cluster"
 )
@@ -215,6 +216,85 @@ func (w *World) handleClaim() {
 	w.didf("a person asks for 64Gi of %s", name)
 	protostruct.Set(claim, structpb.NewStringValue("64Gi"), "spec", "resources", "requests", "storage")
 	w.Claims[name] = claim
+}
+
+// LetRead lets Crossplane read claims.
+func (w *World) LetRead() {
+	if w.Input == nil {
+		w.Input = &structpb.Struct{}
+	}
+
+	w.didf("Crossplane may read claims")
+	protostruct.Set(w.Input, structpb.NewBoolValue(true), "claims", "read")
+}
+
+func (w *World) reads() bool { return protostruct.Get(w.Input, "claims", "read").GetBoolValue() }
+
+// leaveClaim leaves a claim of a server that was there before.
+func (w *World) leaveClaim() {
+	volumes := []string{"controlplane", "metadata", "content"}
+	volume := volumes[w.rand.IntN(len(volumes))]
+
+	w.didf("there is a claim %s already", volume)
+	cluster.MakeClaims(w.Claims, protostructtest.FromYAML(w.T, `{metadata: {name: files, namespace: storage}, spec: {replicas: 1, volumeClaimTemplates: [
+{metadata: {name: `+volume+`}, spec: {accessModes: [ReadWriteOnce], storageClassName: earlier, resources: {requests: {storage: 8Gi}}}}]}}`))
+
+	// Without reading it, nobody knows what it has.
+	w.sizesLost = true
+}
+
+// checkExisting checks that a server whose claims are read first starts on all of its data or on none,
+// unless a person approved it.
+func (w *World) checkExisting(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) {
+	before, composed := req.GetObserved().GetResources()["statefulset"].GetResource(), rsp.GetDesired().GetResources()["statefulset"].GetResource()
+	record := protostruct.Get(cluster.Asked(req.GetObserved().GetResources()["configmap"].GetResource()), "metadata", "annotations", "dittofs.io/ran")
+
+	if !w.reads() || before != nil && !cluster.IsPaused(before) || composed == nil || cluster.IsPaused(composed) || record != nil || w.Live["statefulset"] != nil {
+		return
+	}
+
+	if _, isApproved := w.asking[protostruct.Get(w.XR, "metadata", "annotations", "dittofs.io/approve").GetStringValue()]; isApproved {
+		return
+	}
+
+	spec := protostruct.Get(w.XR, "spec").GetStructValue()
+	volumes := []string{"metadata"}
+
+	if protostruct.Get(spec, "database", "postgres") == nil {
+		volumes = append(volumes, "controlplane")
+	}
+
+	if protostruct.Get(spec, "storage", "contentSize") != nil {
+		volumes = append(volumes, "content")
+	}
+
+	there := 0
+
+	for _, v := range volumes {
+		if w.Claims[cluster.ClaimObject(v)] != nil {
+			there++
+		}
+	}
+
+	if there > 0 && there < len(volumes) {
+		w.failf("a server first starts with %d of %d claims, and nobody approved it", there, len(volumes))
+	}
+}
+
+// checkClasses checks that claims have the class that the spec asks for, where the function says so and
+// can know it.
+func (w *World) checkClasses(rsp *fnv1.RunFunctionResponse) {
+	class := protostruct.Get(w.XR, "spec", "storage", "storageClassName").GetStringValue()
+	if class == "" || !w.reads() && (w.Flavour.Native || w.sizesLost) || !strings.HasPrefix(Condition(rsp, report.StorageUpToDate), "TRUE/") {
+		return
+	}
+
+	for _, c := range protostruct.Get(w.Live["statefulset"], "spec", "volumeClaimTemplates").GetListValue().GetValues() {
+		name := cluster.ClaimObject(protostruct.Get(c.GetStructValue(), "metadata", "name").GetStringValue())
+		if got := protostruct.Get(w.Claims[name], "spec", "storageClassName").GetStringValue(); w.Claims[name] != nil && got != class {
+			w.failf("the world is at rest and %s has the class %s, not %s, and nobody tells it", name, got, class)
+		}
+	}
 }
 
 // checkGrown checks that claims have in the end what the spec asks for, if that can be.

@@ -64,6 +64,14 @@ func Histories(t *testing.T, fn Function) {
 					w.occupy()
 				}
 
+				if w.rand.IntN(3) == 0 {
+					w.LetRead()
+				}
+
+				for w.rough && w.rand.IntN(3) == 0 {
+					w.leaveClaim()
+				}
+
 				w.Create(f.XR)
 
 				first := Specs[:5]

@@ -61,6 +61,7 @@ func (w *World) check(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespons
 	}
 
 	w.checkTemplate(req, rsp)
+	w.checkExisting(req, rsp)
 	w.checkHold(rsp)
 	w.checkRefused(req, rsp)
 	w.noteInputs(rsp)

@@ -197,6 +197,8 @@ var Specs = withNewest(
 	`{version: newest, replicas: 0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 20Gi, contentSize: 1Gi}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 20Gi, contentSize: 1Gi}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 10240Mi}}`,
+	`{version: newest, replicas: 0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {storageClassName: fast}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {storageClassName: standard}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 30Gi, controlPlaneSize: 2Gi}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 20Gi, storageClassName: fast}, logging: {level: DEBUG}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, database: {sqlite: {path: /data/metadata/other.db}}}`,

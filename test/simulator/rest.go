@@ -139,6 +139,7 @@ func (w *World) checkRest(rsp *fnv1.RunFunctionResponse) {
 	isRolledOut := strings.HasPrefix(rollout, "TRUE/")
 
 	w.checkGrown(rsp)
+	w.checkClasses(rsp)
 
 	for name, r := range rsp.GetDesired().GetResources() {
 		if isClaim(name) {

@@ -37,6 +37,17 @@ var webhooks = map[string]webhook{
 		}
 	}},
 
+	// Labels of claims, for StatefulSets that are created.
+	"claim-labels": {change: func(next, live *structpb.Struct) {
+		if live != nil {
+			return
+		}
+
+		for _, c := range protostruct.Get(next, "spec", "volumeClaimTemplates").GetListValue().GetValues() {
+			protostruct.Set(c.GetStructValue(), structpb.NewStringValue("cc-42"), "metadata", "labels", "cost-center")
+		}
+	}},
+
 	"annotation": {change: func(next, _ *structpb.Struct) {
 		if isA(next, "StatefulSet") {
 			protostruct.Set(next, structpb.NewStringValue("true"), "spec", "template", "metadata", "annotations", "example.org/injected")

@@ -54,6 +54,7 @@ var moves = slices.Concat(
 		{States: []string{"grown"}, Resource: "conditions", Path: []string{report.StorageUpToDate}, Changelog: grows},
 		{States: []string{"grown"}, Resource: "status", Path: []string{"claims"}, Changelog: grows},
 	},
+	[]Move{{States: []string{"recreating"}, Resource: "conditions", Path: []string{report.StorageUpToDate}, Changelog: recreating}},
 	managementPolicies("configmap", "statefulset", "service-headless", "service-file", "service-api"),
 )
 
@@ -62,6 +63,9 @@ const (
 	grows = "the claims grow after the upgrade, without a restart"
 	noted = "A stopped server is created anew with larger claims once the ConfigMap has noted what they have."
 )
+
+// recreating tells of a stopped server that gets other claims.
+const recreating = "`StorageUpToDate` names the next step of a change that takes a stop, and has the reason `Recreating` while the StatefulSet is created anew."
 
 // ran tells of the record of what runs.
 const ran = "The ConfigMap of a server that runs gets the annotation `dittofs.io/ran`: one write per server."

@@ -1,0 +1,337 @@
+package guard
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/types/known/structpb"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/utils/ptr"
+
+	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/condition"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/quantity"
+)
+
+// The templates of a StatefulSet tell what its claims were created with. What they have by now is noted
+// in the ConfigMap, seen by an Object while one is composed, or read by Crossplane where the input says so.
+
+// A KnownClaim is what is known of the PersistentVolumeClaim that a volume claim template of a server
+// stands for.
+type KnownClaim struct {
+	// Noted is the size that the claim was known to have last, or nil. Older reports whether it is
+	// noted that the claim may be older than its template.
+	Noted *resource.Quantity
+	Older bool
+
+	// Problem is what the provider or the API server says of what was asked last, or "".
+	Problem string
+
+	// Live is nil where the claim is not known, and Absent reports whether there is known to be none.
+	Live   *LiveClaim
+	Absent bool
+}
+
+// A LiveClaim is what the guards ask of a live PersistentVolumeClaim.
+type LiveClaim struct {
+	UID string
+
+	// Request is the size that the claim asks for, as it is written, and Capacity the one that
+	// its volume has.
+	Request  string
+	Capacity resource.Quantity
+
+	// Bound reports whether the claim has a volume, and Leaving whether it is being deleted.
+	Bound, Leaving bool
+
+	// Class is the claim's storage class, or "".
+	Class string
+
+	// Infeasible reports whether the driver gave up growing the volume.
+	Infeasible bool
+
+	// NeedsPod reports whether the file system grows only while a pod mounts it.
+	NeedsPod bool
+}
+
+// isUsable reports whether the claim has a volume, and keeps it.
+func (c *LiveClaim) isUsable() bool {
+	return c != nil && c.Bound && !c.Leaving && c.Capacity.Sign() > 0
+}
+
+// size returns the size that a claim is known to have, where its template and the spec name others. It
+// returns nil where there is neither a template nor a claim.
+func (c *KnownClaim) size(template *Claim, desired resource.Quantity) *resource.Quantity {
+	base := c.Noted
+	if base == nil && template != nil {
+		base = &template.Size
+	}
+
+	if !c.Live.isUsable() {
+		return base
+	}
+
+	capacity := c.Live.Capacity
+
+	switch {
+	case base != nil && base.Cmp(desired) >= 0 && capacity.Cmp(*base) >= 0:
+		return base
+	case capacity.Cmp(desired) >= 0 && (base == nil || capacity.Cmp(*base) >= 0):
+		// The volume may be larger than what was asked for, such as one that an administrator made.
+		return &desired
+	default:
+		return &capacity
+	}
+}
+
+// isOlder reports whether a claim may still have another class than its template.
+func (c *KnownClaim) isOlder(template *Claim) bool {
+	switch {
+	case !c.Older || c.Absent:
+		return false
+	case c.Live == nil || template == nil:
+		return true
+	default:
+		return c.Live.Class != ptr.Deref(template.Class, c.Live.Class)
+	}
+}
+
+// templates are the volume claim templates that the StatefulSet has: those that are live, where a
+// webhook made others of the asked ones. There are none where no StatefulSet is asked for.
+func (s *StatefulSet) templates() []Claim {
+	switch {
+	case s.Asked == nil:
+		return nil
+	case s.Live != nil:
+		return s.Live.Claims
+	default:
+		return s.Asked.Claims
+	}
+}
+
+// claimOf returns the template of a volume, or nil.
+func claimOf(claims []Claim, name string) *Claim {
+	i := slices.IndexFunc(claims, func(c Claim) bool { return c.Name == name })
+	if i < 0 {
+		return nil
+	}
+
+	return &claims[i]
+}
+
+// asksOtherClass reports whether the spec asks for another class than a template has. A class that
+// nobody asks for is the cluster's default, or a webhook's.
+func (c *Claim) asksOtherClass(template *Claim) bool {
+	return c.Class != nil && !ptr.Equal(c.Class, template.Class)
+}
+
+// sees reports whether the function sees what becomes of a claim that is to grow.
+func (st *State) sees(claim KnownClaim) bool {
+	return !st.CannotGrow || claim.Live != nil || claim.Absent
+}
+
+// isNoted reports whether what claims have is noted wherever a new template would not tell: then the
+// StatefulSet can be created anew.
+func (st *State) isNoted() bool {
+	for _, want := range st.StatefulSet.Desired.Claims {
+		template, claim := claimOf(st.StatefulSet.templates(), want.Name), st.Claims[want.Name]
+
+		switch {
+		case template == nil || st.CannotGrow:
+		case template.Size.Cmp(want.Size) < 0 && claim.Noted == nil, want.asksOtherClass(template) && st.mustNoteAge(claim) && !claim.Older:
+			return false
+		}
+	}
+
+	return true
+}
+
+// mustNoteAge reports whether it has to be noted that a claim is older than the next template: unless
+// Crossplane reads the claim, or nobody can look at it.
+func (st *State) mustNoteAge(claim KnownClaim) bool {
+	return !st.ReadsClaims && !st.CannotGrow && !claim.Absent
+}
+
+// noteClaims decides what of claims to note, and which to look at.
+func (d *Decision) noteClaims(st State) {
+	templates := st.StatefulSet.templates()
+
+	for _, want := range st.StatefulSet.Desired.Claims {
+		claim, template := st.Claims[want.Name], claimOf(templates, want.Name)
+		size := claim.size(template, want.Size)
+
+		// A server that ran comes back with claims that it had, whose templates are gone.
+		isNew := template == nil && st.StatefulSet.Asked == nil && st.Record != nil || template != nil && want.asksOtherClass(template)
+		note := manifest.ClaimNote{Older: claim.isOlder(template) || isNew && st.mustNoteAge(claim)}
+
+		// Only what the StatefulSet is known to have is a claim of this server.
+		if note.Older && st.mustNoteAge(claim) && template != nil && !want.asksOtherClass(template) && st.StatefulSet.Live != nil && !d.LeaveOut {
+			d.look(st.StatefulSet.Desired.Name, want.Name, claim)
+		}
+
+		// A StatefulSet that is applied now has what the spec asks for.
+		if template == nil && !d.LeaveOut && !d.Paused {
+			template = &want
+		}
+
+		// The template tells all others.
+		switch {
+		case size == nil:
+		case template == nil && claim.Noted != nil,
+			template != nil && (size.Cmp(template.Size) != 0 || size.Cmp(want.Size) < 0 && st.sees(claim)):
+			note.Size = size.String()
+		}
+
+		if note == (manifest.ClaimNote{}) {
+			continue
+		}
+
+		if d.ClaimNotes == nil {
+			d.ClaimNotes = map[string]manifest.ClaimNote{}
+		}
+
+		d.ClaimNotes[want.Name] = note
+	}
+}
+
+// look at a claim that may be older than its template, unless it is looked at already.
+func (d *Decision) look(server, volume string, claim KnownClaim) {
+	if claim.Live == nil {
+		d.Unseen = append(d.Unseen, manifest.ClaimName(server, volume))
+	}
+
+	if !slices.ContainsFunc(d.ClaimObjects, func(o ClaimObject) bool { return o.Volume == volume }) {
+		d.ClaimObjects = append(d.ClaimObjects, observing(volume, claim.Live))
+	}
+}
+
+// existingClaims tells which of the claims with data exist before a server first starts, and reports
+// whether some do and others do not, or not for long.
+func (st *State) existingClaims() (told []string, isPartial bool) {
+	if st.StatefulSet.Asked != nil || st.Record != nil {
+		return nil, false
+	}
+
+	var there, missing, leaving int
+
+	for _, volume := range st.DataClaims {
+		claim, has := st.Claims[volume].Live, "nothing"
+
+		switch {
+		case claim == nil:
+			missing++
+		case claim.Leaving:
+			leaving++
+
+			has = claim.Request + ", deleted"
+		default:
+			there++
+
+			has = claim.Request
+		}
+
+		told = append(told, fmt.Sprintf("%s (%s)", manifest.ClaimName(st.StatefulSet.Desired.Name, volume), has))
+	}
+
+	if there+leaving == 0 {
+		return nil, false
+	}
+
+	return told, leaving > 0 || missing > 0
+}
+
+// dataClaims are the volumes of a server that have what it cannot make anew.
+func dataClaims(s *composite.DittoServer) []string {
+	var volumes []string
+
+	for _, v := range s.Volumes() {
+		if v.Name != dittofs.VolumeCache && (v.Name != dittofs.VolumeControlPlane || !s.Spec.UsesPostgres()) {
+			volumes = append(volumes, v.Name)
+		}
+	}
+
+	return volumes
+}
+
+// readKnownClaims reads what is known of the PersistentVolumeClaims, by volume.
+func readKnownClaims(o observed.Resources, read observed.Claims) map[string]KnownClaim {
+	claims := map[string]KnownClaim{}
+	notes := manifest.ClaimNotes(o.Asked(manifest.ConfigMap))
+
+	for volume, row := range manifest.ClaimRows() {
+		var c KnownClaim
+
+		c.Older = notes[volume].Older
+		if size, err := quantity.Parse(notes[volume].Size); err == nil && size.Sign() > 0 {
+			c.Noted = &size
+		}
+
+		if r := o[row.Name]; r != nil {
+			c.Live = readLiveClaim(r.Live)
+
+			if r.IsNotSynced() && r.Current {
+				c.Problem = cmp.Or(r.Synced.Message, r.Synced.Reason)
+			}
+		}
+
+		if says(c.Problem, notThere, cannotCreate, noModes) {
+			c.Live, c.Absent = nil, true
+		}
+
+		if read.Fetched {
+			c.Live = readLiveClaim(read.Live[volume])
+			c.Absent = c.Live == nil
+		}
+
+		if c != (KnownClaim{}) {
+			claims[volume] = c
+		}
+	}
+
+	return claims
+}
+
+// readLiveClaim reads a PersistentVolumeClaim.
+func readLiveClaim(claim *structpb.Struct) *LiveClaim {
+	if claim == nil {
+		return nil
+	}
+
+	storage := string(corev1.ResourceStorage)
+	text := func(path ...string) string { return protostruct.Get(claim, path...).GetStringValue() }
+
+	c := &LiveClaim{
+		UID:        text("metadata", "uid"),
+		Request:    text("spec", "resources", "requests", storage),
+		Bound:      text("status", "phase") == string(corev1.ClaimBound),
+		Leaving:    protostruct.Get(claim, "metadata", "deletionTimestamp") != nil,
+		Class:      text("spec", "storageClassName"),
+		Infeasible: strings.HasSuffix(text("status", "allocatedResourceStatuses", storage), "Infeasible"),
+		NeedsPod:   condition.Of(claim, string(corev1.PersistentVolumeClaimFileSystemResizePending)).IsTrue(),
+	}
+
+	// A capacity that cannot be read is none.
+	c.Capacity, _ = quantity.Parse(text("status", "capacity", storage))
+
+	return c
+}
+
+// claimsOccasion tells the claims that a server first starts on, for an approval that is of these only.
+func claimsOccasion(claims map[string]KnownClaim) *structpb.Value {
+	l := &structpb.ListValue{}
+
+	for volume := range manifest.ClaimRows() {
+		if c := claims[volume].Live; c != nil {
+			l.Values = append(l.Values, structpb.NewStringValue(fmt.Sprintf("%s %s %t", volume, c.UID, c.Leaving)))
+		}
+	}
+
+	return structpb.NewListValue(l)
+}

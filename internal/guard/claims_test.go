@@ -1,0 +1,262 @@
+package guard
+
+import (
+	"maps"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/manifest"
+)
+
+// Changes of a State for cases of claims.
+
+func withObjects(st *State) { st.CannotGrow = false }
+
+func reads(st *State) { st.ReadsClaims, st.ClaimsFetched = true, true }
+
+// class asks for a storage class of the claim metadata, and kept is that of its template.
+func class(asked, kept string) func(*State) {
+	return func(st *State) {
+		claims := func(class string) []Claim {
+			return []Claim{{Name: dittofs.VolumeControlPlane, Size: resource.MustParse("1Gi")}, {Name: dittofs.VolumeMetadata, Size: resource.MustParse("10Gi"), Class: &class}}
+		}
+
+		with := func(spec Spec, class string) Spec {
+			spec.Claims, spec.Immutable = claims(class), maps.Clone(spec.Immutable)
+			spec.Immutable[volumeClaimTemplates] = class
+
+			return spec
+		}
+
+		was := with(*st.StatefulSet.Asked, kept)
+		st.StatefulSet.Asked, st.StatefulSet.Desired = &was, with(st.StatefulSet.Desired, asked)
+		st.StatefulSet.Live.ClaimTemplates, st.StatefulSet.Live.Claims = kept, was.Claims
+	}
+}
+
+// metadata is what is known of the claim.
+func metadata(c KnownClaim) func(*State) {
+	return func(st *State) { st.Claims = map[string]KnownClaim{dittofs.VolumeMetadata: c} }
+}
+
+func bound(class, capacity string) *LiveClaim {
+	return &LiveClaim{Request: capacity, Capacity: resource.MustParse(capacity), Bound: true, Class: class}
+}
+
+const (
+	keepsTemplate = `volume claim metadata has the storage class "slow" instead of the storage class "fast" (an existing PersistentVolumeClaim keeps its class)`
+	keepsClass    = `PersistentVolumeClaim metadata-files-0 has the storage class "slow" instead of the storage class "fast", which it keeps: copy its data to a claim of that class (docs/operations.md, another storage class)`
+)
+
+// An existing claim keeps its class, whatever becomes of its template.
+func TestDecideClass(t *testing.T) {
+	type want struct {
+		Rollout             Reason
+		Frozen, Unseen      []string
+		NeedsStop, Stopping bool
+		Objects             []ClaimObject
+		Notes               map[string]manifest.ClaimNote
+	}
+
+	older := map[string]manifest.ClaimNote{dittofs.VolumeMetadata: {Older: true}}
+
+	cases := map[string]struct {
+		reason string
+		do     []func(*State)
+		want   want
+	}{
+		"Running": {
+			"The template is kept, and the claim is noted to be older than the next.",
+			[]func(*State){withObjects, class("fast", "slow")},
+			want{Rollout: RolledOut, Frozen: []string{keepsTemplate}, NeedsStop: true, Notes: older},
+		},
+		"StoppedNotNoted": {
+			"The StatefulSet is created anew once that is noted.",
+			[]func(*State){withObjects, class("fast", "slow"), stop},
+			want{Rollout: RolledOut, Frozen: []string{keepsTemplate}, NeedsStop: true, Stopping: true, Notes: older},
+		},
+		"Stopped": {
+			"The StatefulSet is created anew.",
+			[]func(*State){withObjects, class("fast", "slow"), stop, metadata(KnownClaim{Older: true})},
+			want{Rollout: Recreating, Frozen: []string{keepsTemplate}, NeedsStop: true, Stopping: true, Notes: older},
+		},
+		"Gone": {
+			"The note stays while there is no StatefulSet.",
+			[]func(*State){withObjects, class("fast", "slow"), stop, metadata(KnownClaim{Older: true}), none},
+			want{Rollout: RolledOut, Notes: older},
+		},
+		"Recreated": {
+			"The claim is looked at.",
+			[]func(*State){withObjects, class("fast", "fast"), metadata(KnownClaim{Older: true})},
+			want{Rollout: RolledOut, Unseen: []string{"metadata-files-0"}, Objects: []ClaimObject{{Volume: dittofs.VolumeMetadata}}, Notes: older},
+		},
+		"Seen": {
+			"It has the class of the earlier template, and only a person can change that.",
+			[]func(*State){withObjects, class("fast", "fast"), metadata(KnownClaim{Older: true, Live: bound("slow", "10Gi")})},
+			want{Rollout: RolledOut, Frozen: []string{keepsClass}, Objects: []ClaimObject{{Volume: dittofs.VolumeMetadata, Size: "10Gi"}}, Notes: older},
+		},
+		"Copied": {
+			"It has the class that is asked for.",
+			[]func(*State){withObjects, class("fast", "fast"), metadata(KnownClaim{Older: true, Live: bound("fast", "10Gi")})},
+			want{Rollout: RolledOut},
+		},
+		"Absent": {
+			"The claim is created with the class of the template.",
+			[]func(*State){withObjects, class("fast", "fast"), metadata(KnownClaim{Older: true, Absent: true})},
+			want{Rollout: RolledOut},
+		},
+		"Native": {
+			"Nobody can look at it.",
+			[]func(*State){class("fast", "slow")},
+			want{Rollout: RolledOut, Frozen: []string{keepsTemplate}, NeedsStop: true},
+		},
+		"Read": {
+			"The live claim counts, and needs no note.",
+			[]func(*State){reads, class("fast", "slow"), metadata(KnownClaim{Live: bound("slow", "10Gi")})},
+			want{Rollout: RolledOut, Frozen: []string{keepsClass}, NeedsStop: true},
+		},
+		"SeenGrowing": {
+			"An Object that makes the claim grow shows its class for a while, which changes nothing.",
+			[]func(*State){withObjects, class("fast", "slow"), metadata(KnownClaim{Live: bound("slow", "10Gi")})},
+			want{Rollout: RolledOut, Frozen: []string{keepsTemplate}, NeedsStop: true, Notes: older},
+		},
+		"ReadRecreated": {
+			"Creating the StatefulSet anew once more would not help.",
+			[]func(*State){reads, class("fast", "fast"), stop, metadata(KnownClaim{Live: bound("slow", "10Gi")})},
+			want{Rollout: RolledOut, Frozen: []string{keepsClass}},
+		},
+		"ReadCopied": {
+			"A claim that has the class already is not told. Its template follows at the next stop.",
+			[]func(*State){reads, class("fast", "slow"), metadata(KnownClaim{Live: bound("fast", "10Gi")})},
+			want{Rollout: RolledOut, NeedsStop: true},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			st := atRest(t)
+			for _, do := range tc.do {
+				do(&st)
+			}
+
+			d := Decide(st)
+
+			got := want{Rollout: d.Rollout, Frozen: d.Frozen, Unseen: d.Unseen, NeedsStop: d.NeedsStop, Stopping: d.Stopping, Objects: d.ClaimObjects, Notes: d.ClaimNotes}
+			if diff := cmp.Diff(tc.want, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("%s\nDecide(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// What exists is told before a server first starts, and half of it waits for a person.
+func TestDecideExisting(t *testing.T) {
+	leaving := bound("", "10Gi")
+	leaving.Leaving = true
+
+	both := map[string]KnownClaim{dittofs.VolumeControlPlane: {Live: bound("", "1Gi")}, dittofs.VolumeMetadata: {Live: bound("", "10Gi")}}
+	half := map[string]KnownClaim{dittofs.VolumeMetadata: {Live: bound("", "10Gi")}}
+
+	type want struct {
+		Rollout  Reason
+		LeaveOut bool
+		Existing []string
+		Dangers  []string
+		Approval string
+	}
+
+	cases := map[string]struct {
+		reason string
+		claims map[string]KnownClaim
+		change func(*State)
+		want   want
+	}{
+		"None":       {"Most servers are new.", nil, nil, want{Rollout: RolledOut}},
+		"NotFetched": {"What exists is not known yet.", nil, func(st *State) { st.ClaimsFetched = false }, want{Rollout: PredecessorThere, LeaveOut: true}},
+		"All":        {"A server starts on what is there.", both, nil, want{Rollout: RolledOut, Existing: []string{"controlplane-files-0 (1Gi)", "metadata-files-0 (10Gi)"}}},
+		"Half": {
+			"Half of the data waits for a person.", half, nil,
+			want{Rollout: ApprovalRequired, LeaveOut: true, Dangers: []string{"only some of its PersistentVolumeClaims are there to stay: controlplane-files-0 (nothing), metadata-files-0 (10Gi)"}, Approval: "change"},
+		},
+		"Approved": {"A person decided.", half, func(st *State) { st.Approved = "change" }, want{Rollout: RolledOut}},
+		"Leaving": {
+			"A claim that is being deleted is empty next time.",
+			map[string]KnownClaim{dittofs.VolumeControlPlane: {Live: bound("", "1Gi")}, dittofs.VolumeMetadata: {Live: leaving}},
+			nil,
+			want{Rollout: ApprovalRequired, LeaveOut: true, Dangers: []string{"only some of its PersistentVolumeClaims are there to stay: controlplane-files-0 (1Gi), metadata-files-0 (10Gi, deleted)"}, Approval: "change"},
+		},
+		"Postgres": {"A claim without data may be missing.", half, func(st *State) { st.DataClaims = []string{dittofs.VolumeMetadata} }, want{Rollout: RolledOut, Existing: []string{"metadata-files-0 (10Gi)"}}},
+		"Ran":      {"A server that ran comes back, with a claim more.", half, func(st *State) { st.Record = &manifest.Record{Image: "marmos91c/dittofs:v0.29.0", Config: configOld} }, want{Rollout: RolledOut}},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			st := atRest(t)
+			none(&st)
+			reads(&st)
+
+			st.DataClaims, st.Claims, st.Change, st.CanReturn = []string{dittofs.VolumeControlPlane, dittofs.VolumeMetadata}, tc.claims, "change", true
+			if tc.change != nil {
+				tc.change(&st)
+			}
+
+			d := Decide(st)
+
+			got := want{Rollout: d.Rollout, LeaveOut: d.LeaveOut, Existing: d.Existing, Dangers: d.Dangers, Approval: d.Approval}
+			if diff := cmp.Diff(tc.want, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("%s\nDecide(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// Natively the condition has the command, and sees what becomes of it where Crossplane reads the claim.
+func TestDecideGrowByHand(t *testing.T) {
+	asked := bound("", "10Gi")
+	asked.Request = "20Gi"
+
+	cases := map[string]struct {
+		reason      string
+		claim       *LiveClaim
+		growing     []string
+		needsPerson bool
+		noted       string
+	}{
+		"Small":   {"A person asks for it.", bound("", "10Gi"), []string{"nothing but a person may ask for it here: kubectl patch pvc metadata-files-0 --namespace=storage --patch='{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"20Gi\"}}}}'"}, true, "10Gi"},
+		"Asked":   {"The driver works.", asked, []string{"the storage driver works on it"}, false, "10Gi"},
+		"Grown":   {"It is seen.", bound("", "20Gi"), nil, false, "20Gi"},
+		"Smaller": {"A claim that is smaller than its template is seen, too.", bound("", "5Gi"), []string{"nothing but a person may ask for it here: kubectl patch pvc metadata-files-0 --namespace=storage --patch='{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"20Gi\"}}}}'"}, true, "5Gi"},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			st := atRest(t)
+			reads(&st)
+			grow(&st)
+			metadata(KnownClaim{Live: tc.claim})(&st)
+
+			d := Decide(st)
+
+			var (
+				growing     []string
+				needsPerson bool
+			)
+
+			for _, g := range d.Growing {
+				growing, needsPerson = append(growing, g.Why), g.NeedsPerson
+			}
+
+			if diff := cmp.Diff(tc.growing, growing); diff != "" || needsPerson != tc.needsPerson || len(d.ClaimObjects) > 0 || len(d.Frozen) > 0 {
+				t.Errorf("%s\nDecide(...): needs a person: %t, Objects: %v, frozen: %v, growing: -want, +got:\n%s", tc.reason, needsPerson, d.ClaimObjects, d.Frozen, diff)
+			}
+
+			if got := d.ClaimNotes[dittofs.VolumeMetadata].Size; got != tc.noted {
+				t.Errorf("%s\nDecide(...): noted: want %s, got %s", tc.reason, tc.noted, got)
+			}
+		})
+	}
+}
