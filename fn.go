@@ -165,7 +165,7 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 	// Digest.
 	digests := digest.For(srv, secrets, guard.Ran(resources))
 
-	// Build the pod, once.
+	// Build the pod, once, and the other objects around it.
 	in := manifest.PodInputs{
 		Config:              config,
 		ConfigHash:          digests.Of(config),
@@ -180,13 +180,20 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 		return err
 	}
 
-	// Judge: all errors at once, those of the spec, of config.yaml, of the release and of the pod.
+	objects, err := manifest.Objects(srv, manifest.Inputs{Config: config, Pod: pod})
+
+	// Judge: all errors at once, those of the spec, of config.yaml, of the release and of the
+	// objects.
 	errs = append(errs, srv.CheckConfig(config)...)
 	errs = append(errs, srv.CheckRelease(manifest.Release(srv, in.Image))...)
 
-	if errs = append(errs, policy.Check(srv, pod)...); len(errs) > 0 {
+	if errs = append(errs, policy.Check(srv, objects)...); len(errs) > 0 {
 		report.Invalid(rsp, errs)
 		return nil
+	}
+
+	if err != nil {
+		return err
 	}
 
 	if err := ctx.Err(); err != nil {
@@ -203,13 +210,12 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 
 	report.Secrets(rsp, secrets)
 
-	// Build the other objects around the pod.
-	desired, err := manifest.Build(srv, manifest.Inputs{Config: config, Pod: pod})
+	// Guard.
+	desired, err := manifest.Encode(objects)
 	if err != nil {
 		return err
 	}
 
-	// Guard.
 	returning, err := guard.Returning(srv, pod, in, resources, digests)
 	if err != nil {
 		return err

@@ -89,6 +89,9 @@ var textBounds = []TextBound{
 	// Linux starts no process with a longer environment variable (MAX_ARG_STRLEN).
 	{"spec.extraEnv[].value", 128 * 1024},
 
+	{"input.policy.resources.max{}", MaxQuantityLength},
+	{"input.policy.storage.maxSize", MaxQuantityLength},
+
 	// Kubernetes takes no more of all annotations of an object.
 	{"spec.podAnnotations{}", 256 * 1024},
 	{"spec.service.annotations{}", 256 * 1024},

@@ -107,7 +107,11 @@ type Input struct {
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
 
-	// Policy restricts what a DittoServer may ask for.
+	// Policy restricts what a DittoServer may ask for. A list that is left out allows
+	// everything, and so does one with the entry "*"; an empty list allows nothing. Within an
+	// entry "*" stands for any characters, none and slashes among them. Where entries are keys,
+	// key=value allows the key with such a value only, and a key alone allows it with any. More
+	// than 128 entries are an error.
 	// +optional
 	Policy Policy `json:"policy,omitzero"`
 
@@ -150,38 +154,6 @@ type ConfigHash struct {
 	// +kubebuilder:validation:Enum=Spec;Metadata;None
 	// +optional
 	Generation Generation `json:"generation,omitempty"`
-}
-
-// A Policy restricts what a DittoServer may ask for. Without it, anyone who may create
-// a DittoServer could run any pod with the provider's rights.
-type Policy struct {
-	// PodSecurity is the Pod Security Standard that the pod must meet: restricted,
-	// baseline or privileged. Default: restricted. Any other value is an error.
-	// +kubebuilder:validation:Enum=restricted;baseline;privileged
-	// +optional
-	PodSecurity PodSecurity `json:"podSecurity,omitempty"`
-
-	// Images are the allowed images: a repository such as
-	// registry.example.org/files/dittofs, or a registry or a folder of one, for all that
-	// is in it; a repository with a tag, which allows no image with a digest, since that
-	// decides; a repository with a digest, whatever tag is beside it; a repository with
-	// ":" or "@" at its end, for any tag or any digest. Names without a registry are
-	// Docker Hub's. Default: any image. Any text is taken: one that names no image allows
-	// none.
-	// +optional
-	Images []string `json:"images,omitempty"`
-
-	// ServiceAccountNames are the service accounts that a DittoServer may name.
-	// Default: any. A DittoServer that names none always passes. Any text is taken: a
-	// name that no service account has allows none.
-	// +optional
-	ServiceAccountNames []string `json:"serviceAccountNames,omitempty"`
-
-	// Config is Allow or Forbid: whether a DittoServer may add keys to config.yaml, by
-	// spec.config. Default: Allow. Any other value is an error.
-	// +kubebuilder:validation:Enum=Allow;Forbid
-	// +optional
-	Config ConfigPolicy `json:"config,omitempty"`
 }
 
 // A ConfigPolicy says whether a DittoServer may add keys to config.yaml.

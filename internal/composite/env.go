@@ -29,6 +29,9 @@ const maxRestartingEnv = 10
 //nolint:gochecknoglobals // A table.
 var ownEnv = sets.New(append(dittofs.ConfigEnv(), secretEnv()...)...)
 
+// IsOwnEnv reports whether the function sets an environment variable of this name.
+func IsOwnEnv(name string) bool { return ownEnv.Has(name) }
+
 // ExtraEnv returns the environment variables that the user asks for, as the pod has them.
 func (s *DittoServer) ExtraEnv() []corev1.EnvVar {
 	env := make([]corev1.EnvVar, 0, len(s.Spec.ExtraEnv))

@@ -61,6 +61,11 @@ func (s *DittoServer) validateConfig(p *field.Path) field.ErrorList {
 	return nil
 }
 
+// ConfigKeys returns the keys of config.yaml that the spec adds, without those below them.
+func (s *DittoServer) ConfigKeys() []string {
+	return slices.Sorted(maps.Keys(s.UserSpec.GetFields()["config"].GetStructValue().GetFields()))
+}
+
 // check the entries of an object at a path of config.yaml.
 func (x *extra) check(p *field.Path, path string, object *structpb.Struct) field.ErrorList {
 	var errs field.ErrorList

@@ -78,10 +78,7 @@ func (s *DittoServer) validateInput(p *field.Path) field.ErrorList {
 
 	errs = append(errs, fielderr.OneOf(p.Child("compose"), in.Compose, v1beta1.ComposeObject, v1beta1.ComposeNative)...)
 	errs = append(errs, fielderr.OneOf(p.Child("configHash", "generation"), in.ConfigHash.Generation, v1beta1.GenerationSpec, v1beta1.GenerationMetadata, v1beta1.GenerationNone)...)
-	errs = append(errs, fielderr.OneOf(p.Child("policy", "podSecurity"), in.Policy.PodSecurity, v1beta1.PodSecurityRestricted, v1beta1.PodSecurityBaseline, v1beta1.PodSecurityPrivileged)...)
-
-	errs = append(errs, fielderr.OneOf(p.Child("policy", "config"), in.Policy.Config, v1beta1.ConfigAllow, v1beta1.ConfigForbid)...)
-
+	errs = append(errs, validatePolicy(p.Child("policy"), &in.Policy)...)
 	errs = append(errs, s.validateProviderConfigRef(p.Child("providerConfigRef"))...)
 	errs = append(errs, validateMetadata(p, in.Labels, in.Annotations)...)
 

@@ -27,6 +27,12 @@ var ownLabels = sets.New(
 	"app.kubernetes.io/managed-by",
 )
 
+// IsOwnLabel reports whether the function sets a pod label of this key.
+func IsOwnLabel(key string) bool { return ownLabels.Has(key) }
+
+// IsOwnAnnotation reports whether a pod annotation of this key is the function's.
+func IsOwnAnnotation(key string) bool { return strings.HasPrefix(key, v1alpha1.Group+"/") }
+
 // maxAnnotations bounds the size of the pod's annotations in bytes. The API server
 // takes 256 KiB of them, the copy of config.yaml among them.
 const maxAnnotations = 128 * 1024
@@ -71,7 +77,7 @@ func validateOwnLabels(p *field.Path, labels map[string]string) field.ErrorList 
 	var errs field.ErrorList
 
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		if ownLabels.Has(key) {
+		if IsOwnLabel(key) {
 			errs = append(errs, field.Forbidden(p.Key(key), "the function sets it: remove it"))
 		}
 	}
@@ -94,7 +100,7 @@ func validateOwnAnnotations(p *field.Path, annotations map[string]string) field.
 	}
 
 	for _, key := range slices.Sorted(maps.Keys(annotations)) {
-		if strings.HasPrefix(key, v1alpha1.Group+"/") {
+		if IsOwnAnnotation(key) {
 			errs = append(errs, field.Forbidden(p.Key(key), "annotations of the domain "+v1alpha1.Group+" are the function's: remove it"))
 		}
 	}

@@ -32,6 +32,9 @@ const systemConfig = "/etc"
 // ExtraVolumeName returns the name of the pod's volume.
 func ExtraVolumeName(v *v1alpha1.ExtraVolume) string { return extraPrefix + v.Name }
 
+// IsExtraVolume reports whether a volume of the pod with this name is one that the user asks for.
+func IsExtraVolume(name string) bool { return strings.HasPrefix(name, extraPrefix) }
+
 // extraSecretKeys returns the keys of Secrets that are files of extra volumes, and that restart
 // the server. Of the others the function reads nothing. A key that becomes many files counts once:
 // to decode a large one for each would take more memory than the function has.

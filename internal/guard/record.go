@@ -37,12 +37,12 @@ func Returning(s *composite.DittoServer, desired *corev1.PodTemplateSpec, in man
 
 	in.Config, in.ConfigHash = []byte(r.Config), digests.Of([]byte(r.Config))
 
-	pod := r.Pod(s, desired, in)
-	if len(policy.Check(s, pod)) > 0 {
-		return manifest.Manifests{}, nil
+	objects, err := manifest.Objects(s, manifest.Inputs{Config: in.Config, Pod: r.Pod(s, desired, in)})
+	if err != nil || len(policy.Check(s, objects)) > 0 {
+		return manifest.Manifests{}, err
 	}
 
-	return manifest.Build(s, manifest.Inputs{Config: in.Config, Pod: pod})
+	return manifest.Encode(objects)
 }
 
 // Ran returns what is known of the rollout digests of a server's pods.

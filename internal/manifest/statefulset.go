@@ -1,24 +1,17 @@
 package manifest
 
 import (
-	"fmt"
-
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/quantity"
 )
 
 // statefulSet runs the server.
 func statefulSet(s *composite.DittoServer, in Inputs) (object, error) {
-	claims, err := volumeClaims(s)
-	if err != nil {
-		return nil, err
-	}
-
 	return &appsv1.StatefulSet{
 		Spec: appsv1.StatefulSetSpec{
 			Replicas:    s.Spec.Replicas,
@@ -32,13 +25,13 @@ func statefulSet(s *composite.DittoServer, in Inputs) (object, error) {
 				WhenDeleted: appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
 				WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
 			},
-			VolumeClaimTemplates: claims,
+			VolumeClaimTemplates: volumeClaims(s),
 			Template:             *in.Pod,
 		},
 	}, nil
 }
 
-func volumeClaims(s *composite.DittoServer) ([]corev1.PersistentVolumeClaim, error) {
+func volumeClaims(s *composite.DittoServer) []corev1.PersistentVolumeClaim {
 	sizes := map[string]string{
 		dittofs.VolumeControlPlane: s.Spec.Storage.ControlPlaneSize,
 		dittofs.VolumeMetadata:     s.Spec.Storage.MetadataSize,
@@ -49,10 +42,8 @@ func volumeClaims(s *composite.DittoServer) ([]corev1.PersistentVolumeClaim, err
 	var claims []corev1.PersistentVolumeClaim
 
 	for _, v := range s.Volumes() {
-		size, err := resource.ParseQuantity(sizes[v.Name])
-		if err != nil {
-			return nil, fmt.Errorf("cannot parse the size of volume %s: %w", v.Name, err)
-		}
+		// Validated to be a quantity. Should it not be, the claim is of no size.
+		size, _ := quantity.Parse(sizes[v.Name])
 
 		// The API server knows no fractions of a byte below a thousandth.
 		size.RoundUp(0)
@@ -68,5 +59,5 @@ func volumeClaims(s *composite.DittoServer) ([]corev1.PersistentVolumeClaim, err
 		})
 	}
 
-	return claims, nil
+	return claims
 }

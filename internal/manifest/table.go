@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -170,9 +171,30 @@ func KindOf(resource *structpb.Struct) schema.GroupVersionKind {
 	return schema.FromAPIVersionAndKind(protostruct.Get(resource, "apiVersion").GetStringValue(), protostruct.Get(resource, "kind").GetStringValue())
 }
 
+// A Built is a Kubernetes object of a server, before it is a manifest.
+type Built struct {
+	Name   Name
+	Object object
+}
+
 // Build returns the manifests of a server.
 func Build(s *composite.DittoServer, in Inputs) (Manifests, error) {
-	m := Manifests{}
+	objects, err := Objects(s, in)
+	if err != nil {
+		return nil, err
+	}
+
+	return Encode(objects)
+}
+
+// Objects returns the Kubernetes objects of a server, in the order of the table. With an error it
+// returns those that could be built: an invalid spec has objects too, which the platform's policy
+// judges.
+func Objects(s *composite.DittoServer, in Inputs) ([]Built, error) {
+	var (
+		objects []Built
+		errs    []error
+	)
 
 	for r := range Rows() {
 		if !r.Has(s) {
@@ -181,7 +203,8 @@ func Build(s *composite.DittoServer, in Inputs) (Manifests, error) {
 
 		o, err := r.build(s, in)
 		if err != nil {
-			return nil, err
+			errs = append(errs, err)
+			continue
 		}
 
 		o.GetObjectKind().SetGroupVersionKind(r.Kind)
@@ -194,12 +217,23 @@ func Build(s *composite.DittoServer, in Inputs) (Manifests, error) {
 		o.SetLabels(common)
 		o.SetAnnotations(annotations)
 
-		e, err := protostruct.Encode(o)
+		objects = append(objects, Built{Name: r.Name, Object: o})
+	}
+
+	return objects, errors.Join(errs...)
+}
+
+// Encode returns objects as manifests.
+func Encode(objects []Built) (Manifests, error) {
+	m := Manifests{}
+
+	for _, o := range objects {
+		e, err := protostruct.Encode(o.Object)
 		if err != nil {
-			return nil, fmt.Errorf("cannot encode %s: %w", r.Name, err)
+			return nil, fmt.Errorf("cannot encode %s: %w", o.Name, err)
 		}
 
-		m[r.Name] = e
+		m[o.Name] = e
 	}
 
 	m[StatefulSet] = Seal(m[StatefulSet])

@@ -1,4 +1,4 @@
-// Package policy judges the pod of a DittoServer by the platform team's policy.
+// Package policy judges the Kubernetes objects of a DittoServer by the platform team's policy.
 package policy
 
 import (
@@ -7,14 +7,184 @@ import (
 	"strings"
 	"sync"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/pod-security-admission/api"
 	podsecurity "k8s.io/pod-security-admission/policy"
 
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/fielderr"
+	"github.com/dittofs/function-dittoserver/internal/manifest"
 )
+
+// composed is what rules judge: the objects that would be composed, rather than the spec. So it
+// does not matter which field something comes from, and a field that is added later is judged too.
+type composed struct {
+	server *composite.DittoServer
+	policy *v1beta1.Policy
+
+	pod       *corev1.PodTemplateSpec
+	container *corev1.Container
+	claims    []corev1.PersistentVolumeClaim
+
+	services map[manifest.Name]*corev1.Service
+
+	// objects are all but the pod, and otherObjects those that are no Services, volume claims
+	// among them.
+	objects, otherObjects []metav1.Object
+}
+
+// An ask is something that an object asks for, with the field of the DittoServer that leads to it.
+type ask struct {
+	path *field.Path
+
+	// text is a name or a key. value is that of the key, or nil if any is asked for.
+	text  string
+	value *string
+
+	// number, where text is one.
+	number int64
+}
+
+func (a ask) String() string {
+	if a.value != nil {
+		return a.text + "=" + *a.value
+	}
+
+	return a.text
+}
+
+// A rule judges one field of the policy.
+type rule struct {
+	// field below policy, as an error names it.
+	field string
+
+	// check returns what the rule forbids. A policy that does not have the field forbids nothing.
+	check func(c *composed, name string) field.ErrorList
+}
+
+// rules has one for each field of the policy.
+//
+//nolint:gochecknoglobals // A table.
+var rules = []rule{
+	{"images", list(func(p *v1beta1.Policy) []string { return p.Images }, images, asksImages)},
+	{"config", list(configEntries, names, asksConfig)},
+	{"serviceAccountNames", list(func(p *v1beta1.Policy) []string { return p.ServiceAccountNames }, names, asksServiceAccount)},
+	{"podSecurity", checkPodSecurity},
+	{"secrets", list(func(p *v1beta1.Policy) []string { return p.Secrets }, names, asksSecrets)},
+	{"configMaps", list(func(p *v1beta1.Policy) []string { return p.ConfigMaps }, names, asksConfigMaps)},
+	{"extraVolumes", list(func(p *v1beta1.Policy) []string { return p.ExtraVolumes }, names, asksExtraVolumes)},
+	{"labels", list(func(p *v1beta1.Policy) []string { return p.Labels }, keys, asksLabels)},
+	{"annotations", list(func(p *v1beta1.Policy) []string { return p.Annotations }, keys, asksAnnotations)},
+
+	{"services.types", list(func(p *v1beta1.Policy) []string { return p.Services.Types }, names, asksServiceTypes)},
+	{"services.annotations", list(func(p *v1beta1.Policy) []string { return p.Services.Annotations }, keys, asksServiceAnnotations)},
+	{"services.loadBalancerClasses", list(func(p *v1beta1.Policy) []string { return p.Services.LoadBalancerClasses }, names, asksLoadBalancerClasses)},
+	{"services.sourceRanges", list(func(p *v1beta1.Policy) []string { return p.Services.SourceRanges }, prefixes, asksSourceRanges)},
+	{"services.nodePorts", list(func(p *v1beta1.Policy) []string { return p.Services.NodePorts }, numbers, asksNodePorts)},
+
+	{"scheduling.priorityClassNames", list(func(p *v1beta1.Policy) []string { return p.Scheduling.PriorityClassNames }, names, asksPriorityClass)},
+	{"scheduling.tolerations", list(func(p *v1beta1.Policy) []string { return p.Scheduling.Tolerations }, keys, asksTolerations)},
+	{"scheduling.nodeLabels", list(func(p *v1beta1.Policy) []string { return p.Scheduling.NodeLabels }, keys, asksNodeLabels)},
+	{"scheduling.podNamespaces", list(func(p *v1beta1.Policy) []string { return p.Scheduling.PodNamespaces }, names, asksPodNamespaces)},
+
+	{"pods.labels", list(func(p *v1beta1.Policy) []string { return p.Pods.Labels }, keys, asksPodLabels)},
+	{"pods.annotations", list(func(p *v1beta1.Policy) []string { return p.Pods.Annotations }, keys, asksPodAnnotations)},
+	{"pods.env", list(func(p *v1beta1.Policy) []string { return p.Pods.Env }, names, asksEnv)},
+	{"pods.ids", list(func(p *v1beta1.Policy) []string { return p.Pods.IDs }, numbers, asksIDs)},
+	{"pods.maxGracePeriod", checkGracePeriod},
+	{"pods.maxStartupTime", checkStartupTime},
+
+	{"resources.names", list(func(p *v1beta1.Policy) []string { return p.Resources.Names }, names, asksResources)},
+	{"resources.required", checkRequiredResources},
+	{"resources.max", checkMaxResources},
+
+	{"storage.storageClassNames", list(func(p *v1beta1.Policy) []string { return p.Storage.StorageClassNames }, names, asksStorageClasses)},
+	{"storage.volumeAttributesClassNames", list(func(p *v1beta1.Policy) []string { return p.Storage.VolumeAttributesClassNames }, names, asksVolumeAttributesClasses)},
+	{"storage.dataSources", list(func(p *v1beta1.Policy) []string { return p.Storage.DataSources }, names, asksDataSources)},
+	{"storage.maxSize", checkMaxSize},
+}
+
+// Check returns what the policy of the function's input forbids of a server's objects, until there
+// is enough of it. The spec may be invalid, and some of the objects missing.
+func Check(s *composite.DittoServer, objects []manifest.Built) field.ErrorList {
+	c := newComposed(s, objects)
+
+	var errs field.ErrorList
+
+	for _, r := range rules {
+		if fielderr.Enough(errs) {
+			break
+		}
+
+		errs = append(errs, r.check(c, r.field)...)
+	}
+
+	return errs
+}
+
+func newComposed(s *composite.DittoServer, objects []manifest.Built) *composed {
+	c := &composed{
+		server: s, policy: &s.Input.Policy,
+		pod: &corev1.PodTemplateSpec{}, container: &corev1.Container{}, services: map[manifest.Name]*corev1.Service{},
+	}
+
+	for _, o := range objects {
+		switch object := o.Object.(type) {
+		case *appsv1.StatefulSet:
+			c.pod, c.claims = &object.Spec.Template, object.Spec.VolumeClaimTemplates
+			c.container = &c.pod.Spec.Containers[0]
+
+			for i := range c.claims {
+				c.otherObjects = append(c.otherObjects, &c.claims[i])
+			}
+		case *corev1.Service:
+			c.services[o.Name] = object
+		}
+
+		c.objects = append(c.objects, o.Object)
+		if c.services[o.Name] == nil {
+			c.otherObjects = append(c.otherObjects, o.Object)
+		}
+	}
+
+	return c
+}
+
+// list returns the check of a rule that is a list: everything that is asked must be allowed by an
+// entry. A list that is left out, or has the entry "*", allows everything.
+func list(entries func(*v1beta1.Policy) []string, match func(entries []string) matcher, asks func(*composed) []ask) func(*composed, string) field.ErrorList {
+	return func(c *composed, name string) field.ErrorList {
+		allowed := entries(c.policy)
+		if allowed == nil || slices.Contains(allowed, v1beta1.PolicyAny) {
+			return nil
+		}
+
+		var errs field.ErrorList
+
+		isAllowed := match(allowed)
+
+		for _, a := range asks(c) {
+			if isAllowed(a) {
+				continue
+			}
+
+			if errs = append(errs, field.Forbidden(a.path, fmt.Sprintf("the platform's policy does not allow %q, only %s (policy.%s)", a, shown(allowed), name))); fielderr.Enough(errs) {
+				break
+			}
+		}
+
+		return errs
+	}
+}
+
+// tooMuch returns the error of something that is more than the policy allows.
+func tooMuch(p *field.Path, asked, allowed, name string) *field.Error {
+	return field.Forbidden(p, fmt.Sprintf("the platform's policy does not allow %s, only %s or less (policy.%s)", asked, allowed, name))
+}
 
 // evaluator knows the Pod Security Standards of the version of Kubernetes that
 // this function was built with.
@@ -24,53 +194,22 @@ var evaluator = sync.OnceValues(func() (podsecurity.Evaluator, error) {
 	return podsecurity.NewEvaluator(podsecurity.DefaultChecks(), nil)
 })
 
-// Check returns what the policy of the function's input forbids of a server and its pod.
-func Check(s *composite.DittoServer, pod *corev1.PodTemplateSpec) field.ErrorList {
-	p, root := s.Input.Policy, field.NewPath("spec")
-
-	errs := checkImages(root.Child("image"), p.Images, pod)
-
-	if s.Spec.Config != nil && p.Config == v1beta1.ConfigForbid {
-		errs = append(errs, field.Forbidden(root.Child("config"), "the platform's policy allows no keys of config.yaml but those of fields"))
-	}
-
-	if name := s.Spec.ServiceAccountName; name != "" && len(p.ServiceAccountNames) > 0 && !slices.Contains(p.ServiceAccountNames, name) {
-		errs = append(errs, field.Forbidden(root.Child("serviceAccountName"), fmt.Sprintf("the platform's policy does not allow %q, only %q", name, p.ServiceAccountNames)))
-	}
-
-	return append(errs, checkPodSecurity(root, p.PodSecurity, pod)...)
-}
-
-func checkImages(p *field.Path, allowed []string, pod *corev1.PodTemplateSpec) field.ErrorList {
-	if len(allowed) == 0 {
-		return nil
-	}
-
-	var errs field.ErrorList
-
-	for _, c := range pod.Spec.Containers {
-		if !slices.ContainsFunc(allowed, func(entry string) bool { return allows(entry, c.Image) }) {
-			errs = append(errs, field.Forbidden(p, fmt.Sprintf("the platform's policy does not allow the image %q, only those of %q", c.Image, allowed)))
-		}
-	}
-
-	return errs
-}
-
 // checkPodSecurity judges a pod by a Pod Security Standard.
 // https://kubernetes.io/docs/concepts/security/pod-security-standards/
-func checkPodSecurity(p *field.Path, level v1beta1.PodSecurity, pod *corev1.PodTemplateSpec) field.ErrorList {
+func checkPodSecurity(c *composed, _ string) field.ErrorList {
+	root, level := field.NewPath("spec"), c.policy.PodSecurity
+
 	e, err := evaluator()
 	if err != nil {
-		return field.ErrorList{field.InternalError(p, err)}
+		return field.ErrorList{field.InternalError(root, err)}
 	}
 
 	var errs field.ErrorList
 
 	lv := api.LevelVersion{Level: api.Level(level), Version: api.LatestVersion()}
-	for _, r := range e.EvaluatePod(lv, &pod.ObjectMeta, &pod.Spec) {
+	for _, r := range e.EvaluatePod(lv, &c.pod.ObjectMeta, &c.pod.Spec) {
 		if !r.Allowed {
-			errs = append(errs, field.Forbidden(setBy(p, r.ForbiddenDetail), fmt.Sprintf("the platform's policy asks for the Pod Security Standard %s: %s (%s)", level, r.ForbiddenReason, r.ForbiddenDetail)))
+			errs = append(errs, field.Forbidden(setBy(root, r.ForbiddenDetail), fmt.Sprintf("the platform's policy asks for the Pod Security Standard %s: %s (%s)", level, r.ForbiddenReason, r.ForbiddenDetail)))
 		}
 	}
 
@@ -88,4 +227,18 @@ func setBy(p *field.Path, detail string) *field.Path {
 	default:
 		return p.Child("podSecurityContext")
 	}
+}
+
+// configEntries returns the list that the policy on spec.config amounts to.
+func configEntries(p *v1beta1.Policy) []string {
+	if p.Config == v1beta1.ConfigForbid {
+		return []string{}
+	}
+
+	return nil
+}
+
+// spec returns the path of a field of the spec.
+func spec(name string, more ...string) *field.Path {
+	return field.NewPath("spec", append([]string{name}, more...)...)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
 func server(t *testing.T, fields, input string) *composite.DittoServer {
@@ -28,8 +29,9 @@ func server(t *testing.T, fields, input string) *composite.DittoServer {
 		return s
 	}
 
-	xr := parse("{metadata: {name: files, namespace: storage}, spec: " + fields + "}")
-	xr.GetFields()["spec"].GetStructValue().Fields["identity"] = structpb.NewStructValue(parse("{jwt: {secretRef: {name: jwt}}}"))
+	xr := parse("{metadata: {name: files, namespace: storage}}")
+	protostruct.Set(xr, structpb.NewStructValue(parse(fields)), "spec")
+	protostruct.Set(xr, structpb.NewStringValue("jwt"), "spec", "identity", "jwt", "secretRef", "name")
 
 	s, errs := composite.Decode(xr, parse(input))
 	if len(errs) > 0 {
@@ -65,7 +67,7 @@ func TestCheck(t *testing.T) {
 			reason: "The platform may want fields only.",
 			spec:   "{config: {gc: {auto_interval: 1h}}}",
 			input:  "{policy: {config: Forbid}}",
-			want:   []string{"spec.config: Forbidden: the platform's policy allows no keys of config.yaml but those of fields"},
+			want:   []string{"spec.config.gc: Forbidden: the platform's policy does not allow \"gc\", only [] (policy.config)"},
 		},
 		"ConfigNotThere": {
 			reason: "What is not there is not forbidden.",
@@ -144,13 +146,13 @@ func TestCheck(t *testing.T) {
 			reason: "A prefix does not end in the middle of a name.",
 			spec:   "{image: 'registry.example.org/files-of-others/dittofs:v1'}",
 			input:  "{policy: {images: [registry.example.org/files]}}",
-			want:   []string{`spec.image: Forbidden: the platform's policy does not allow the image "registry.example.org/files-of-others/dittofs:v1", only those of ["registry.example.org/files"]`},
+			want:   []string{`spec.image: Forbidden: the platform's policy does not allow "registry.example.org/files-of-others/dittofs:v1", only ["registry.example.org/files"] (policy.images)`},
 		},
 		"ImageOfAnotherPort": {
 			reason: "A registry at another port is another registry.",
 			spec:   "{image: 'registry.example.org:5000/dittofs:v1'}",
 			input:  "{policy: {images: [registry.example.org]}}",
-			want:   []string{`spec.image: Forbidden: the platform's policy does not allow the image "registry.example.org:5000/dittofs:v1", only those of ["registry.example.org"]`},
+			want:   []string{`spec.image: Forbidden: the platform's policy does not allow "registry.example.org:5000/dittofs:v1", only ["registry.example.org"] (policy.images)`},
 		},
 		"ImageWithTag": {
 			reason: "A prefix may end before the tag.",
@@ -161,13 +163,13 @@ func TestCheck(t *testing.T) {
 			reason: "An empty prefix allows nothing.",
 			spec:   "{image: 'registry.example.org/dittofs:v1'}",
 			input:  "{policy: {images: ['']}}",
-			want:   []string{`spec.image: Forbidden: the platform's policy does not allow the image "registry.example.org/dittofs:v1", only those of [""]`},
+			want:   []string{`spec.image: Forbidden: the platform's policy does not allow "registry.example.org/dittofs:v1", only [""] (policy.images)`},
 		},
 		"DefaultImage": {
 			reason: "The default image is judged too.",
 			spec:   "{version: 0.29.0}",
 			input:  "{policy: {images: [registry.example.org]}}",
-			want:   []string{`spec.image: Forbidden: the platform's policy does not allow the image "marmos91c/dittofs:v0.29.0", only those of ["registry.example.org"]`},
+			want:   []string{`spec.image: Forbidden: the platform's policy does not allow "marmos91c/dittofs:v0.29.0", only ["registry.example.org"] (policy.images)`},
 		},
 		"ServiceAccountAllowed": {
 			reason: "A DittoServer may name an allowed service account.",
@@ -183,7 +185,7 @@ func TestCheck(t *testing.T) {
 			reason: "A DittoServer may not name another service account.",
 			spec:   "{serviceAccountName: admin}",
 			input:  "{policy: {serviceAccountNames: [files]}}",
-			want:   []string{`spec.serviceAccountName: Forbidden: the platform's policy does not allow "admin", only ["files"]`},
+			want:   []string{`spec.serviceAccountName: Forbidden: the platform's policy does not allow "admin", only ["files"] (policy.serviceAccountNames)`},
 		},
 	}
 
@@ -191,18 +193,8 @@ func TestCheck(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := server(t, tc.spec, tc.input)
 
-			image := s.Spec.Image
-			if image == "" {
-				image = s.Release.Image()
-			}
-
-			pod, err := manifest.Pod(s, manifest.PodInputs{Image: image})
-			if err != nil {
-				t.Fatal(err)
-			}
-
 			var got []string
-			for _, err := range Check(s, pod) {
+			for _, err := range Check(s, objects(t, s)) {
 				got = append(got, err.Error())
 			}
 
@@ -211,4 +203,26 @@ func TestCheck(t *testing.T) {
 			}
 		})
 	}
+}
+
+// objects returns those of a server.
+func objects(t *testing.T, s *composite.DittoServer) []manifest.Built {
+	t.Helper()
+
+	image := s.Spec.Image
+	if image == "" {
+		image = s.Release.Image()
+	}
+
+	pod, err := manifest.Pod(s, manifest.PodInputs{Image: image})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	built, err := manifest.Objects(s, manifest.Inputs{Pod: pod})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return built
 }

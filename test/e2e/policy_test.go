@@ -146,7 +146,7 @@ func TestForeignImageIsRefused(t *testing.T) {
 	chosen := withContent + fmt.Sprintf("crossplane: {compositionRef: {name: %s}}\n", policed)
 
 	s := newServer(t, chosen+"image: registry.example.org/dittofs:v0.29.0\n")
-	s.expectRefused(t, `spec.image: Forbidden: the platform's policy does not allow the image "registry.example.org/dittofs:v0.29.0", only those of ["marmos91c/dittofs"]`)
+	s.expectRefused(t, `spec.image: Forbidden: the platform's policy does not allow "registry.example.org/dittofs:v0.29.0", only ["marmos91c/dittofs"] (policy.images)`)
 
 	s.apply(t, chosen)
 	pod := s.waitRunning(t)

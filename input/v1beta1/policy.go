@@ -1,0 +1,241 @@
+package v1beta1
+
+import (
+	"strconv"
+	"strings"
+)
+
+// MaxPolicyEntries is how many entries a list of the policy may have. Each may have to be compared
+// with everything that a spec asks for.
+const MaxPolicyEntries = 128
+
+// PolicyAny is the entry of a list that allows everything.
+const PolicyAny = "*"
+
+// A Policy restricts what a DittoServer may ask for. Without it, anyone who may create
+// a DittoServer could run any pod with the provider's rights.
+type Policy struct {
+	// PodSecurity is the Pod Security Standard that the pod must meet: restricted,
+	// baseline or privileged. Default: restricted. Any other value is an error.
+	// +kubebuilder:validation:Enum=restricted;baseline;privileged
+	// +optional
+	PodSecurity PodSecurity `json:"podSecurity,omitempty"`
+
+	// Images are the allowed images: a repository such as
+	// registry.example.org/files/dittofs, or a registry or a folder of one, for all that
+	// is in it; a repository with a tag, which allows no image with a digest, since that
+	// decides; a repository with a digest, whatever tag is beside it; a repository with
+	// ":" or "@" at its end, for any tag or any digest. Names without a registry are
+	// Docker Hub's. Default: any image. Any text is taken: one that names no image allows
+	// none, and "*" is any image only if it stands alone.
+	// +optional
+	Images []string `json:"images,omitempty"`
+
+	// ServiceAccountNames are the service accounts that a DittoServer may name.
+	// Default: any. A DittoServer that names none always passes. Any text is taken: a
+	// name that no service account has allows none.
+	// +optional
+	ServiceAccountNames []string `json:"serviceAccountNames,omitempty"`
+
+	// Secrets are the names of the Secrets that a DittoServer may name in any way: those that
+	// the function reads, and those that the kubelet reads. Default: any. Any text is taken: a
+	// name that no Secret has allows none. A Secret that is not allowed is not read.
+	// +optional
+	Secrets []string `json:"secrets,omitempty"`
+
+	// ConfigMaps are the names of the ConfigMaps that a DittoServer may name in extraEnv and
+	// extraVolumes. Default: any. Any text is taken: a name that no ConfigMap has allows none.
+	// +optional
+	ConfigMaps []string `json:"configMaps,omitempty"`
+
+	// ExtraVolumes are the kinds of extraVolumes that a DittoServer may have: secret,
+	// configMap and downwardAPI. Default: any. Another kind is an error.
+	// +optional
+	ExtraVolumes []string `json:"extraVolumes,omitempty"`
+
+	// Labels are keys of labels of every object but the pod, or key=value. Those of the input need no
+	// entry. Default: any. Any text is taken: one that is no key allows none.
+	// +optional
+	Labels []string `json:"labels,omitempty"`
+
+	// Annotations are keys of annotations of every object but the pod, or key=value. Those of the
+	// input need no entry. Services have an entry of services.annotations besides. Default: any. Any
+	// text is taken: one that is no key allows none.
+	// +optional
+	Annotations []string `json:"annotations,omitempty"`
+
+	// Config is Allow or Forbid: whether a DittoServer may add keys to config.yaml, by
+	// spec.config. Default: Allow. Any other value is an error.
+	// +kubebuilder:validation:Enum=Allow;Forbid
+	// +optional
+	Config ConfigPolicy `json:"config,omitempty"`
+
+	// Services restricts the file Service and the API Service.
+	// +optional
+	Services ServicePolicy `json:"services,omitzero"`
+
+	// Scheduling restricts which nodes run the pod, and what it displaces.
+	// +optional
+	Scheduling SchedulingPolicy `json:"scheduling,omitzero"`
+
+	// Pods restricts what else the pod may have.
+	// +optional
+	Pods PodPolicy `json:"pods,omitzero"`
+
+	// Resources restricts the container's compute resources.
+	// +optional
+	Resources ResourcePolicy `json:"resources,omitzero"`
+
+	// Storage restricts the volume claims.
+	// +optional
+	Storage StoragePolicy `json:"storage,omitzero"`
+}
+
+// A ServicePolicy restricts the file Service and the API Service.
+type ServicePolicy struct {
+	// Types are the types of Services: ClusterIP, NodePort and LoadBalancer. Default: any.
+	// Another type is an error. The default of a DittoServer is LoadBalancer.
+	// +optional
+	Types []string `json:"types,omitempty"`
+
+	// Annotations are keys of annotations of Services, or key=value. Default: any. Any text is
+	// taken: one that is no key allows none.
+	// +optional
+	Annotations []string `json:"annotations,omitempty"`
+
+	// LoadBalancerClasses are the classes that a DittoServer may name. Default: any. One that
+	// names none gets the cluster's, and passes. Any text is taken: one that is no class allows
+	// none.
+	// +optional
+	LoadBalancerClasses []string `json:"loadBalancerClasses,omitempty"`
+
+	// SourceRanges are CIDRs, in one of which each of loadBalancerSourceRanges must lie. A load
+	// balancer without source ranges asks for all addresses, which only "*", or 0.0.0.0/0 with ::/0,
+	// allow. Default: any. Text that is no CIDR is an error.
+	// +optional
+	SourceRanges []string `json:"sourceRanges,omitempty"`
+
+	// NodePorts are the node ports that a DittoServer may choose, each a number or a range such as
+	// 32000-32099. Default: any. Those that Kubernetes allocates pass. Anything else is an error.
+	// +optional
+	NodePorts []string `json:"nodePorts,omitempty"`
+}
+
+// A SchedulingPolicy restricts which nodes run the pod, and what it displaces.
+type SchedulingPolicy struct {
+	// PriorityClassNames are the priority classes that a DittoServer may name. Default: any. One
+	// that names none gets the cluster's default, and passes. Any text is taken: one that is no
+	// class allows none.
+	// +optional
+	PriorityClassNames []string `json:"priorityClassNames,omitempty"`
+
+	// Tolerations are keys of taints that the pod may tolerate, or key=value. A toleration
+	// without a key tolerates every taint, and takes "*". Default: any. Any text is taken: one
+	// that is no key allows none.
+	// +optional
+	Tolerations []string `json:"tolerations,omitempty"`
+
+	// NodeLabels are labels by which nodeSelector and node affinity may choose nodes: keys, or
+	// key=value. An expression with another operator than In takes the key alone. A node's name
+	// is metadata.name. Default: any. Any text is taken: one that is no key allows none.
+	// +optional
+	NodeLabels []string `json:"nodeLabels,omitempty"`
+
+	// PodNamespaces are other namespaces, to whose pods affinity and anti-affinity may refer. The
+	// server's own always passes, and a namespace selector takes "*". Default: any. Any text is
+	// taken: one that is no namespace allows none.
+	// +optional
+	PodNamespaces []string `json:"podNamespaces,omitempty"`
+}
+
+// A PodPolicy restricts what else the pod may have.
+type PodPolicy struct {
+	// Labels are keys of podLabels, or key=value. Default: any. Any text is taken: one that is no
+	// key allows none.
+	// +optional
+	Labels []string `json:"labels,omitempty"`
+
+	// Annotations are keys of podAnnotations, or key=value. Default: any. Any text is taken: one
+	// that is no key allows none.
+	// +optional
+	Annotations []string `json:"annotations,omitempty"`
+
+	// Env are names of environment variables in extraEnv. Default: any. Any text is taken: one
+	// that is no name allows none.
+	// +optional
+	Env []string `json:"env,omitempty"`
+
+	// IDs are the users and groups that the pod may run as, and groups of its files, each a number
+	// or a range such as 1000-1999. Default: any. The function's own, 65532, always passes. Anything
+	// else is an error.
+	// +optional
+	IDs []string `json:"ids,omitempty"`
+
+	// MaxGracePeriod is the longest time that the pod may take to stop, as a Go duration.
+	// Default: any. A negative or a malformed duration is an error.
+	// +optional
+	MaxGracePeriod string `json:"maxGracePeriod,omitempty"`
+
+	// MaxStartupTime is the longest time that the pod may take to start, as a Go duration.
+	// Default: any. A negative or a malformed duration is an error.
+	// +optional
+	MaxStartupTime string `json:"maxStartupTime,omitempty"`
+}
+
+// A ResourcePolicy restricts the container's compute resources.
+type ResourcePolicy struct {
+	// Names are the resources that a DittoServer may ask for, such as cpu and memory. Default:
+	// any. Any text is taken: one that is no resource allows none.
+	// +optional
+	Names []string `json:"names,omitempty"`
+
+	// Required are what each DittoServer must set, such as requests.cpu and limits.memory.
+	// Default: none. What does not begin with requests. or limits. is an error.
+	// +optional
+	Required []string `json:"required,omitempty"`
+
+	// Max is how much of a resource a request or a limit may be. Default: any. A malformed
+	// quantity is an error. Without a limit there is no end to what is used: require it.
+	// +optional
+	Max map[string]string `json:"max,omitempty"`
+}
+
+// A StoragePolicy restricts the volume claims.
+type StoragePolicy struct {
+	// StorageClassNames are the classes that a DittoServer may name. Default: any. One that names
+	// none gets the cluster's default, and passes; the empty name is an entry of its own, and lets
+	// claims bind volumes that an administrator made. Any text is taken: one that is no class
+	// allows none.
+	// +optional
+	StorageClassNames []string `json:"storageClassNames,omitempty"`
+
+	// VolumeAttributesClassNames are the classes of volume attributes that a DittoServer may
+	// name. Default: any. Any text is taken: one that is no class allows none.
+	// +optional
+	VolumeAttributesClassNames []string `json:"volumeAttributesClassNames,omitempty"`
+
+	// DataSources are what claims may be filled from, each as Kind/name, or as Kind/namespace/name
+	// in another namespace. Default: any. Any text is taken: one that is none allows none.
+	// +optional
+	DataSources []string `json:"dataSources,omitempty"`
+
+	// MaxSize is the largest size of a claim, as a Kubernetes quantity. Default: any. A malformed
+	// quantity is an error.
+	// +optional
+	MaxSize string `json:"maxSize,omitempty"`
+}
+
+// ParseRange returns the first and the last number of an entry that is a number or a range, and
+// whether it is one.
+func ParseRange(entry string) (first, last int64, ok bool) {
+	from, to, isRange := strings.Cut(entry, "-")
+	if !isRange {
+		to = from
+	}
+
+	// Unlike ParseInt, ParseUint takes no sign.
+	a, errFirst := strconv.ParseUint(from, 10, 63)
+	b, errLast := strconv.ParseUint(to, 10, 63)
+
+	return int64(a), int64(b), errFirst == nil && errLast == nil && a <= b
+}

@@ -1,0 +1,131 @@
+package composite
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/dittofs/function-dittoserver/input/v1beta1"
+	"github.com/dittofs/function-dittoserver/internal/fielderr"
+	"github.com/dittofs/function-dittoserver/internal/quantity"
+)
+
+// Kinds of extra volumes, as the policy calls them.
+const (
+	VolumeSecret      = "secret"
+	VolumeConfigMap   = "configMap"
+	VolumeDownwardAPI = "downwardAPI"
+)
+
+// validatePolicy reports entries that would allow nothing by mistake. What is a pattern of names
+// may be any text.
+func validatePolicy(p *field.Path, policy *v1beta1.Policy) field.ErrorList {
+	errs := fielderr.OneOf(p.Child("podSecurity"), policy.PodSecurity, v1beta1.PodSecurityRestricted, v1beta1.PodSecurityBaseline, v1beta1.PodSecurityPrivileged)
+	errs = append(errs, fielderr.OneOf(p.Child("config"), policy.Config, v1beta1.ConfigAllow, v1beta1.ConfigForbid)...)
+
+	svc, scheduling, pods, resources, storage := &policy.Services, &policy.Scheduling, &policy.Pods, &policy.Resources, &policy.Storage
+
+	for _, list := range []struct {
+		path    *field.Path
+		entries []string
+		check   func(p *field.Path, entry *string) field.ErrorList
+	}{
+		{p.Child("secrets"), policy.Secrets, anyText},
+		{p.Child("configMaps"), policy.ConfigMaps, anyText},
+		{p.Child("extraVolumes"), policy.ExtraVolumes, oneOf(VolumeSecret, VolumeConfigMap, VolumeDownwardAPI)},
+		{p.Child("labels"), policy.Labels, anyText},
+		{p.Child("annotations"), policy.Annotations, anyText},
+		{p.Child("services", "types"), svc.Types, oneOf(string(corev1.ServiceTypeClusterIP), string(corev1.ServiceTypeNodePort), string(corev1.ServiceTypeLoadBalancer))},
+		{p.Child("services", "annotations"), svc.Annotations, anyText},
+		{p.Child("services", "loadBalancerClasses"), svc.LoadBalancerClasses, anyText},
+		{p.Child("services", "sourceRanges"), svc.SourceRanges, isPrefix},
+		{p.Child("services", "nodePorts"), svc.NodePorts, isRange},
+		{p.Child("scheduling", "priorityClassNames"), scheduling.PriorityClassNames, anyText},
+		{p.Child("scheduling", "tolerations"), scheduling.Tolerations, anyText},
+		{p.Child("scheduling", "nodeLabels"), scheduling.NodeLabels, anyText},
+		{p.Child("scheduling", "podNamespaces"), scheduling.PodNamespaces, anyText},
+		{p.Child("pods", "labels"), pods.Labels, anyText},
+		{p.Child("pods", "annotations"), pods.Annotations, anyText},
+		{p.Child("pods", "env"), pods.Env, anyText},
+		{p.Child("pods", "ids"), pods.IDs, isRange},
+		{p.Child("resources", "names"), resources.Names, anyText},
+		{p.Child("resources", "required"), resources.Required, isRequirement},
+		{p.Child("storage", "storageClassNames"), storage.StorageClassNames, anyText},
+		{p.Child("storage", "volumeAttributesClassNames"), storage.VolumeAttributesClassNames, anyText},
+		{p.Child("storage", "dataSources"), storage.DataSources, anyText},
+	} {
+		if n := len(list.entries); n > v1beta1.MaxPolicyEntries {
+			errs = append(errs, fielderr.TooMany(list.path, n, v1beta1.MaxPolicyEntries, "entries"))
+			continue
+		}
+
+		errs = append(errs, fielderr.Each(list.path, list.entries, list.check)...)
+	}
+
+	errs = append(errs, validateAtMost(p.Child("pods", "maxGracePeriod"), pods.MaxGracePeriod)...)
+	errs = append(errs, validateAtMost(p.Child("pods", "maxStartupTime"), pods.MaxStartupTime)...)
+
+	for _, name := range slices.Sorted(maps.Keys(resources.Max)) {
+		if _, err := quantity.Parse(resources.Max[name]); err != nil {
+			errs = append(errs, field.Invalid(p.Child("resources", "max").Key(name), resources.Max[name], err.Error()))
+		}
+	}
+
+	if storage.MaxSize != "" {
+		if _, err := quantity.Parse(storage.MaxSize); err != nil {
+			errs = append(errs, field.Invalid(p.Child("storage", "maxSize"), storage.MaxSize, err.Error()))
+		}
+	}
+
+	return errs
+}
+
+func anyText(*field.Path, *string) field.ErrorList { return nil }
+
+func oneOf(supported ...string) func(*field.Path, *string) field.ErrorList {
+	return func(p *field.Path, entry *string) field.ErrorList {
+		return fielderr.OneOf(p, *entry, append(supported, v1beta1.PolicyAny)...)
+	}
+}
+
+func isPrefix(p *field.Path, entry *string) field.ErrorList {
+	if _, err := netip.ParsePrefix(*entry); err != nil && *entry != v1beta1.PolicyAny {
+		return field.ErrorList{field.Invalid(p, *entry, "must be a CIDR, such as 10.0.0.0/8")}
+	}
+
+	return nil
+}
+
+func isRange(p *field.Path, entry *string) field.ErrorList {
+	if _, _, ok := v1beta1.ParseRange(*entry); !ok && *entry != v1beta1.PolicyAny {
+		return field.ErrorList{field.Invalid(p, *entry, "must be a number, or two with a dash between them, such as 1000-1999")}
+	}
+
+	return nil
+}
+
+func isRequirement(p *field.Path, entry *string) field.ErrorList {
+	kind, name, _ := strings.Cut(*entry, ".")
+	if kind != "requests" && kind != "limits" || name == "" {
+		return field.ErrorList{field.Invalid(p, *entry, "must be requests. or limits. with a resource behind it, such as limits.memory")}
+	}
+
+	return nil
+}
+
+func validateAtMost(p *field.Path, d string) field.ErrorList {
+	if d == "" {
+		return nil
+	}
+
+	if v, err := time.ParseDuration(d); err != nil || v < 0 {
+		return field.ErrorList{field.Invalid(p, d, "must be a Go duration of zero or more, such as 1m")}
+	}
+
+	return nil
+}

@@ -1,0 +1,285 @@
+package policy
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
+
+	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+)
+
+func asksImages(c *composed) []ask { return []ask{{path: spec("image"), text: c.container.Image}} }
+
+// asksConfig asks for the keys that are added to config.yaml.
+func asksConfig(c *composed) []ask {
+	var asks []ask
+	for _, key := range c.server.ConfigKeys() {
+		asks = append(asks, ask{path: spec("config", key), text: key})
+	}
+
+	return asks
+}
+
+// asksServiceAccount asks for the one that the spec names. The pod of a server that names none has
+// the namespace's default.
+func asksServiceAccount(c *composed) []ask {
+	return named(spec("serviceAccountName"), c.server.Spec.ServiceAccountName)
+}
+
+// named asks for a name, if there is one.
+func named(p *field.Path, name string) []ask {
+	if name == "" {
+		return nil
+	}
+
+	return []ask{{path: p, text: name}}
+}
+
+// asksSecrets asks for the Secrets that the function reads, and for those that the kubelet reads
+// for the pod.
+func asksSecrets(c *composed) []ask {
+	var asks []ask
+
+	// A field that tells the Secret of several keys is judged once.
+	told, named := sets.New[string](), sets.New[string]()
+
+	add := func(p *field.Path, name string) {
+		if path := p.String(); name != "" && !told.Has(path) {
+			told.Insert(path)
+			named.Insert(name)
+			asks = append(asks, ask{path: p, text: name})
+		}
+	}
+
+	for _, k := range c.server.Secrets() {
+		add(field.NewPath(k.Ref.NamePath), k.Ref.Name)
+	}
+
+	for i, e := range c.extraEnv() {
+		if e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil {
+			add(spec("extraEnv").Index(i).Child("valueFrom", "secretKeyRef", "name"), e.ValueFrom.SecretKeyRef.Name)
+		}
+	}
+
+	for i, v := range c.extraVolumes() {
+		if v.Secret != nil {
+			add(spec("extraVolumes").Index(i).Child("secret", "secretName"), v.Secret.SecretName)
+		}
+	}
+
+	for i, s := range c.pod.Spec.ImagePullSecrets {
+		add(spec("imagePullSecrets").Index(i).Child("name"), s.Name)
+	}
+
+	// What ran before a StatefulSet was gone may name others, and so may a field that is not
+	// listed here.
+	for _, name := range c.secretNames() {
+		if !named.Has(name) {
+			add(field.NewPath("spec"), name)
+		}
+	}
+
+	return asks
+}
+
+// secretNames returns the names of all Secrets that the pod names.
+func (c *composed) secretNames() []string {
+	names := sets.New[string]()
+
+	for _, e := range c.container.Env {
+		if e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil {
+			names.Insert(e.ValueFrom.SecretKeyRef.Name)
+		}
+	}
+
+	for _, v := range c.pod.Spec.Volumes {
+		if v.Secret != nil {
+			names.Insert(v.Secret.SecretName)
+		}
+	}
+
+	return sets.List(names)
+}
+
+// asksConfigMaps asks for those that are not the server's own.
+func asksConfigMaps(c *composed) []ask {
+	var asks []ask
+
+	for i, e := range c.extraEnv() {
+		if e.ValueFrom != nil && e.ValueFrom.ConfigMapKeyRef != nil {
+			asks = append(asks, ask{path: spec("extraEnv").Index(i).Child("valueFrom", "configMapKeyRef", "name"), text: e.ValueFrom.ConfigMapKeyRef.Name})
+		}
+	}
+
+	for i, v := range c.extraVolumes() {
+		if v.ConfigMap != nil {
+			asks = append(asks, ask{path: spec("extraVolumes").Index(i).Child("configMap", "name"), text: v.ConfigMap.Name})
+		}
+	}
+
+	return asks
+}
+
+func asksExtraVolumes(c *composed) []ask {
+	var asks []ask
+
+	for i, v := range c.extraVolumes() {
+		p := spec("extraVolumes").Index(i)
+
+		switch {
+		case v.Secret != nil:
+			asks = append(asks, ask{path: p.Child("secret"), text: composite.VolumeSecret})
+		case v.ConfigMap != nil:
+			asks = append(asks, ask{path: p.Child("configMap"), text: composite.VolumeConfigMap})
+		case v.DownwardAPI != nil:
+			asks = append(asks, ask{path: p.Child("downwardAPI"), text: composite.VolumeDownwardAPI})
+		default:
+			asks = append(asks, ask{path: p, text: "volume"})
+		}
+	}
+
+	return asks
+}
+
+// extraEnv returns the variables of the container that are not the function's, in the order of
+// spec.extraEnv.
+func (c *composed) extraEnv() []corev1.EnvVar {
+	return slices.DeleteFunc(slices.Clone(c.container.Env), func(e corev1.EnvVar) bool { return composite.IsOwnEnv(e.Name) })
+}
+
+// extraVolumes returns the volumes of the pod that are not the function's, in the order of
+// spec.extraVolumes.
+func (c *composed) extraVolumes() []corev1.Volume {
+	return slices.DeleteFunc(slices.Clone(c.pod.Spec.Volumes), func(v corev1.Volume) bool { return !composite.IsExtraVolume(v.Name) })
+}
+
+// asksLabels asks for labels that objects around the pod have from the user.
+func asksLabels(c *composed) []ask {
+	return common(c.objects, spec("labels"), metav1.Object.GetLabels, func(key, value string) bool {
+		return composite.IsOwnLabel(key) || isPlatforms(c.server.Input.Labels, key, value)
+	})
+}
+
+// asksAnnotations asks for annotations that objects around the pod have from the user. Services have
+// others, and a rule of their own.
+func asksAnnotations(c *composed) []ask {
+	return common(c.otherObjects, spec("annotations"), metav1.Object.GetAnnotations, func(key, value string) bool {
+		return composite.IsOwnAnnotation(key) || isPlatforms(c.server.Input.Annotations, key, value)
+	})
+}
+
+// isPlatforms reports whether an entry is one of the function's input.
+func isPlatforms(input map[string]string, key, value string) bool {
+	v, ok := input[key]
+
+	return ok && v == value
+}
+
+// common asks once for entries that any of the objects has.
+func common(objects []metav1.Object, p *field.Path, of func(metav1.Object) map[string]string, isOwn func(key, value string) bool) []ask {
+	all := map[string]string{}
+
+	for _, o := range objects {
+		for key, value := range of(o) {
+			if !isOwn(key, value) {
+				all[key] = value
+			}
+		}
+	}
+
+	return entries(p, all, nobodys)
+}
+
+func asksPodLabels(c *composed) []ask {
+	return entries(spec("podLabels"), c.pod.Labels, composite.IsOwnLabel)
+}
+
+func asksPodAnnotations(c *composed) []ask {
+	return entries(spec("podAnnotations"), c.pod.Annotations, composite.IsOwnAnnotation)
+}
+
+// entries asks for the entries of a map, but for those that are the function's own.
+func entries(p *field.Path, m map[string]string, isOwn func(key string) bool) []ask {
+	var asks []ask
+
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		if !isOwn(key) {
+			asks = append(asks, ask{path: p.Key(key), text: key, value: new(m[key])})
+		}
+	}
+
+	return asks
+}
+
+// nobodys is for maps that have no entries of the function's own.
+func nobodys(string) bool { return false }
+
+func asksEnv(c *composed) []ask {
+	var asks []ask
+	for i, e := range c.extraEnv() {
+		asks = append(asks, ask{path: spec("extraEnv").Index(i).Child("name"), text: e.Name})
+	}
+
+	return asks
+}
+
+// asksIDs asks for users and groups that are not the function's own.
+func asksIDs(c *composed) []ask {
+	pod, container := ptr.Deref(c.pod.Spec.SecurityContext, corev1.PodSecurityContext{}), ptr.Deref(c.container.SecurityContext, corev1.SecurityContext{})
+	of, ofContainer := spec("podSecurityContext"), spec("securityContext")
+
+	var asks []ask
+
+	add := func(p *field.Path, id *int64) {
+		if id != nil && *id != dittofs.ID {
+			asks = append(asks, ask{path: p, text: strconv.FormatInt(*id, 10), number: *id})
+		}
+	}
+
+	add(of.Child("runAsUser"), pod.RunAsUser)
+	add(of.Child("runAsGroup"), pod.RunAsGroup)
+	add(of.Child("fsGroup"), pod.FSGroup)
+
+	for i, id := range pod.SupplementalGroups {
+		add(of.Child("supplementalGroups").Index(i), &id)
+	}
+
+	add(ofContainer.Child("runAsUser"), container.RunAsUser)
+	add(ofContainer.Child("runAsGroup"), container.RunAsGroup)
+
+	return asks
+}
+
+func checkGracePeriod(c *composed, name string) field.ErrorList {
+	p := spec("terminationGracePeriodSeconds")
+	if c.server.Spec.TerminationGracePeriodSeconds == nil {
+		p = spec("shutdownTimeout")
+	}
+
+	return takes(p, ptr.Deref(c.pod.Spec.TerminationGracePeriodSeconds, 0), c.policy.Pods.MaxGracePeriod, name)
+}
+
+func checkStartupTime(c *composed, name string) field.ErrorList {
+	probe := ptr.Deref(c.container.StartupProbe, corev1.Probe{})
+
+	return takes(spec("startupTimeout"), int64(probe.InitialDelaySeconds)+int64(probe.PeriodSeconds)*int64(probe.FailureThreshold), c.policy.Pods.MaxStartupTime, name)
+}
+
+// takes reports seconds that are more than the policy allows.
+func takes(p *field.Path, seconds int64, atMost, name string) field.ErrorList {
+	// Validated to be a duration, or nothing.
+	allowed, err := time.ParseDuration(atMost)
+	if err != nil || seconds <= int64(allowed/time.Second) {
+		return nil
+	}
+
+	return field.ErrorList{tooMuch(p, strconv.FormatInt(seconds, 10)+"s", allowed.String(), name)}
+}
