@@ -38,16 +38,18 @@ type rule struct {
 	For   model.Duration `json:"for"`
 }
 
-// rules returns the rules of example/operate/monitoring.yaml.
-func rules(t *testing.T) []rule {
+// rules returns the rules of a file below example/operate, whose last object they are.
+func rules(t *testing.T, file string) []rule {
 	t.Helper()
 
-	b, err := os.ReadFile(filepath.Join("..", "..", "example", "operate", "monitoring.yaml"))
+	b, err := os.ReadFile(filepath.Join("..", "..", "example", "operate", file))
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	_, b, _ = bytes.Cut(b, []byte("\n---\n"))
+	const separator = "\n---\n"
+
+	b = b[bytes.LastIndex(b, []byte(separator))+len(separator):]
 
 	var object struct {
 		Spec struct {
@@ -299,7 +301,7 @@ func firing(t *testing.T, r recording) map[string]int {
 	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, Parser: parser.NewParser(parser.Options{})})
 	fires := map[string]int{}
 
-	for _, rule := range rules(t) {
+	for _, rule := range rules(t, "monitoring.yaml") {
 		// since when the alert is active, for each of what it is about.
 		since := map[uint64]int{}
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -257,7 +259,26 @@ func TestAdmissionPolicyBindsTheComposition(t *testing.T) {
 		t.Error("somebody else writes into the spec: want an error")
 	}
 
-	s.apply(t, withContent+named+"}\n")
+	// What the platform offers as an example passes both.
+	s.applySecret(t, "files-jwt", map[string]string{"jwt-secret": jwtKey})
+	s.applySecret(t, "files-admin", map[string]string{"password": adminPassword})
+
+	var example struct {
+		Spec map[string]any `json:"spec"`
+	}
+
+	if b, err := os.ReadFile(filepath.Join("..", "..", "example", "policed.yaml")); err != nil {
+		t.Fatal(err)
+	} else if err := yaml.Unmarshal(b, &example); err != nil {
+		t.Fatal(err)
+	}
+
+	spec, err := yaml.Marshal(example.Spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	s.apply(t, string(spec))
 	t.Cleanup(func() { s.remove(t, patience) })
 	s.waitComposed(t, "")
 }
