@@ -188,7 +188,7 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 	errs = append(errs, srv.CheckRelease(manifest.Release(srv, in.Image))...)
 
 	if errs = append(errs, policy.Check(srv, objects)...); len(errs) > 0 {
-		report.Invalid(rsp, errs)
+		report.Invalid(rsp, srv.AtOrigin(errs))
 		return nil
 	}
 

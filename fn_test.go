@@ -86,6 +86,11 @@ func TestRestarts(t *testing.T) {
 	fields.Restarts(t, served())
 }
 
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	fields.Defaults(t, served())
+}
+
 func TestGoldenStates(t *testing.T) {
 	states.Golden(t, served(), "test/gitops/testdata", *update)
 }

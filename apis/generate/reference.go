@@ -27,10 +27,11 @@ const (
 	// compositionOfAll has every field of the input.
 	compositionOfAll = "example/operate/composition-full.yaml"
 
-	// A server that runs has most of the status, one whose claims have grown has these, and one of
-	// every field the rest.
+	// A server that runs has most of the status, one whose claims have grown has these, one of a
+	// platform its defaults, and one of every field the rest.
 	statusOfRunning = "test/gitops/testdata/namespaced/running.yaml"
 	statusOfGrown   = "test/gitops/testdata/namespaced/frozen.yaml"
+	statusOfPoliced = "cmd/render/testdata/golden/policed.yaml"
 	statusOfAll     = "cmd/render/testdata/golden/full.yaml"
 
 	inputCRD = "package/input/dittoserver.fn.crossplane.io_inputs.yaml"
@@ -87,9 +88,10 @@ func reference(crd *unstructured.Unstructured) ([]byte, error) {
 func statusExample() (map[string]any, error) {
 	running, errRunning := readYAML(statusOfRunning)
 	grown, errGrown := readYAML(statusOfGrown)
+	policed, errPoliced := readYAML(statusOfPoliced)
 	all, errAll := readYAML(statusOfAll)
 
-	if err := errors.Join(errRunning, errGrown, errAll); err != nil {
+	if err := errors.Join(errRunning, errGrown, errPoliced, errAll); err != nil {
 		return nil, err
 	}
 
@@ -100,6 +102,7 @@ func statusExample() (map[string]any, error) {
 	maps.Copy(status, child(running.Object, "status"))
 	status["endpoints"] = endpoints
 	status["claims"] = child(grown.Object, "status")["claims"]
+	status["defaults"] = child(policed.Object, "status")["defaults"]
 
 	return status, nil
 }

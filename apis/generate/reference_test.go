@@ -57,7 +57,8 @@ func checkDefaults(t *testing.T, path string, schema map[string]any, v reflect.V
 
 		path, schema := path+"."+name, child(propertiesOf(schema), name)
 
-		_, documented, _ := strings.Cut(fmt.Sprint(schema["description"]), "Default")
+		// A doc comment begins with the name of its field.
+		_, documented, _ := strings.Cut(strings.TrimPrefix(fmt.Sprint(schema["description"]), f.Name), "Default")
 		if !fv.IsValid() || fv.IsZero() {
 			if documented != "" && !otherDefault.MatchString(documented) {
 				t.Errorf("the doc comment of %s tells a default that the function does not apply%s", path, documented)

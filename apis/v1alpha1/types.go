@@ -916,6 +916,11 @@ type DittoServerStatus struct {
 	// +listMapKey=name
 	// +optional
 	Claims []ClaimStatus `json:"claims,omitempty"`
+
+	// Defaults are the fields of the spec that the server has from the platform's defaults, at
+	// most 64.
+	// +optional
+	Defaults []string `json:"defaults,omitempty"`
 }
 
 // A ClaimStatus is the size of a volume claim.

@@ -7,6 +7,7 @@ package v1beta1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // APIVersion and Kind of the input.
@@ -106,6 +107,16 @@ type Input struct {
 	// What spec.annotations may not have is an error.
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// Defaults is a partial spec of a DittoServer, which counts where a DittoServer says nothing:
+	// objects are merged, and any other value of a DittoServer, lists and texts among them, takes the
+	// place of the default. Names of Secrets and ConfigMaps are those of the DittoServer's own
+	// namespace. The status of a DittoServer lists what it has from here. Default: none. What is an
+	// error in a DittoServer is one here, for each DittoServer that it reaches.
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:Type=object
+	// +optional
+	Defaults *runtime.RawExtension `json:"defaults,omitempty"`
 
 	// Policy restricts what a DittoServer may ask for. A list that is left out allows
 	// everything, and so does one with the entry "*"; an empty list allows nothing. Within an

@@ -14,13 +14,21 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 )
 
-// CheckBounds returns where the user's spec of a composite resource, and the function's
-// input, are larger than anything that can run. It looks at sizes only, and at nothing
-// inside of what is too large. What has such an error is not fit for Decode.
+// CheckBounds returns where the user's spec of a composite resource, the function's input, or
+// the spec with the input's defaults, are larger than anything that can run. It looks at sizes
+// only, and at nothing inside of what is too large. What has such an error is not fit for Decode.
 func CheckBounds(xr, input *structpb.Struct) field.ErrorList {
-	errs := exceeding("input", structpb.NewStructValue(input))
+	user := userSpec(protostruct.Get(xr, "spec"))
 
-	return append(errs, exceeding("spec", structpb.NewStructValue(userSpec(protostruct.Get(xr, "spec"))))...)
+	errs := exceeding("input", structpb.NewStructValue(input))
+	errs = append(errs, exceeding("spec", structpb.NewStructValue(user))...)
+
+	defaults := input.GetFields()["defaults"].GetStructValue()
+	if len(errs) > 0 || defaults == nil {
+		return errs
+	}
+
+	return atOrigin(defaults, user, exceeding("spec", structpb.NewStructValue(withDefaults(defaults, user))))
 }
 
 func exceeding(root string, v *structpb.Value) field.ErrorList {

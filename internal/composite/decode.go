@@ -76,6 +76,12 @@ type DittoServer struct {
 	// Crossplane's own fields.
 	UserSpec *structpb.Struct
 
+	// Merged is the spec as it is stored, with the defaults of the input under it.
+	Merged *structpb.Struct
+
+	// defaults of the input.
+	defaults *structpb.Struct
+
 	// extra is what spec.config adds to config.yaml.
 	extra extra
 
@@ -114,7 +120,15 @@ func (s *DittoServer) decodeInput(in *structpb.Struct) field.ErrorList {
 		return nil
 	}
 
-	return protostruct.Decode(field.NewPath("input"), structpb.NewStructValue(in), &s.Input)
+	p := field.NewPath("input")
+	s.defaults = in.GetFields()["defaults"].GetStructValue()
+
+	errs := protostruct.Decode(p, structpb.NewStructValue(in), &s.Input)
+	if s.Input.Defaults != nil && s.defaults == nil {
+		errs = append(errs, field.TypeInvalid(p.Child("defaults"), "", "must be an object"))
+	}
+
+	return errs
 }
 
 func (s *DittoServer) decodeComposite(xr *structpb.Struct) field.ErrorList {
@@ -131,9 +145,10 @@ func (s *DittoServer) decodeComposite(xr *structpb.Struct) field.ErrorList {
 
 	spec := xr.GetFields()["spec"]
 	s.UserSpec = userSpec(spec)
+	s.Merged = withDefaults(s.defaults, s.UserSpec)
 
 	if spec.GetStructValue() != nil {
-		spec = structpb.NewStructValue(s.UserSpec)
+		spec = structpb.NewStructValue(s.Merged)
 	}
 
 	return append(errs, protostruct.Decode(field.NewPath("spec"), spec, &s.Spec)...)

@@ -120,7 +120,7 @@ func (s *DittoServer) reachedSettings() map[string]string {
 	reached := map[string]string{}
 
 	for _, k := range dittofs.DecidedKeys() {
-		if !k.IsNewer || !isGiven(protostruct.Get(s.UserSpec, strings.Split(k.Field, ".")[1:]...)) {
+		if !k.IsNewer || !isGiven(protostruct.Get(s.Merged, strings.Split(k.Field, ".")[1:]...)) {
 			continue
 		}
 

@@ -38,7 +38,7 @@ func (s *DittoServer) validateConfig(p *field.Path) field.ErrorList {
 		return nil
 	}
 
-	v := s.UserSpec.GetFields()["config"]
+	v := s.Merged.GetFields()["config"]
 
 	object := v.GetStructValue()
 	if object == nil {
@@ -63,7 +63,7 @@ func (s *DittoServer) validateConfig(p *field.Path) field.ErrorList {
 
 // ConfigKeys returns the keys of config.yaml that the spec adds, without those below them.
 func (s *DittoServer) ConfigKeys() []string {
-	return slices.Sorted(maps.Keys(s.UserSpec.GetFields()["config"].GetStructValue().GetFields()))
+	return slices.Sorted(maps.Keys(s.Merged.GetFields()["config"].GetStructValue().GetFields()))
 }
 
 // check the entries of an object at a path of config.yaml.

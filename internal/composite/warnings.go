@@ -30,7 +30,7 @@ func (s *DittoServer) Warnings() []string {
 		w = append(w, fmt.Sprintf("spec.telemetry.enabled: DittoFS %s sends no traces", s.Release))
 	}
 
-	if s.Spec.UsesPostgres() && protostruct.Get(s.UserSpec, "database", "type").GetStringValue() == string(v1alpha1.DatabaseSQLite) {
+	if s.Spec.UsesPostgres() && protostruct.Get(s.Merged, "database", "type").GetStringValue() == string(v1alpha1.DatabaseSQLite) {
 		w = append(w, "spec.database.type: sqlite is overridden by spec.database.postgres")
 	}
 

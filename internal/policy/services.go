@@ -40,7 +40,7 @@ func asksServiceTypes(c *composed) []ask {
 
 	for _, e := range c.exposed() {
 		p := e.path("type")
-		if protostruct.Get(c.server.UserSpec, "service", e.field, "type") == nil {
+		if protostruct.Get(c.server.Merged, "service", e.field, "type") == nil {
 			p = spec("service", "type")
 		}
 

@@ -98,6 +98,7 @@ func status(s *composite.DittoServer, manifests manifest.Manifests, o observed.R
 	}
 
 	st.Claims = claims(d)
+	st.Defaults = s.FromDefaults()
 
 	return st
 }

@@ -337,6 +337,11 @@ func (r *restartRow) does(t *testing.T, fn simulator.Function, input *structpb.S
 		t.Fatal(err)
 	}
 
+	return does(c)
+}
+
+// does returns what a change does to a server.
+func does(c *change.Change) string {
 	switch {
 	case c.Verdict == change.Unchanged, c.Verdict == change.NoRestart, c.Verdict == change.Held && c.InPart:
 		return stays
