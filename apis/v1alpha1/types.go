@@ -844,8 +844,8 @@ type Telemetry struct {
 	SampleRate *float64 `json:"sampleRate,omitempty"`
 }
 
-// Storage sizes the volume claims. They cannot change while the StatefulSet
-// exists; the condition StorageUpToDate tells what to do.
+// Storage is what the volume claims are to be. No change of it restarts the server; the condition
+// StorageUpToDate tells what takes a stop, or a person.
 type Storage struct {
 	// ControlPlaneSize is the size of the claim controlplane, which holds the
 	// SQLite database, as a Kubernetes quantity. Default: 1Gi. Zero, a negative or
@@ -870,11 +870,70 @@ type Storage struct {
 	// +optional
 	CacheSize string `json:"cacheSize,omitempty"`
 
-	// StorageClassName of all claims. Default: the cluster's default class. The empty
-	// string is a value of its own, and means no dynamic provisioning. A name that is
-	// not a DNS subdomain is an error.
+	// StorageClassName of all claims that have none of their own below. Default: the
+	// cluster's default class. The empty string is a value of its own, and means no dynamic
+	// provisioning. A name that is not a DNS subdomain is an error.
 	// +optional
 	StorageClassName *string `json:"storageClassName,omitempty"`
+
+	// ControlPlaneStorageClassName of the claim controlplane. Default: that of storageClassName. A name
+	// that is not a DNS subdomain is an error.
+	// +optional
+	ControlPlaneStorageClassName *string `json:"controlPlaneStorageClassName,omitempty"`
+
+	// MetadataStorageClassName of the claim metadata. Default: that of storageClassName. A name
+	// that is not a DNS subdomain is an error.
+	// +optional
+	MetadataStorageClassName *string `json:"metadataStorageClassName,omitempty"`
+
+	// ContentStorageClassName of the claim content. Default: that of storageClassName. A name
+	// that is not a DNS subdomain is an error.
+	// +optional
+	ContentStorageClassName *string `json:"contentStorageClassName,omitempty"`
+
+	// CacheStorageClassName of the claim cache. Default: that of storageClassName. A name
+	// that is not a DNS subdomain is an error.
+	// +optional
+	CacheStorageClassName *string `json:"cacheStorageClassName,omitempty"`
+
+	// VolumeAttributesClassName of all claims: what their volumes can do, such as how many
+	// operations a second. It can change while the server runs, and takes Kubernetes 1.34 and a
+	// driver that knows it. Default: none. A name that is not a DNS subdomain is an error.
+	// +optional
+	VolumeAttributesClassName *string `json:"volumeAttributesClassName,omitempty"`
+
+	// ControlPlaneDataSource is the snapshot that the claim controlplane begins with.
+	// +optional
+	ControlPlaneDataSource *DataSource `json:"controlPlaneDataSource,omitempty"`
+
+	// MetadataDataSource is the snapshot that the claim metadata begins with.
+	// +optional
+	MetadataDataSource *DataSource `json:"metadataDataSource,omitempty"`
+
+	// ContentDataSource is the snapshot that the claim content begins with.
+	// +optional
+	ContentDataSource *DataSource `json:"contentDataSource,omitempty"`
+
+	// Labels that claims get when they are created, and never later, such as those that backup
+	// tools select by. They win over labels of the spec. Default: none. What may not be among
+	// those is an error here, too.
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// Annotations that claims get when they are created, and never later. They win over
+	// annotations of the spec. Default: none. What may not be among those is an error here, too.
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// A DataSource is what a volume claim begins with. It counts when the claim is created, and never
+// later. The claim needs a storage class in the spec, of the driver that made the snapshot: some
+// others make an empty volume instead. Without one that is an error.
+type DataSource struct {
+	// Name of a VolumeSnapshot in the server's own namespace. A name that is not a DNS
+	// subdomain is an error.
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name"`
 }
 
 // DittoServerStatus is what the function observed of a DittoFS server.

@@ -140,6 +140,16 @@ type Claims struct {
 	// Default: false.
 	// +optional
 	Read bool `json:"read,omitempty"`
+
+	// Labels that claims get when they are created, and never later. They win over all others.
+	// Default: none. What spec.labels may not have is an error.
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// Annotations that claims get when they are created, and never later. They win over all
+	// others. Default: none. What spec.annotations may not have is an error.
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
 // A ProviderConfigRef names a ProviderConfig of provider-kubernetes.

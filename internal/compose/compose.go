@@ -88,7 +88,7 @@ func claim(desired *fnv1.State, s *composite.DittoServer, row manifest.Row, c gu
 		policy = object.Update
 	}
 
-	r, err := object.New(s, row, manifest.Claim(s, c.Volume, c.Size), policy)
+	r, err := object.New(s, row, manifest.Claim(s, c.Volume, c.Size, c.Attributes), policy)
 	if err != nil {
 		return nil, err
 	}

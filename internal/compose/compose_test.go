@@ -113,6 +113,12 @@ managementPolicies: [Observe], forProvider: {manifest: {apiVersion: v1, kind: Pe
 			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default}, readiness: {policy: SuccessfulCreate}, watch: true,
 managementPolicies: [Observe, Update], forProvider: {manifest: {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: metadata-files-0, namespace: storage}, spec: {resources: {requests: {storage: 20Gi}}}}}}}`,
 		},
+		"Attributes": {
+			"Its volume is asked to change, and its size stays.",
+			guard.ClaimObject{Volume: "metadata", Update: true, Size: "20Gi", Attributes: "gold"},
+			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default}, readiness: {policy: SuccessfulCreate}, watch: true,
+managementPolicies: [Observe, Update], forProvider: {manifest: {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: metadata-files-0, namespace: storage}, spec: {volumeAttributesClassName: gold, resources: {requests: {storage: 20Gi}}}}}}}`,
+		},
 	}
 
 	for name, tc := range cases {

@@ -39,6 +39,16 @@ func (s *DittoServer) Annotations() map[string]string {
 	return merged(s.Spec.Annotations, s.Input.Annotations)
 }
 
+// ClaimLabels returns the labels that volume claims get besides those of Kubernetes.
+func (s *DittoServer) ClaimLabels() map[string]string {
+	return merged(s.Spec.Labels, s.Spec.Storage.Labels, s.Input.Labels, s.Input.Claims.Labels)
+}
+
+// ClaimAnnotations returns the annotations that volume claims get.
+func (s *DittoServer) ClaimAnnotations() map[string]string {
+	return merged(s.Spec.Annotations, s.Spec.Storage.Annotations, s.Input.Annotations, s.Input.Claims.Annotations)
+}
+
 // merged returns the entries of all maps. A later one wins.
 func merged(all ...map[string]string) map[string]string {
 	m := map[string]string{}

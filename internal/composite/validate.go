@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"path"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,7 +21,6 @@ import (
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/fielderr"
-	"github.com/dittofs/function-dittoserver/internal/quantity"
 )
 
 // maxUsernameLength of an administrator, in bytes.
@@ -81,6 +79,7 @@ func (s *DittoServer) validateInput(p *field.Path) field.ErrorList {
 	errs = append(errs, validatePolicy(p.Child("policy"), &in.Policy)...)
 	errs = append(errs, s.validateProviderConfigRef(p.Child("providerConfigRef"))...)
 	errs = append(errs, validateMetadata(p, in.Labels, in.Annotations)...)
+	errs = append(errs, validateMetadata(p.Child("claims"), in.Claims.Labels, in.Claims.Annotations)...)
 
 	// A namespace that could not be decoded has an error of its own.
 	if !s.ClusterScoped && s.Namespace != "" && in.Namespace != "" && in.Namespace != s.Namespace {
@@ -443,41 +442,6 @@ func validateDuration(p *field.Path, d string) field.ErrorList {
 	}
 
 	return nil
-}
-
-func validateStorage(p *field.Path, s *v1alpha1.Storage) field.ErrorList {
-	var errs field.ErrorList
-
-	for _, size := range sizes(p, s) {
-		if q, err := quantity.Parse(size.value); err != nil || q.Sign() <= 0 {
-			errs = append(errs, field.Invalid(size.path, size.value, "must be a Kubernetes quantity above zero, such as 10Gi"))
-		}
-	}
-
-	// An empty class is a value: no dynamic provisioning.
-	if c := s.StorageClassName; c != nil && *c != "" {
-		errs = append(errs, fielderr.Messages(p.Child("storageClassName"), *c, validation.IsDNS1123Subdomain(*c))...)
-	}
-
-	return errs
-}
-
-// A size is the size of a volume claim with the field that sets it.
-type size struct {
-	path  *field.Path
-	value string
-}
-
-// sizes returns those of the volume claims that have one.
-func sizes(p *field.Path, s *v1alpha1.Storage) []size {
-	all := []size{
-		{p.Child("controlPlaneSize"), s.ControlPlaneSize},
-		{p.Child("metadataSize"), s.MetadataSize},
-		{p.Child("contentSize"), s.ContentSize},
-		{p.Child("cacheSize"), s.CacheSize},
-	}
-
-	return slices.DeleteFunc(all, func(s size) bool { return s.value == "" })
 }
 
 // volumePaths returns where the server's persistent volumes are mounted.

@@ -67,12 +67,14 @@ func (s *DittoServer) apiServerWarnings(p *field.Path) []string {
 	w = append(w, podrules.AnnotationWarnings(p.Child("podAnnotations"), spec.PodAnnotations, v1alpha1.Container, cmp.Or(container.AppArmorProfile, pod.AppArmorProfile))...)
 	w = append(w, podrules.ResourceWarnings(p.Child("resources"), &spec.Resources)...)
 
-	for _, size := range sizes(p.Child("storage"), &spec.Storage) {
+	for _, c := range Claims(&spec.Storage) {
 		// Validated to be a quantity.
-		if q, err := quantity.Parse(size.value); err == nil {
-			w = append(w, podrules.BytesWarning(size.path, q)...)
+		if q, err := quantity.Parse(c.Size); err == nil {
+			w = append(w, podrules.BytesWarning(p.Child("storage", c.SizeField), q)...)
 		}
 	}
+
+	w = append(w, s.sourceWarnings()...)
 
 	return append(w, serviceWarnings(p.Child("service"), &spec.Service)...)
 }

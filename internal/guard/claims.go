@@ -26,10 +26,11 @@ import (
 // A KnownClaim is what is known of the PersistentVolumeClaim that a volume claim template of a server
 // stands for.
 type KnownClaim struct {
-	// Noted is the size that the claim was known to have last, or nil. Older reports whether it is
-	// noted that the claim may be older than its template.
-	Noted *resource.Quantity
-	Older bool
+	// Noted is the size that the claim was known to have last, or nil, and NotedAttributes its volume
+	// attributes class, or "". Older reports whether it is noted that the claim may be older than its template.
+	Noted           *resource.Quantity
+	NotedAttributes string
+	Older           bool
 
 	// Problem is what the provider or the API server says of what was asked last, or "".
 	Problem string
@@ -53,6 +54,10 @@ type LiveClaim struct {
 
 	// Class is the claim's storage class, or "".
 	Class string
+
+	// Attributes is the volume attributes class that the claim asks for, HasAttributes the one that
+	// its volume has, and ModifyStatus how far the driver is with it.
+	Attributes, HasAttributes, ModifyStatus string
 
 	// Infeasible reports whether the driver gave up growing the volume.
 	Infeasible bool
@@ -91,7 +96,19 @@ func (c *KnownClaim) size(template *Claim, desired resource.Quantity) *resource.
 	}
 }
 
-// isOlder reports whether a claim may still have another class than its template.
+// attributes returns the volume attributes class that a claim is known to have, or "".
+func (c *KnownClaim) attributes(template *Claim) string {
+	switch {
+	case c.Live.isUsable():
+		return c.Live.HasAttributes
+	case c.NotedAttributes != "" || template == nil:
+		return c.NotedAttributes
+	default:
+		return template.Attributes
+	}
+}
+
+// isOlder reports whether a claim may still have other classes than its template.
 func (c *KnownClaim) isOlder(template *Claim) bool {
 	switch {
 	case !c.Older || c.Absent:
@@ -99,7 +116,7 @@ func (c *KnownClaim) isOlder(template *Claim) bool {
 	case c.Live == nil || template == nil:
 		return true
 	default:
-		return c.Live.Class != ptr.Deref(template.Class, c.Live.Class)
+		return c.Live.Class != ptr.Deref(template.Class, c.Live.Class) || template.Attributes != "" && c.Live.HasAttributes != template.Attributes
 	}
 }
 
@@ -132,6 +149,12 @@ func (c *Claim) asksOtherClass(template *Claim) bool {
 	return c.Class != nil && !ptr.Equal(c.Class, template.Class)
 }
 
+// asksOtherAttributes reports whether the spec asks for another volume attributes class than a
+// template has.
+func (c *Claim) asksOtherAttributes(template *Claim) bool {
+	return c.Attributes != "" && c.Attributes != template.Attributes
+}
+
 // sees reports whether the function sees what becomes of a claim that is to grow.
 func (st *State) sees(claim KnownClaim) bool {
 	return !st.CannotGrow || claim.Live != nil || claim.Absent
@@ -145,7 +168,8 @@ func (st *State) isNoted() bool {
 
 		switch {
 		case template == nil || st.CannotGrow:
-		case template.Size.Cmp(want.Size) < 0 && claim.Noted == nil, want.asksOtherClass(template) && st.mustNoteAge(claim) && !claim.Older:
+		case template.Size.Cmp(want.Size) < 0 && claim.Noted == nil,
+			(want.asksOtherClass(template) || want.asksOtherAttributes(template)) && st.mustNoteAge(claim) && !claim.Older:
 			return false
 		}
 	}
@@ -165,29 +189,18 @@ func (d *Decision) noteClaims(st State) {
 
 	for _, want := range st.StatefulSet.Desired.Claims {
 		claim, template := st.Claims[want.Name], claimOf(templates, want.Name)
-		size := claim.size(template, want.Size)
+		isKept := template != nil && (want.asksOtherClass(template) || want.asksOtherAttributes(template))
 
 		// A server that ran comes back with claims that it had, whose templates are gone.
-		isNew := template == nil && st.StatefulSet.Asked == nil && st.Record != nil || template != nil && want.asksOtherClass(template)
-		note := manifest.ClaimNote{Older: claim.isOlder(template) || isNew && st.mustNoteAge(claim)}
+		isBack := template == nil && st.StatefulSet.Asked == nil && st.Record != nil
+		note := manifest.ClaimNote{Older: claim.isOlder(template) || (isKept || isBack) && st.mustNoteAge(claim)}
 
 		// Only what the StatefulSet is known to have is a claim of this server.
-		if note.Older && st.mustNoteAge(claim) && template != nil && !want.asksOtherClass(template) && st.StatefulSet.Live != nil && !d.LeaveOut {
+		if note.Older && st.mustNoteAge(claim) && template != nil && !isKept && st.StatefulSet.Live != nil && !d.LeaveOut {
 			d.look(st.StatefulSet.Desired.Name, want.Name, claim)
 		}
 
-		// A StatefulSet that is applied now has what the spec asks for.
-		if template == nil && !d.LeaveOut && !d.Paused {
-			template = &want
-		}
-
-		// The template tells all others.
-		switch {
-		case size == nil:
-		case template == nil && claim.Noted != nil,
-			template != nil && (size.Cmp(template.Size) != 0 || size.Cmp(want.Size) < 0 && st.sees(claim)):
-			note.Size = size.String()
-		}
+		d.noteWhatItHas(&note, want, template, claim, st.sees(claim))
 
 		if note == (manifest.ClaimNote{}) {
 			continue
@@ -198,6 +211,28 @@ func (d *Decision) noteClaims(st State) {
 		}
 
 		d.ClaimNotes[want.Name] = note
+	}
+}
+
+// noteWhatItHas notes the size and the volume attributes class that a claim is known to have, unless the
+// template tells them.
+func (d *Decision) noteWhatItHas(note *manifest.ClaimNote, want Claim, template *Claim, claim KnownClaim, sees bool) {
+	size, attributes := claim.size(template, want.Size), claim.attributes(template)
+
+	// A StatefulSet that is applied now has what the spec asks for.
+	if template == nil && !d.LeaveOut && !d.Paused {
+		template = &want
+	}
+
+	switch {
+	case size == nil:
+	case template == nil && claim.Noted != nil,
+		template != nil && (size.Cmp(template.Size) != 0 || size.Cmp(want.Size) < 0 && sees):
+		note.Size = size.String()
+	}
+
+	if template == nil && claim.NotedAttributes != "" || template != nil && attributes != template.Attributes {
+		note.Attributes = attributes
 	}
 }
 
@@ -268,7 +303,7 @@ func readKnownClaims(o observed.Resources, read observed.Claims) map[string]Know
 	for volume, row := range manifest.ClaimRows() {
 		var c KnownClaim
 
-		c.Older = notes[volume].Older
+		c.Older, c.NotedAttributes = notes[volume].Older, notes[volume].Attributes
 		if size, err := quantity.Parse(notes[volume].Size); err == nil && size.Sign() > 0 {
 			c.Noted = &size
 		}
@@ -314,7 +349,8 @@ func readLiveClaim(claim *structpb.Struct) *LiveClaim {
 		Leaving:    protostruct.Get(claim, "metadata", "deletionTimestamp") != nil,
 		Class:      text("spec", "storageClassName"),
 		Infeasible: strings.HasSuffix(text("status", "allocatedResourceStatuses", storage), "Infeasible"),
-		NeedsPod:   condition.Of(claim, string(corev1.PersistentVolumeClaimFileSystemResizePending)).IsTrue(),
+		Attributes: text("spec", "volumeAttributesClassName"), HasAttributes: text("status", "currentVolumeAttributesClassName"), ModifyStatus: text("status", "modifyVolumeStatus", "status"),
+		NeedsPod: condition.Of(claim, string(corev1.PersistentVolumeClaimFileSystemResizePending)).IsTrue(),
 	}
 
 	// A capacity that cannot be read is none.

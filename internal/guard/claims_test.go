@@ -2,6 +2,7 @@ package guard
 
 import (
 	"maps"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -256,6 +257,89 @@ func TestDecideGrowByHand(t *testing.T) {
 
 			if got := d.ClaimNotes[dittofs.VolumeMetadata].Size; got != tc.noted {
 				t.Errorf("%s\nDecide(...): noted: want %s, got %s", tc.reason, tc.noted, got)
+			}
+		})
+	}
+}
+
+// The volume attributes class of a bound claim changes while the server runs.
+func TestDecideAttributes(t *testing.T) {
+	asks := func(template, want string) func(*State) {
+		return func(st *State) {
+			class("", template)(st)
+			class("", want)(st)
+
+			was := *st.StatefulSet.Asked
+			was.Claims = slices.Clone(was.Claims)
+			was.Claims[1].Class, was.Claims[1].Attributes = nil, template
+			was.Immutable = maps.Clone(was.Immutable)
+			was.Immutable[volumeClaimTemplates] = template
+			st.StatefulSet.Asked, st.StatefulSet.Live.ClaimTemplates, st.StatefulSet.Live.Claims = &was, template, was.Claims
+			st.StatefulSet.Desired.Claims[1].Class, st.StatefulSet.Desired.Claims[1].Attributes = nil, want
+			st.StatefulSet.Desired.Immutable[volumeClaimTemplates] = want
+		}
+	}
+	live := func(asked, has string) *LiveClaim {
+		l := bound("", "10Gi")
+		l.Attributes, l.HasAttributes = asked, has
+
+		return l
+	}
+	refused := live("gold", "")
+	refused.ModifyStatus = "Infeasible"
+
+	type want struct {
+		Why         string
+		NeedsPerson bool
+		Frozen      int
+		Object      *ClaimObject
+		Note        manifest.ClaimNote
+	}
+
+	const asked = "it is asked to change, which Kubernetes 1.34 knows"
+
+	cases := map[string]struct {
+		reason string
+		do     []func(*State)
+		want   want
+	}{
+		"Same":   {"Nothing changes.", []func(*State){withObjects, asks("gold", "gold")}, want{}},
+		"Unset":  {"What nobody asks for stays.", []func(*State){withObjects, asks("gold", "")}, want{}},
+		"First":  {"The claim is looked at.", []func(*State){withObjects, asks("", "gold")}, want{Why: waitingToSee, Object: &ClaimObject{Volume: dittofs.VolumeMetadata}, Note: manifest.ClaimNote{Older: true}}},
+		"Seen":   {"Another class is asked for, and the size stays.", []func(*State){withObjects, asks("", "gold"), metadata(KnownClaim{Older: true, Live: live("", "")})}, want{Why: asked, Object: &ClaimObject{Volume: dittofs.VolumeMetadata, Size: "10Gi", Attributes: "gold", Update: true}, Note: manifest.ClaimNote{Older: true}}},
+		"Asked":  {"The driver works.", []func(*State){withObjects, asks("", "gold"), metadata(KnownClaim{Live: live("gold", "")})}, want{Why: driverWorks, Object: &ClaimObject{Volume: dittofs.VolumeMetadata, Size: "10Gi", Attributes: "gold"}, Note: manifest.ClaimNote{Older: true}}},
+		"Refuse": {"The driver does not.", []func(*State){withObjects, asks("", "gold"), metadata(KnownClaim{Live: refused})}, want{Why: "the storage driver refuses it: see the events of the claim", NeedsPerson: true, Object: &ClaimObject{Volume: dittofs.VolumeMetadata, Size: "10Gi", Attributes: "gold"}, Note: manifest.ClaimNote{Older: true}}},
+		"Done":   {"What the volume has is noted.", []func(*State){withObjects, asks("", "gold"), metadata(KnownClaim{Live: live("gold", "gold")})}, want{Note: manifest.ClaimNote{Older: true, Attributes: "gold"}}},
+		"Noted":  {"It stays so.", []func(*State){withObjects, asks("", "gold"), metadata(KnownClaim{NotedAttributes: "gold"})}, want{Note: manifest.ClaimNote{Older: true, Attributes: "gold"}}},
+		"Native": {"Nobody sees it, and the command is told.", []func(*State){asks("", "gold")}, want{Frozen: 1}},
+		"Read": {
+			"Somebody has to ask for it.",
+			[]func(*State){reads, asks("", "gold"), metadata(KnownClaim{Live: live("", "")})},
+			want{Why: byPerson + `kubectl patch pvc metadata-files-0 --namespace=storage --patch='{"spec":{"volumeAttributesClassName":"gold"}}'`, NeedsPerson: true},
+		},
+		"ReadDone": {"It is seen.", []func(*State){reads, asks("", "gold"), metadata(KnownClaim{Live: live("gold", "gold")})}, want{Note: manifest.ClaimNote{Attributes: "gold"}}},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			st := atRest(t)
+			for _, do := range tc.do {
+				do(&st)
+			}
+
+			d := Decide(st)
+			got := want{Frozen: len(d.Frozen), Note: d.ClaimNotes[dittofs.VolumeMetadata]}
+
+			for _, c := range d.Attributes {
+				got.Why, got.NeedsPerson = c.Why, c.NeedsPerson
+			}
+
+			for _, o := range d.ClaimObjects {
+				got.Object = &o
+			}
+
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s\nDecide(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
 	}

@@ -124,6 +124,9 @@ type Decision struct {
 	Growing []Growth
 	Unseen  []string
 
+	// Attributes are the claims that are to be of another volume attributes class.
+	Attributes []AttributesChange
+
 	// ClaimObjects are composed, and ClaimNotes is what to note of claims whose template does not
 	// tell, by their volumes.
 	ClaimObjects []ClaimObject

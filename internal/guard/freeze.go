@@ -92,7 +92,11 @@ func (st *State) claimChanges(want Claim, kept *Claim) (changes []string, differ
 		changes = append(changes, fmt.Sprintf("PersistentVolumeClaim %s has %s instead of %s, which it keeps: copy its data to a claim of that class (docs/operations.md, another storage class)", name, className(&claim.Live.Class), className(want.Class)))
 	}
 
-	return changes, kept.Size.Cmp(want.Size) != 0 || want.asksOtherClass(kept)
+	if has := claim.attributes(kept); want.Attributes != "" && has != want.Attributes && !st.sees(claim) {
+		changes = append(changes, fmt.Sprintf("volume claim %s has the volume attributes class %q instead of %q (it changes while the server runs with: %s, which nobody tells this function)", want.Name, has, want.Attributes, st.changeByHand(want)))
+	}
+
+	return changes, kept.Size.Cmp(want.Size) != 0 || want.asksOtherClass(kept) || want.asksOtherAttributes(kept)
 }
 
 // className tells a storage class. An empty class is another one than none, which means

@@ -29,13 +29,24 @@ type Growth struct {
 	NeedsPerson bool
 }
 
+// An AttributesChange is a claim whose volume is to have another volume attributes class.
+type AttributesChange struct {
+	// Claim is the claim's name. Asked is the class that the spec asks for, and Has the one that the
+	// volume is known to have, or "".
+	Claim, Asked, Has string
+
+	// Why the volume does not have it yet, and NeedsPerson whether it never will by itself.
+	Why         string
+	NeedsPerson bool
+}
+
 // A ClaimObject is an Object for a claim, which looks at it, and may change it where Update says so.
 type ClaimObject struct {
 	Volume string
 
-	// Size to ask for, or "" to only look for the claim.
-	Size   string
-	Update bool
+	// Size and volume attributes class to ask for, or "" to only look for the claim.
+	Size, Attributes string
+	Update           bool
 }
 
 // observing returns an Object that looks at a claim. What is live already takes nothing back, also
@@ -43,38 +54,54 @@ type ClaimObject struct {
 func observing(volume string, live *LiveClaim) ClaimObject {
 	o := ClaimObject{Volume: volume}
 	if live != nil {
-		o.Size = live.Request
+		o.Size, o.Attributes = live.Request, live.Attributes
 	}
 
 	return o
 }
 
-// grow decides what becomes of claims that are to be larger.
+// grow decides what becomes of claims that are to be larger, or of another volume attributes class.
 func (d *Decision) grow(st State) {
-	templates := st.StatefulSet.templates()
+	templates, server := st.StatefulSet.templates(), st.StatefulSet.Desired.Name
 
 	for _, want := range st.StatefulSet.Desired.Claims {
 		claim, template := st.Claims[want.Name], claimOf(templates, want.Name)
 
 		// Where there is no such claim yet, the StatefulSet's controller creates one of this size.
 		has := claim.size(template, want.Size)
-		if has == nil || has.Cmp(want.Size) >= 0 || !st.sees(claim) {
+		if has == nil || !st.sees(claim) {
 			continue
 		}
 
-		g, o := growthOf(st.StatefulSet.Desired.Name, want, *has, claim)
+		o, growing := observing(want.Name, claim.Live), has.Cmp(want.Size) < 0
+		if growing {
+			g := growthOf(server, want, *has, claim, &o)
+			if st.CannotGrow && o.Update {
+				g.Why, g.NeedsPerson = byPerson+st.growByHand(want), true
+			}
 
-		// Only what the StatefulSet is known to have is a claim of this server.
-		switch {
-		case st.CannotGrow && o.Update:
-			g.Why, g.NeedsPerson = "nothing but a person may ask for it here: "+st.growByHand(want), true
-		case !st.CannotGrow && st.StatefulSet.Live != nil && template != nil && !d.LeaveOut:
-			d.ClaimObjects = append(d.ClaimObjects, o)
+			d.Growing = append(d.Growing, g)
 		}
 
-		d.Growing = append(d.Growing, g)
+		changing := want.Attributes != "" && claim.attributes(template) != want.Attributes
+		if changing {
+			c := attributesOf(server, want, claim.attributes(template), claim, &o)
+			if st.CannotGrow && o.Attributes != observing(want.Name, claim.Live).Attributes {
+				c.Why, c.NeedsPerson = byPerson+st.changeByHand(want), true
+			}
+
+			d.Attributes = append(d.Attributes, c)
+		}
+
+		// Only what the StatefulSet is known to have is a claim of this server.
+		if (growing || changing) && !st.CannotGrow && st.StatefulSet.Live != nil && template != nil && !d.LeaveOut {
+			d.ClaimObjects = append(d.ClaimObjects, o)
+		}
 	}
 }
+
+// byPerson tells of a command.
+const byPerson = "nothing but a person may ask for it here: "
 
 // growByHand returns the command that lets a claim grow.
 func (st *State) growByHand(want Claim) string {
@@ -82,28 +109,73 @@ func (st *State) growByHand(want Claim) string {
 		manifest.ClaimName(st.StatefulSet.Desired.Name, want.Name), st.Namespace, want.Size.String())
 }
 
-// growthOf returns what becomes of a claim that has too little.
-func growthOf(server string, want Claim, has resource.Quantity, claim KnownClaim) (Growth, ClaimObject) {
-	g := Growth{Volume: want.Name, Claim: manifest.ClaimName(server, want.Name), Asked: want.Size, Has: has}
-	o := observing(want.Name, claim.Live)
+// changeByHand returns the command that asks for another volume attributes class.
+func (st *State) changeByHand(want Claim) string {
+	return fmt.Sprintf(`kubectl patch pvc %s --namespace=%s --patch='{"spec":{"volumeAttributesClassName":"%s"}}'`,
+		manifest.ClaimName(st.StatefulSet.Desired.Name, want.Name), st.Namespace, want.Attributes)
+}
 
-	live := claim.Live
-	if live == nil {
-		g.Why = "waiting to see it"
-		g.problem(claim)
+// attributesOf returns what becomes of a claim whose volume is of another volume attributes class, and has
+// its Object ask for that.
+func attributesOf(server string, want Claim, has string, claim KnownClaim, o *ClaimObject) AttributesChange {
+	c := AttributesChange{Claim: manifest.ClaimName(server, want.Name), Asked: want.Attributes, Has: has}
 
-		return g, o
+	switch live := claim.Live; {
+	case live == nil:
+		c.Why = waitingToSee
+	case live.Leaving:
+		c.Why, c.NeedsPerson = isLeaving, true
+	case !live.Bound:
+		c.Why = notBound
+	case live.Attributes != want.Attributes:
+		o.Attributes, o.Update, c.Why = want.Attributes, true, "it is asked to change, which Kubernetes 1.34 knows"
+	case live.ModifyStatus == "Infeasible":
+		c.Why, c.NeedsPerson = "the storage driver refuses it: see the events of the claim", true
+	default:
+		c.Why = driverWorks
 	}
 
+	if why, needsPerson := problem(claim); why != "" {
+		c.Why, c.NeedsPerson = why, needsPerson
+	}
+
+	return c
+}
+
+// What claims wait for.
+const (
+	waitingToSee = "waiting to see it"
+	isLeaving    = "it is being deleted"
+	notBound     = "it is not bound to a volume yet"
+	driverWorks  = "the storage driver works on it"
+)
+
+// growthOf returns what becomes of a claim that has too little, and has its Object ask for more.
+func growthOf(server string, want Claim, has resource.Quantity, claim KnownClaim, o *ClaimObject) Growth {
+	g := Growth{Volume: want.Name, Claim: manifest.ClaimName(server, want.Name), Asked: want.Size, Has: has, Why: waitingToSee}
+
+	if claim.Live != nil {
+		g.wait(want, claim.Live, o)
+	}
+
+	if why, needsPerson := problem(claim); why != "" {
+		g.Why, g.NeedsPerson = why, needsPerson
+	}
+
+	return g
+}
+
+// wait tells what a live claim waits for.
+func (g *Growth) wait(want Claim, live *LiveClaim, o *ClaimObject) {
 	request, err := quantity.Parse(live.Request)
 
 	switch {
 	case err != nil:
 		g.Why = "its size cannot be read"
 	case live.Leaving:
-		g.Why, g.NeedsPerson = "it is being deleted", true
+		g.Why, g.NeedsPerson = isLeaving, true
 	case !live.Bound:
-		g.Why = "it is not bound to a volume yet"
+		g.Why = notBound
 	case request.Cmp(want.Size) < 0, live.Infeasible && request.Cmp(want.Size) > 0:
 		// Kubernetes takes a smaller size again where the driver gave up, if that is above what there is.
 		o.Size, o.Update, g.Why = want.Size.String(), true, "it is asked to grow"
@@ -112,12 +184,8 @@ func growthOf(server string, want Claim, has resource.Quantity, claim KnownClaim
 	case live.NeedsPod:
 		g.Why = "the volume has grown, and its file system grows while a pod mounts it: if it has not after some minutes, delete the pod"
 	default:
-		g.Why = "the storage driver works on it"
+		g.Why = driverWorks
 	}
-
-	g.problem(claim)
-
-	return g, o
 }
 
 // What the API server and the provider say of claims.
@@ -140,8 +208,9 @@ func says(text string, words ...string) bool {
 	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
 }
 
-// problem tells what the provider or the API server says instead of what the claim waits for.
-func (g *Growth) problem(claim KnownClaim) {
+// problem returns what the provider or the API server says of a claim, or "", and whether a person has
+// something to do.
+func problem(claim KnownClaim) (why string, needsPerson bool) {
 	class := "its storage class"
 	if claim.Live != nil && claim.Live.Class != "" {
 		class = "the storage class " + claim.Live.Class
@@ -149,17 +218,14 @@ func (g *Growth) problem(claim KnownClaim) {
 
 	switch {
 	case claim.Absent:
-		g.Why = "it does not exist: the StatefulSet's controller creates it when the server starts"
-		return
+		return "it does not exist: the StatefulSet's controller creates it when the server starts", false
 	case claim.Problem == "":
-		return
+		return "", false
 	case says(claim.Problem, cannotExpand):
-		g.Why = fmt.Sprintf("%s does not allow it: set allowVolumeExpansion of the class, if its driver can expand volumes, or move the data to another claim (%s)", class, claim.Problem)
+		return fmt.Sprintf("%s does not allow it: set allowVolumeExpansion of the class, if its driver can expand volumes, or move the data to another claim (%s)", class, claim.Problem), true
 	case says(claim.Problem, cannotGet, cannotPatch):
-		g.Why = "the provider may not: give it the rights on persistentvolumeclaims of example/install/provider-kubernetes.yaml (" + claim.Problem + ")"
+		return "the provider may not: give it the rights on persistentvolumeclaims of example/install/provider-kubernetes.yaml (" + claim.Problem + ")", true
 	default:
-		g.Why = claim.Problem
+		return claim.Problem, true
 	}
-
-	g.NeedsPerson = true
 }

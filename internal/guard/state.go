@@ -157,8 +157,10 @@ type Claim struct {
 	Name string
 	Size resource.Quantity
 
-	// Class is nil for the cluster's default storage class.
-	Class *string
+	// Class is nil for the cluster's default storage class, and Attributes is the volume attributes
+	// class, or "".
+	Class      *string
+	Attributes string
 }
 
 // A Pod is what the guards compare of a pod template.
@@ -362,6 +364,8 @@ func readClaims(statefulSet *structpb.Struct) []Claim {
 
 		// A size that cannot be parsed is not this function's, and counts as none.
 		claim.Size, _ = quantity.Parse(protostruct.Get(c, "spec", "resources", "requests", string(corev1.ResourceStorage)).GetStringValue())
+
+		claim.Attributes = protostruct.Get(c, "spec", "volumeAttributesClassName").GetStringValue()
 
 		if class := protostruct.Get(c, "spec", "storageClassName"); class != nil {
 			claim.Class = new(class.GetStringValue())

@@ -48,9 +48,9 @@ func IsClaim(n Name) bool {
 // StatefulSet's controller names it.
 func ClaimName(server, volume string) string { return volume + "-" + server + "-0" }
 
-// Claim returns the manifest of an existing claim: its name and, unless that is "", the size that
-// it is to have. It has no access modes, so that nothing can be created of it.
-func Claim(s *composite.DittoServer, volume, size string) *structpb.Struct {
+// Claim returns the manifest of an existing claim: its name and, unless they are "", the size and the
+// volume attributes class that it is to have. It has no access modes, so that nothing can be created of it.
+func Claim(s *composite.DittoServer, volume, size, attributes string) *structpb.Struct {
 	apiVersion, kind := ClaimRow(volume).Kind.ToAPIVersionAndKind()
 
 	m := &structpb.Struct{Fields: map[string]*structpb.Value{
@@ -66,6 +66,10 @@ func Claim(s *composite.DittoServer, volume, size string) *structpb.Struct {
 		protostruct.Set(m, structpb.NewStringValue(size), "spec", "resources", "requests", string(corev1.ResourceStorage))
 	}
 
+	if attributes != "" {
+		protostruct.Set(m, structpb.NewStringValue(attributes), "spec", "volumeAttributesClassName")
+	}
+
 	return m
 }
 
@@ -74,8 +78,11 @@ type ClaimNote struct {
 	// Size that the claim is known to have, or "".
 	Size string `json:"size,omitempty"`
 
+	// Attributes is the volume attributes class that the claim is known to have, or "".
+	Attributes string `json:"attributes,omitempty"`
+
 	// Older reports whether the claim may be older than the template, and so have another size
-	// and storage class.
+	// and other classes.
 	Older bool `json:"older,omitempty"`
 }
 

@@ -6,7 +6,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/dittofs/function-dittoserver/internal/composite"
-	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/quantity"
 )
 
@@ -32,32 +31,41 @@ func statefulSet(s *composite.DittoServer, in Inputs) (object, error) {
 }
 
 func volumeClaims(s *composite.DittoServer) []corev1.PersistentVolumeClaim {
-	sizes := map[string]string{
-		dittofs.VolumeControlPlane: s.Spec.Storage.ControlPlaneSize,
-		dittofs.VolumeMetadata:     s.Spec.Storage.MetadataSize,
-		dittofs.VolumeContent:      s.Spec.Storage.ContentSize,
-		dittofs.VolumeCache:        s.Spec.Storage.CacheSize,
+	asked := map[string]composite.Claim{}
+	for _, c := range composite.Claims(&s.Spec.Storage) {
+		asked[c.Volume] = c
 	}
 
 	var claims []corev1.PersistentVolumeClaim
 
 	for _, v := range s.Volumes() {
 		// Validated to be a quantity. Should it not be, the claim is of no size.
-		size, _ := quantity.Parse(sizes[v.Name])
+		size, _ := quantity.Parse(asked[v.Name].Size)
 
 		// The API server knows no fractions of a byte below a thousandth.
 		size.RoundUp(0)
 
 		claims = append(claims, corev1.PersistentVolumeClaim{
 			// Kubernetes labels the claims with the StatefulSet's selector, too.
-			ObjectMeta: metav1.ObjectMeta{Name: v.Name, Labels: s.Labels(), Annotations: s.Annotations()},
+			ObjectMeta: metav1.ObjectMeta{Name: v.Name, Labels: s.ClaimLabels(), Annotations: s.ClaimAnnotations()},
 			Spec: corev1.PersistentVolumeClaimSpec{
-				AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
-				StorageClassName: s.Spec.Storage.StorageClassName,
-				Resources:        corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: size}},
+				AccessModes:               []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+				StorageClassName:          asked[v.Name].Class,
+				VolumeAttributesClassName: s.Spec.Storage.VolumeAttributesClassName,
+				DataSource:                snapshot(asked[v.Name].Source),
+				Resources:                 corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: size}},
 			},
 		})
 	}
 
 	return claims
+}
+
+// snapshot returns the reference to a VolumeSnapshot of the server's namespace, or nil for none.
+func snapshot(name string) *corev1.TypedLocalObjectReference {
+	if name == "" {
+		return nil
+	}
+
+	return &corev1.TypedLocalObjectReference{APIGroup: new("snapshot.storage.k8s.io"), Kind: "VolumeSnapshot", Name: name}
 }

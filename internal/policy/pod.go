@@ -163,17 +163,49 @@ func (c *composed) extraVolumes() []corev1.Volume {
 
 // asksLabels asks for labels that objects around the pod have from the user.
 func asksLabels(c *composed) []ask {
-	return common(c.objects, spec("labels"), metav1.Object.GetLabels, func(key, value string) bool {
+	isOwn := func(key, value string) bool {
 		return composite.IsOwnLabel(key) || isPlatforms(c.server.Input.Labels, key, value)
+	}
+	asks := common(c.objects, spec("labels"), metav1.Object.GetLabels, isOwn)
+
+	return c.addClaims(asks, "labels", metav1.Object.GetLabels, c.server.Spec.Storage.Labels, func(key, value string) bool {
+		return isOwn(key, value) || isPlatforms(c.server.Input.Claims.Labels, key, value)
 	})
 }
 
 // asksAnnotations asks for annotations that objects around the pod have from the user. Services have
 // others, and a rule of their own.
 func asksAnnotations(c *composed) []ask {
-	return common(c.otherObjects, spec("annotations"), metav1.Object.GetAnnotations, func(key, value string) bool {
+	isOwn := func(key, value string) bool {
 		return composite.IsOwnAnnotation(key) || isPlatforms(c.server.Input.Annotations, key, value)
+	}
+	asks := common(c.otherObjects, spec("annotations"), metav1.Object.GetAnnotations, isOwn)
+
+	return c.addClaims(asks, "annotations", metav1.Object.GetAnnotations, c.server.Spec.Storage.Annotations, func(key, value string) bool {
+		return isOwn(key, value) || isPlatforms(c.server.Input.Claims.Annotations, key, value)
 	})
+}
+
+// addClaims asks for entries that volume claims have besides, from spec.storage where that says so. The
+// same key may have another value there.
+func (c *composed) addClaims(asks []ask, name string, of func(metav1.Object) map[string]string, storage map[string]string, isOwn func(key, value string) bool) []ask {
+	for i := range c.claims {
+		m := of(&c.claims[i])
+
+		for _, key := range slices.Sorted(maps.Keys(m)) {
+			p := spec(name)
+			if _, ok := storage[key]; ok {
+				p = spec("storage", name)
+			}
+
+			isAsked := slices.ContainsFunc(asks, func(a ask) bool { return a.path.String() == p.Key(key).String() })
+			if !isAsked && !isOwn(key, m[key]) {
+				asks = append(asks, ask{path: p.Key(key), text: key, value: new(m[key])})
+			}
+		}
+	}
+
+	return asks
 }
 
 // isPlatforms reports whether an entry is one of the function's input.

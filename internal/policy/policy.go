@@ -32,8 +32,8 @@ type composed struct {
 
 	services map[manifest.Name]*corev1.Service
 
-	// objects are all but the pod, and otherObjects those that are no Services, volume claims
-	// among them.
+	// objects are all but the pod and volume claims, and otherObjects those of them that are no
+	// Services.
 	objects, otherObjects []metav1.Object
 }
 
@@ -137,10 +137,6 @@ func newComposed(s *composite.DittoServer, objects []manifest.Built) *composed {
 		case *appsv1.StatefulSet:
 			c.pod, c.claims = &object.Spec.Template, object.Spec.VolumeClaimTemplates
 			c.container = &c.pod.Spec.Containers[0]
-
-			for i := range c.claims {
-				c.otherObjects = append(c.otherObjects, &c.claims[i])
-			}
 		case *corev1.Service:
 			c.services[o.Name] = object
 		}

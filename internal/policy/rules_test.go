@@ -191,6 +191,27 @@ func TestRules(t *testing.T) {
 			spec:    "{annotations: {example.org/owner: others}}",
 			want:    []string{"spec.annotations[example.org/owner]"},
 		},
+		"AnnotationsOfClaims": {
+			reason:  "A claim may have another value.",
+			rule:    "annotations",
+			entries: "[example.org/owner=storage]",
+			spec:    "{annotations: {example.org/owner: storage}, storage: {annotations: {example.org/owner: others}}}",
+			want:    []string{"spec.storage.annotations[example.org/owner]"},
+		},
+		"LabelsOfStorage": {
+			reason:  "A claim may have a label that nothing else has.",
+			rule:    "labels",
+			entries: "[]",
+			spec:    "{labels: {a: b}, storage: {labels: {c: d}}}",
+			want:    []string{"spec.labels[a]", "spec.storage.labels[c]"},
+		},
+		"StorageClassOfClaim": {
+			reason:  "A class of one claim is its own field's, and that of the others is told once.",
+			rule:    "storage.storageClassNames",
+			entries: "[standard]",
+			spec:    "{storage: {contentSize: 1Gi, storageClassName: fast, metadataStorageClassName: faster}}",
+			want:    []string{"spec.storage.storageClassName", "spec.storage.metadataStorageClassName"},
+		},
 		"AnnotationsOwn": {
 			reason:  "Services and pods have rules of their own.",
 			rule:    "annotations",
@@ -539,7 +560,7 @@ func TestRules(t *testing.T) {
 				set.Spec.VolumeClaimTemplates[0].Spec.DataSource = &corev1.TypedLocalObjectReference{Kind: "PersistentVolumeClaim", Name: "payments"}
 				set.Spec.VolumeClaimTemplates[1].Spec.DataSourceRef = &corev1.TypedObjectReference{Kind: "VolumeSnapshot", Name: "nightly-1", Namespace: new("payments")}
 			},
-			want: []string{"spec.storage.controlplaneDataSource", "spec.storage.metadataDataSource"},
+			want: []string{"spec.storage.controlPlaneDataSource", "spec.storage.metadataDataSource"},
 		},
 		"DataSourcesAllowed": {
 			reason:  "A source of the list passes.",

@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
 
-	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/quantity"
 )
 
@@ -75,14 +75,9 @@ func checkMaxResources(c *composed, rule string) field.ErrorList {
 	return errs
 }
 
-// sizeFields are the fields of spec.storage that tell the sizes of claims.
-//
-//nolint:gochecknoglobals // A table.
-var sizeFields = map[string]string{
-	dittofs.VolumeControlPlane: "controlPlaneSize",
-	dittofs.VolumeMetadata:     "metadataSize",
-	dittofs.VolumeContent:      "contentSize",
-	dittofs.VolumeCache:        "cacheSize",
+// claim returns what the spec asks of the claim of a volume.
+func (c *composed) claim(volume string) composite.Claim {
+	return composite.ClaimOf(&c.server.Spec.Storage, volume)
 }
 
 func checkMaxSize(c *composed, rule string) field.ErrorList {
@@ -95,7 +90,7 @@ func checkMaxSize(c *composed, rule string) field.ErrorList {
 
 	for _, claim := range c.claims {
 		if asked := claim.Spec.Resources.Requests[corev1.ResourceStorage]; asked.Cmp(allowed) > 0 {
-			errs = append(errs, tooMuch(spec("storage", sizeFields[claim.Name]), asked.String(), allowed.String(), rule))
+			errs = append(errs, tooMuch(spec("storage", c.claim(claim.Name).SizeField), asked.String(), allowed.String(), rule))
 		}
 	}
 
@@ -107,13 +102,19 @@ func asksStorageClasses(c *composed) []ask {
 	var asks []ask
 
 	for _, claim := range c.claims {
-		if class := claim.Spec.StorageClassName; class != nil {
-			asks = append(asks, ask{path: spec("storage", "storageClassName"), text: *class})
+		class := claim.Spec.StorageClassName
+		if class == nil {
+			continue
+		}
+
+		// Claims may have the class of the same field.
+		p := spec("storage", c.claim(claim.Name).ClassField)
+		if !slices.ContainsFunc(asks, func(a ask) bool { return a.path.String() == p.String() }) {
+			asks = append(asks, ask{path: p, text: *class})
 		}
 	}
 
-	// All claims have the class of the same field.
-	return slices.CompactFunc(asks, func(a, b ask) bool { return a.path.String() == b.path.String() && a.text == b.text })
+	return asks
 }
 
 func asksVolumeAttributesClasses(c *composed) []ask {
@@ -130,7 +131,7 @@ func asksDataSources(c *composed) []ask {
 	var asks []ask
 
 	for _, claim := range c.claims {
-		p := spec("storage", claim.Name+"DataSource")
+		p := spec("storage", c.claim(claim.Name).SourceField)
 
 		if s := claim.Spec.DataSource; s != nil {
 			asks = append(asks, ask{path: p, text: s.Kind + "/" + s.Name})

@@ -201,10 +201,15 @@ func Storage(rsp *fnv1.RunFunctionResponse, d guard.Decision) {
 
 	if len(d.Growing) > 0 {
 		reason, parts = ReasonGrowing, append(parts, growing(d.Growing))
+	}
 
-		if slices.ContainsFunc(d.Growing, func(g guard.Growth) bool { return g.NeedsPerson }) {
-			reason = ReasonNotGrowing
-		}
+	if len(d.Attributes) > 0 {
+		reason, parts = ReasonGrowing, append(parts, changing(d.Attributes))
+	}
+
+	if slices.ContainsFunc(d.Growing, func(g guard.Growth) bool { return g.NeedsPerson }) ||
+		slices.ContainsFunc(d.Attributes, func(c guard.AttributesChange) bool { return c.NeedsPerson }) {
+		reason = ReasonNotGrowing
 	}
 
 	if len(d.Unseen) > 0 {
@@ -246,6 +251,16 @@ func growing(claims []guard.Growth) string {
 	}
 
 	return "Volume claims grow while the server runs: " + strings.Join(told, "; ")
+}
+
+// changing tells each claim that is to be of another volume attributes class.
+func changing(claims []guard.AttributesChange) string {
+	told := make([]string, 0, len(claims))
+	for _, c := range claims {
+		told = append(told, fmt.Sprintf("PersistentVolumeClaim %s has %q and is to have %q: %s", c.Claim, c.Has, c.Asked, c.Why))
+	}
+
+	return "Volume attributes classes change while the server runs: " + strings.Join(told, "; ")
 }
 
 func rolloutMessage(d guard.Decision) string {

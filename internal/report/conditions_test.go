@@ -133,6 +133,20 @@ func TestStorage(t *testing.T) {
 			d:      guard.Decision{Growing: []guard.Growth{{Claim: "a-files-0", Has: resource.MustParse("1Gi"), Asked: resource.MustParse("2Gi"), Why: "it waits", NeedsPerson: true}}},
 			want:   conditionOf(StorageUpToDate, isFalse, ReasonNotGrowing, "Volume claims grow while the server runs: PersistentVolumeClaim a-files-0 has 1Gi and is to have 2Gi: it waits"),
 		},
+		"Attributes": {
+			reason: "Other attributes are told as growth is.",
+			d:      guard.Decision{Attributes: []guard.AttributesChange{{Claim: "a-files-0", Asked: "gold", Why: "it waits"}}},
+			want:   conditionOf(StorageUpToDate, isFalse, ReasonGrowing, `Volume attributes classes change while the server runs: PersistentVolumeClaim a-files-0 has "" and is to have "gold": it waits`),
+		},
+		"AttributesRefused": {
+			reason: "A person has something to do with one of both.",
+			d: guard.Decision{
+				Growing:    []guard.Growth{{Claim: "a-files-0", Has: resource.MustParse("1Gi"), Asked: resource.MustParse("2Gi"), Why: "it waits"}},
+				Attributes: []guard.AttributesChange{{Claim: "a-files-0", Asked: "gold", Has: "silver", Why: "it is refused", NeedsPerson: true}},
+			},
+			want: conditionOf(StorageUpToDate, isFalse, ReasonNotGrowing, "Volume claims grow while the server runs: PersistentVolumeClaim a-files-0 has 1Gi and is to have 2Gi: it waits. "+
+				`Volume attributes classes change while the server runs: PersistentVolumeClaim a-files-0 has "silver" and is to have "gold": it is refused`),
+		},
 		"UpToDate": {
 			reason: "Nothing is frozen.",
 			want:   conditionOf(StorageUpToDate, isTrue, ReasonUpToDate, "The volume claims are what the spec asks for"),

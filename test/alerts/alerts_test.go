@@ -220,6 +220,41 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
+// TestNearlyFull shows that a volume of a server is told before it is full, and no other one.
+func TestNearlyFull(t *testing.T) {
+	half := func(int) float64 { return 0.5 }
+
+	cases := map[string]struct {
+		reason string
+		claim  string
+		free   func(minute int) float64
+		want   map[string]int
+	}{
+		"Half":    {"There is room.", "metadata-files-0", half, nil},
+		"Full":    {"It fills up.", "metadata-files-0", func(m int) float64 { return 1 - float64(m)/100 }, map[string]int{"DittoServerVolumeNearlyFull": 105}},
+		"Grown":   {"It grows in time.", "content-files-0", func(m int) float64 { return map[bool]float64{true: 0.05}[m > 10 && m < 20] + map[bool]float64{true: 0.5}[m <= 10 || m >= 20] }, nil},
+		"Another": {"It is another application's.", "data-db-0", func(int) float64 { return 0 }, nil},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			r := record(t, []pod{{answers: every(1, nil)}})
+
+			for minute := range minutes {
+				for metric, v := range map[string]float64{"kubelet_volume_stats_available_bytes": tc.free(minute) * 1e10, "kubelet_volume_stats_capacity_bytes": 1e10} {
+					r.append(labels.FromStrings(labels.MetricName, metric, "namespace", "storage", "persistentvolumeclaim", tc.claim), minute, v)
+				}
+			}
+
+			if diff := gocmp.Diff(tc.want, firing(t, r), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("\n%s\nalerts: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
 // TestEveryHold shows that there is one alert for each reason to wait, and no second one.
 func TestEveryHold(t *testing.T) {
 	cases := map[guard.Reason]map[string]int{

@@ -54,6 +54,7 @@ func MakeClaims(claims map[string]*structpb.Struct, statefulSet *structpb.Struct
 // ExpandClaim gives the volume of a claim the size that the claim asks for.
 func ExpandClaim(claim *structpb.Struct) {
 	protostruct.Set(claim, protostruct.Get(claim, storage...), "status", "capacity", "storage")
+	protostruct.Set(claim, protostruct.Get(claim, "spec", "volumeAttributesClassName"), "status", "currentVolumeAttributesClassName")
 	protostruct.Set(claim, nil, "status", "conditions")
 }
 

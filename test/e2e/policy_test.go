@@ -52,6 +52,11 @@ func createComposition(ctx context.Context, c *unstructured.Unstructured, input 
 
 	if tested.native() {
 		fields["compose"] = "Native"
+
+		// As example/native/composition.yaml has it, with the rights beside it.
+		if fields["claims"] == nil {
+			fields["claims"] = map[string]any{"read": true}
+		}
 	}
 
 	fields["apiVersion"], fields["kind"] = "dittoserver.fn.crossplane.io/v1beta1", "Input"

@@ -37,6 +37,11 @@ var newerFields = []string{"spec.api", "spec.metrics.path", "spec.metrics.tokenS
 var otherValues = map[string]string{
 	"spec.replicas":   "0",
 	"spec.cache.path": "/cache",
+
+	"spec.storage.contentSize":                 "2Ti",
+	"spec.storage.controlPlaneDataSource.name": "other",
+	"spec.storage.metadataDataSource.name":     "other",
+	"spec.storage.contentDataSource.name":      "other",
 }
 
 // Fields that count only where others are not as in example/full.yaml.
@@ -50,6 +55,7 @@ var shownElsewhere = map[string]string{
 	"spec.database.postgres.keys.port":     "internal/composite: the example has the port itself",
 	"spec.database.postgres.keys.database": "internal/composite: the example has the database's name itself",
 	"spec.database.postgres.keys.sslmode":  "internal/composite: the example has the mode itself",
+	"spec.storage.storageClassName":        "internal/composite: every claim of the example has a class of its own",
 	"spec.service.type":                    "internal/composite: both Services of the example have their own",
 	"spec.service.file.type":               "internal/composite: what the example says beside it needs LoadBalancer",
 }

@@ -182,7 +182,7 @@ var restartRows = []restartRow{
 	},
 	{
 		what:  "`storage`, to other sizes, another spelling of one, another class or another claim: the pod mounts [the claims that there are](#frozen-what-kubernetes-cannot-change)",
-		edits: []map[string]string{{"storage.metadataSize": "20Gi"}, {"storage.metadataSize": "10240Mi"}, {"storage.contentSize": "10Gi"}, {"storage.controlPlaneSize": "2Gi"}, {"storage.cacheSize": "2Gi"}, {"storage.storageClassName": "fast"}, {"storage": ""}},
+		edits: []map[string]string{{"storage.metadataSize": "20Gi"}, {"storage.metadataSize": "10240Mi"}, {"storage.contentSize": "10Gi"}, {"storage.controlPlaneSize": "2Gi"}, {"storage.cacheSize": "2Gi"}, {"storage.storageClassName": "fast"}, {"storage": ""}, {"storage.controlPlaneStorageClassName": "fast"}, {"storage.metadataStorageClassName": "fast"}, {"storage.contentSize": "10Gi", "storage.contentStorageClassName": "fast"}, {"storage.cacheStorageClassName": "fast"}, {"storage.volumeAttributesClassName": "gold"}, {"storage.storageClassName": "fast", "storage.controlPlaneDataSource.name": "first"}, {"storage.storageClassName": "fast", "storage.metadataDataSource.name": "first"}, {"storage.storageClassName": "fast", "storage.contentSize": "10Gi", "storage.contentDataSource.name": "first"}, {"storage.labels": "{a: b}"}, {"storage.annotations": "{a: b}"}},
 		want:  [3]string{stays, restarts, stays},
 	},
 	{

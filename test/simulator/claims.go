@@ -129,7 +129,7 @@ func (w *World) applyClaim(name string, asked, live *structpb.Struct) (*structpb
 	}
 
 	bare := func(c *structpb.Struct) *structpb.Struct {
-		return protostruct.With(c, nil, "spec", "resources", "requests", "storage")
+		return protostruct.With(protostruct.With(c, nil, "spec", "volumeAttributesClassName"), nil, "spec", "resources", "requests", "storage")
 	}
 	if !proto.Equal(protostruct.Get(bare(next), "spec"), protostruct.Get(bare(live), "spec")) {
 		return refuse(isImmutable)
@@ -164,13 +164,18 @@ func (w *World) expand() {
 		claim := w.Claims[name]
 
 		request, has := cluster.ClaimSizes(claim)
-		if request == has {
+		attributes := protostruct.Get(claim, "spec", "volumeAttributesClassName")
+
+		if request == has && proto.Equal(attributes, protostruct.Get(claim, "status", "currentVolumeAttributesClassName")) {
 			continue
 		}
 
 		claim = proto.CloneOf(claim)
+		protostruct.Set(claim, attributes, "status", "currentVolumeAttributesClassName")
 
 		switch isPending := protostruct.Get(claim, "status", "conditions") != nil; {
+		case request == has:
+			w.didf("%s has other attributes", name)
 		case request == tooLarge:
 			protostruct.Set(claim, structpb.NewStringValue("ControllerResizeInfeasible"), "status", "allocatedResourceStatuses", "storage")
 		case !isPending:
@@ -293,6 +298,26 @@ func (w *World) checkClasses(rsp *fnv1.RunFunctionResponse) {
 		name := cluster.ClaimObject(protostruct.Get(c.GetStructValue(), "metadata", "name").GetStringValue())
 		if got := protostruct.Get(w.Claims[name], "spec", "storageClassName").GetStringValue(); w.Claims[name] != nil && got != class {
 			w.failf("the world is at rest and %s has the class %s, not %s, and nobody tells it", name, got, class)
+		}
+	}
+}
+
+// checkAttributes checks that claims have the volume attributes class that the spec asks for, if anybody may
+// ask for it.
+func (w *World) checkAttributes() {
+	want := protostruct.Get(w.XR, "spec", "storage", "volumeAttributesClassName").GetStringValue()
+	if want == "" || w.Flavour.Native || w.sizesLost || w.Live["statefulset"] == nil || w.foreign["statefulset"] {
+		return
+	}
+
+	for _, c := range protostruct.Get(w.Live["statefulset"], "spec", "volumeClaimTemplates").GetListValue().GetValues() {
+		volume := protostruct.Get(c.GetStructValue(), "metadata", "name").GetStringValue()
+		if volume == "content" || volume == "cache" {
+			continue
+		}
+
+		if claim := w.Claims[cluster.ClaimObject(volume)]; claim != nil && protostruct.Get(claim, "status", "currentVolumeAttributesClassName").GetStringValue() != want {
+			w.failf("the world is at rest and %s has not the attributes %s", volume, want)
 		}
 	}
 }

@@ -199,6 +199,8 @@ var Specs = withNewest(
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 10240Mi}}`,
 	`{version: newest, replicas: 0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {storageClassName: fast}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {storageClassName: standard}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 20Gi, volumeAttributesClassName: gold, labels: {example.org/backup: daily}}}`,
+	`{version: newest, replicas: 0, identity: {jwt: {secretRef: {name: jwt}}}, storage: {volumeAttributesClassName: silver, storageClassName: fast, metadataDataSource: {name: first}, controlPlaneDataSource: {name: first}}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 30Gi, controlPlaneSize: 2Gi}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 20Gi, storageClassName: fast}, logging: {level: DEBUG}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, database: {sqlite: {path: /data/metadata/other.db}}}`,

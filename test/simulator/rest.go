@@ -140,6 +140,7 @@ func (w *World) checkRest(rsp *fnv1.RunFunctionResponse) {
 
 	w.checkGrown(rsp)
 	w.checkClasses(rsp)
+	w.checkAttributes()
 
 	for name, r := range rsp.GetDesired().GetResources() {
 		if isClaim(name) {

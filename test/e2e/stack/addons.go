@@ -67,7 +67,7 @@ func clientFor(s stack) (kubernetes.Interface, error) {
 func ensureStorageClass(ctx context.Context, client kubernetes.Interface) error {
 	_, err := client.StorageV1().StorageClasses().Create(ctx, &storagev1.StorageClass{
 		ObjectMeta:           metav1.ObjectMeta{Name: storageClass, Annotations: map[string]string{"storageclass.kubernetes.io/is-default-class": "true"}},
-		Provisioner:          "kubernetes.io/no-provisioner",
+		Provisioner:          noProvisioner,
 		AllowVolumeExpansion: new(true),
 	}, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
@@ -86,8 +86,14 @@ func provideVolumes(ctx context.Context, client kubernetes.Interface, dir Dir) e
 		return err
 	}
 
+	classes, err := provided(ctx, client)
+	if err != nil {
+		return err
+	}
+
 	for _, claim := range claims.Items {
-		if claim.Status.Phase != corev1.ClaimPending || ptr.Deref(claim.Spec.StorageClassName, "") != storageClass {
+		class := ptr.Deref(claim.Spec.StorageClassName, "")
+		if _, isProvided := classes[class]; !isProvided || claim.Status.Phase != corev1.ClaimPending {
 			continue
 		}
 
@@ -101,7 +107,7 @@ func provideVolumes(ctx context.Context, client kubernetes.Interface, dir Dir) e
 			Spec: corev1.PersistentVolumeSpec{
 				Capacity:                      claim.Spec.Resources.Requests,
 				AccessModes:                   claim.Spec.AccessModes,
-				StorageClassName:              storageClass,
+				StorageClassName:              class,
 				PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimRetain,
 				ClaimRef:                      &corev1.ObjectReference{Kind: "PersistentVolumeClaim", APIVersion: "v1", Namespace: claim.Namespace, Name: claim.Name, UID: claim.UID},
 				PersistentVolumeSource:        corev1.PersistentVolumeSource{Local: &corev1.LocalVolumeSource{Path: folder}},
@@ -115,14 +121,36 @@ func provideVolumes(ctx context.Context, client kubernetes.Interface, dir Dir) e
 		}
 	}
 
-	return expandVolumes(ctx, client, claims.Items)
+	return expandVolumes(ctx, client, classes, claims.Items)
 }
 
-// expandVolumes grows what a claim of the class asks to grow. A folder has no size of its
+// provided returns the storage classes that have no provisioner of their own, and whether their claims may
+// grow.
+func provided(ctx context.Context, client kubernetes.Interface) (map[string]bool, error) {
+	list, err := client.StorageV1().StorageClasses().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+
+	classes := map[string]bool{}
+
+	for _, c := range list.Items {
+		if c.Provisioner == noProvisioner {
+			classes[c.Name] = ptr.Deref(c.AllowVolumeExpansion, false)
+		}
+	}
+
+	return classes, nil
+}
+
+// noProvisioner is of classes whose volumes an administrator makes.
+const noProvisioner = "kubernetes.io/no-provisioner"
+
+// expandVolumes grows what a claim of the classes asks to grow. A folder has no size of its
 // own.
-func expandVolumes(ctx context.Context, client kubernetes.Interface, claims []corev1.PersistentVolumeClaim) error {
+func expandVolumes(ctx context.Context, client kubernetes.Interface, classes map[string]bool, claims []corev1.PersistentVolumeClaim) error {
 	for _, claim := range claims {
-		if ptr.Deref(claim.Spec.StorageClassName, "") != storageClass {
+		if !classes[ptr.Deref(claim.Spec.StorageClassName, "")] {
 			continue
 		}
 
