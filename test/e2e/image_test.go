@@ -164,18 +164,13 @@ func TestWayBackFromAReleaseThatDoesNotExistWaitsForApproval(t *testing.T) {
 	stuck := s.waitImageMissing(t, "marmos91c/dittofs:v0.29.9")
 
 	s.patch(t, "spec: {version: "+release+"}")
-	eventually(t, "approval is asked for", s.condition("ConfigRolledOut=False/ApprovalRequired"))
-
-	_, approval, ok := strings.Cut(s.message(t, "ConfigRolledOut"), v1alpha1.AnnotationApprove+"=")
-	if !ok {
-		t.Fatalf("message of ConfigRolledOut names no approval: %s", s.message(t, "ConfigRolledOut"))
-	}
+	approval := s.waitHeld(t, "", "the version goes down from 0.29.9 to "+release)
 
 	if now := s.pod(t); now == nil || now.UID != stuck.UID {
 		t.Error("the pod was replaced before its approval")
 	}
 
-	s.patch(t, fmt.Sprintf("metadata: {annotations: {%s: %s}}", v1alpha1.AnnotationApprove, approval))
+	s.approve(t, approval)
 	s.waitRunningImage(t, releaseImage, stuck.UID)
 	s.expectFile(t, "first.txt", "first")
 }

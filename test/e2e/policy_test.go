@@ -45,27 +45,22 @@ func createComposition(ctx context.Context, c *unstructured.Unstructured, input 
 		return err
 	}
 
-	fields := map[string]any{}
-	if err := yaml.Unmarshal([]byte(input), &fields); err != nil {
-		return err
-	}
-
-	if tested.native() {
-		fields["compose"] = "Native"
-
-		// As example/native/composition.yaml has it, with the rights beside it.
-		if fields["claims"] == nil {
-			fields["claims"] = map[string]any{"read": true}
-		}
-	}
-
-	fields["apiVersion"], fields["kind"] = "dittoserver.fn.crossplane.io/v1beta1", "Input"
-
 	pipeline, _, err := unstructured.NestedSlice(installed.Object, "spec", "pipeline")
 	if err != nil {
 		return err
 	}
 
+	// Of the flavour's own input, what is not said stays.
+	fields := map[string]any{}
+	if own, ok := pipeline[0].(map[string]any)["input"].(map[string]any); ok {
+		fields = own
+	}
+
+	if err := yaml.Unmarshal([]byte(input), &fields); err != nil {
+		return err
+	}
+
+	fields["apiVersion"], fields["kind"] = "dittoserver.fn.crossplane.io/v1beta1", "Input"
 	pipeline[0].(map[string]any)["input"] = fields
 
 	c.Object["spec"] = installed.Object["spec"]
