@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/google/go-cmp/cmp"
@@ -238,6 +239,10 @@ func (w *World) digest(config string) string {
 			w.failf("a pod would connect to a host with a port")
 		}
 
+		if strings.HasPrefix(role, "env-") && !utf8.Valid(b) {
+			w.failf("a pod would have a variable that is no text")
+		}
+
 		if len(b) > 0 {
 			frame([]byte(role))
 			frame([]byte(key))
@@ -248,6 +253,13 @@ func (w *World) digest(config string) string {
 	spec := protostruct.Get(w.XR, "spec").GetStructValue()
 	if name := protostruct.Get(spec, "identity", "admin", "passwordSecretRef", "name").GetStringValue(); name != "" {
 		value("admin", name, "password", false)
+	}
+
+	for _, e := range protostruct.Get(spec, "extraEnv").GetListValue().GetValues() {
+		if e := e.GetStructValue(); protostruct.Get(e, "onChange").GetStringValue() == "Restart" {
+			ref := protostruct.Get(e, "valueFrom", "secretKeyRef").GetStructValue()
+			value("env-"+protostruct.Get(e, "name").GetStringValue(), protostruct.Get(ref, "name").GetStringValue(), protostruct.Get(ref, "key").GetStringValue(), false)
+		}
 	}
 
 	value("jwt", protostruct.Get(spec, "identity", "jwt", "secretRef", "name").GetStringValue(), "jwt-secret", false)
@@ -270,6 +282,13 @@ func (w *World) digest(config string) string {
 
 		for _, key := range slices.Sorted(maps.Keys(optional)) {
 			value("postgres", name, key, optional[key])
+		}
+	}
+
+	for _, v := range protostruct.Get(spec, "extraVolumes").GetListValue().GetValues() {
+		if v := v.GetStructValue(); protostruct.Get(v, "onChange").GetStringValue() == "Restart" {
+			key := protostruct.Get(protostruct.Get(v, "secret", "items").GetListValue().GetValues()[0].GetStructValue(), "key").GetStringValue()
+			value("volume-"+protostruct.Get(v, "name").GetStringValue(), protostruct.Get(v, "secret", "secretName").GetStringValue(), key, false)
 		}
 	}
 
@@ -410,6 +429,9 @@ func (w *World) checkDefaults(desired *structpb.Struct) {
 	look = func(v *structpb.Value, path string) {
 		for k, field := range v.GetStructValue().GetFields() {
 			asked := protostruct.Get(w.XR, "spec", k) != nil
+			// Files of Secrets have a mode of the function's own.
+			asked = asked || k == "defaultMode" && field.GetNumberValue() == 0o440
+
 			if neverDesired[k] && !asked {
 				w.failf("the API server's %s.%s is desired", path, k)
 			}

@@ -155,6 +155,10 @@ func (w *World) SetImage(image string) {
 
 // UpdateStatefulSet as a person, who owns the change.
 func (w *World) UpdateStatefulSet(change func(u *unstructured.Unstructured)) {
+	if !w.meddled {
+		w.unmeddled = serverOf(w.Live["statefulset"])
+	}
+
 	w.editLive("statefulset", change)
 
 	// What a person wrote into an Object's is put back by the provider alone.
@@ -212,6 +216,9 @@ var Specs = withNewest(
 	`{version: newest, identity: {}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, storage: {metadataSize: 10.00001Gi}, extraEnv: [{name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}, {name: CPU, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}]}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, securityContext: {privileged: true}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, config: {gc: {auto_interval: 1h}, metadata: {badger: {block_cache_mb: 64}}}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, extraEnv: [{name: A, valueFrom: {secretKeyRef: {name: extra, key: id}}}, {name: B, valueFrom: {secretKeyRef: {name: extra, key: word}}, onChange: Restart}]}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, extraVolumes: [{name: a, mountPath: /etc/a, secret: {secretName: extra, items: [{key: id}]}, onChange: Restart}, {name: b, mountPath: /etc/b, secret: {secretName: extra, items: [{key: word}]}}]}`,
 )
 
 // roughSpecs are what users of rough worlds write besides: what webhooks refuse, and what guards
@@ -224,6 +231,10 @@ var roughSpecs = withNewest(
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, config: {gc: {auto_interval: 1h}, unknown: [1, "~"]}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, database: {postgres: {host: db.example.org, secretRef: {name: db}}}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, database: {postgres: {host: db2.example.org, port: 5432, database: dittofs-example, secretRef: {name: db}}}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, config: {gc: {auto_interval: 2h}}, extraEnv: [{name: A, valueFrom: {secretKeyRef: {name: extra, key: id}}, onChange: Restart}], extraVolumes: [{name: a, mountPath: /etc/a, secret: {secretName: extra, items: [{key: word}]}, onChange: Restart}]}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, config: {gc: {auto_interval: 1h}}, extraEnv: [{name: DITTOFS_GC, value: x}]}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, config: {database: {type: postgres}, logging.output: /tmp/a}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, extraEnv: [{name: DITTOFS_DATABASE, value: x}]}`,
 	`{version: 0.28.0, identity: {jwt: {secretRef: {name: jwt}}}, logging: {level: DEBUG}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, podAnnotations: {example.org/large: "`+strings.Repeat("large ", large/6)+`"}}`,
 )
@@ -262,5 +273,13 @@ var SecretValues = map[string][]map[string]string{
 		{"host": "db.example.org"},
 		{"database": "dittofs-example", "user": "dittofs-example", "password": "example-database-password"},
 		{"host": "db.example.org:5432", "database": "dittofs-example", "user": "dittofs-example", "password": "example-database-password"},
+	},
+	// Variables and files of the user's, of which only some restart the server.
+	"extra": {
+		{"id": "example-extra-id", "word": "example-extra-word"},
+		{"id": "example-extra-id-2", "word": "example-extra-word"},
+		{"id": "example-extra-id", "word": " example-extra-word-2\n"},
+		{"id": "example-extra-id"},
+		{"id": "\xffexample-extra-id", "word": "\xffexample-extra-word"},
 	},
 }

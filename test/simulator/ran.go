@@ -187,7 +187,10 @@ func (w *World) checkRun(next, live *structpb.Struct) {
 
 	// What is live runs already, such as the image that a person gave it.
 	now := serverOf(next)
-	if w.ran != nil && now.isDangerous(*w.ran) && (live == nil || now.isDangerous(serverOf(live))) {
+	// Natively, what a person wrote into the pod stays while a change is held, and is put back afterwards.
+	isPutBack := w.meddled && now == w.unmeddled
+
+	if w.ran != nil && now.isDangerous(*w.ran) && !isPutBack && (live == nil || now.isDangerous(serverOf(live))) {
 		i := slices.IndexFunc(w.approvals, func(s server) bool {
 			return s.Database == now.Database && (s.Version == "" || s.Version == now.Version)
 		})

@@ -144,6 +144,9 @@ type World struct {
 	// meddled is set while the pod template has what somebody else wrote into it.
 	meddled bool
 
+	// unmeddled is what ran before somebody wrote into it.
+	unmeddled server
+
 	// changes counts what users did; matched is the count when the pod template last
 	// was what the function answered.
 	changes, matched int
