@@ -222,8 +222,8 @@ type DittoServerSpec struct {
 	// Config adds keys to config.yaml that no other field has, such as gc or logging.rotation.
 	// Objects are merged. It adds keys, and cannot take one away. Default: none. A key that a
 	// field, a Secret or the REST API decides is an error, and so are one with other characters
-	// than small letters, digits and underscores, null, a whole number of 2^53 or more, and a
-	// value that the server would refuse. A key that the release does not know gets a warning.
+	// than small letters, digits and underscores, null, a whole number of 2^53 or more, more than
+	// 512 values in all, and a value that the server would refuse. A key that the release does not know gets a warning.
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +optional
 	Config *runtime.RawExtension `json:"config,omitempty"`

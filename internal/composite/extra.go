@@ -32,6 +32,33 @@ type extra struct {
 // object in an object: "logging.output" would win over the field.
 var extraKeyPattern = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
 
+// maxExtraValues is how many values spec.config may have, with objects and lists. DittoFS has some 40
+// keys that no field has, and YAML of all that a spec may have takes 20 MB to write.
+const maxExtraValues = 512
+
+// count the values in a value, until there are more than enough.
+func count(v *structpb.Value, enough int) int {
+	n := 1
+
+	for _, below := range v.GetStructValue().GetFields() {
+		if n > enough {
+			break
+		}
+
+		n += count(below, enough)
+	}
+
+	for _, item := range v.GetListValue().GetValues() {
+		if n > enough {
+			break
+		}
+
+		n += count(item, enough)
+	}
+
+	return n
+}
+
 // validateConfig checks the keys of config.yaml that the spec adds, and keeps them.
 func (s *DittoServer) validateConfig(p *field.Path) field.ErrorList {
 	if s.Spec.Config == nil {
@@ -45,7 +72,11 @@ func (s *DittoServer) validateConfig(p *field.Path) field.ErrorList {
 		return field.ErrorList{field.TypeInvalid(p, "", "must be an object")}
 	}
 
-	// What is too large for a ConfigMap is not looked at any closer.
+	// What is larger than anything that is of use is not looked at any closer.
+	if n := count(v, maxExtraValues); n > maxExtraValues {
+		return field.ErrorList{fielderr.TooMany(p, n, maxExtraValues, "values in all")}
+	}
+
 	if size := len(protostruct.JSON(v)); size > dittofs.MaxConfigSize {
 		return field.ErrorList{{Type: field.ErrorTypeTooLong, Field: p.String(), Detail: fmt.Sprintf("has %d bytes, and must have at most %d", size, dittofs.MaxConfigSize)}}
 	}

@@ -92,6 +92,7 @@ func TestValidateConfig(t *testing.T) {
 				`spec.config.snapshot: Invalid value: "off": must be an object`,
 			},
 		},
+		"TooMany":  {"To write as much as a spec may have takes longer than all else", `{"x": [` + strings.Repeat("0,", 510) + `0]}`, []string{"spec.config: Too many: 513: must have at most 512 values in all"}},
 		"TooLarge": {"A ConfigMap has no room for it", `{"x": "` + strings.Repeat("a", 4000) + `", "y": [` + strings.Repeat(`"`+strings.Repeat("a", 4000)+`",`, 16) + `""]}`, []string{"spec.config: Too long: may not be more than 0 bytes"}},
 	}
 	for name, tc := range cases {

@@ -460,7 +460,57 @@ func specInputs(req *fnv1.RunFunctionRequest, definition, example string) ([]inp
 		walk(spec.Properties[name], site{name})
 	}
 
+	all = append(all, configInputs(req)...)
+
 	return append(all, inputsOfComposite("objects of the spec", site{"spec"}, req, containerFillers(nil))...), nil
+}
+
+// configInputs puts what is deep and what is wide into spec.config, whose keys no schema has: by
+// itself, and beside variables that could reach them.
+func configInputs(req *fnv1.RunFunctionRequest) []input {
+	// Far below the first key, the path of each is long.
+	deep := func(v value) value {
+		for range 29 {
+			v = encodeValue(map[string]any{strings.Repeat("a", 63): v})
+		}
+
+		return v
+	}
+
+	wide := []filler{
+		{"many keys", func(size int) value { return mapOf(size, "a%06d", constant(1)) }},
+		{"many objects", func(size int) value { return mapOf(size, "a%06d", constant(map[string]any{"a": map[string]any{}})) }},
+		{"many lists", func(size int) value { return mapOf(size, "a%06d", constant([]any{[]any{[]any{}}})) }},
+		{"many texts", func(size int) value { return mapOf(size, "a%06d", constant("\u2028\n")) }},
+		{"keys of secrets", func(size int) value { return mapOf(size, "a%06d_password", constant("")) }},
+		{"a long list", func(size int) value { return listOf(size, func(i int) any { return map[string]any{"a": i} }) }},
+	}
+
+	var all []input
+
+	for _, f := range wide {
+		for _, in := range []struct {
+			what  string
+			place func(v value) value
+			env   bool
+		}{
+			{f.name, func(v value) value { return v }, false},
+			{f.name + ", deep", deep, false},
+			{f.name + ", deep, beside variables", deep, true},
+		} {
+			all = append(all, ofChange("config", "spec.config", in.what, req, func(xr map[string]any, size int) map[string]any {
+				// Within the bounds of all values and all texts.
+				xr, _ = with(xr, site{"spec", "config"}, encodeValue(map[string]any{"x": in.place(f.make(min(size, 20*1024)))})).(map[string]any)
+				if in.env {
+					xr, _ = with(xr, site{"spec", "extraEnv"}, listOf(min(size, 96*1024), func(i int) any { return map[string]any{"name": fmt.Sprintf("DITTOFS_X%06d", i)} })).(map[string]any)
+				}
+
+				return xr
+			}))
+		}
+	}
+
+	return all
 }
 
 // inputsAt puts each filler in one place.
