@@ -117,6 +117,17 @@ func (s *server) expectRefused(t *testing.T, reasons ...string) {
 	eventually(t, "the spec is still refused", refused)
 }
 
+// A platform can leave config.yaml to the fields that there are.
+func TestConfigIsForbiddenByPolicy(t *testing.T) {
+	t.Parallel()
+
+	s := newNamespace(t)
+	forbids := "crossplane: {compositionRef: {name: " + compositionWith(t, "{policy: {config: Forbid}}") + "}}\n"
+
+	s.apply(t, withContent+forbids+"config: {gc: {auto_interval: 1h}}\n")
+	s.expectRefused(t, "spec.config: Forbidden: the platform's policy allows no keys of config.yaml but those of fields")
+}
+
 // Whoever may create a DittoServer must not get more from the provider's rights than a
 // pod of the restricted standard.
 func TestPrivilegedContainerIsRefused(t *testing.T) {

@@ -75,6 +75,57 @@ func TestWrongPostgresPasswordIsNotReady(t *testing.T) {
 	s.waitRunning(t)
 }
 
+// Where the database is may move from the Secret into the spec: the server restarts once for it, and
+// nobody is asked. Another place waits for approval, and config is no way around.
+func TestPostgresSettingsMoveIntoTheSpec(t *testing.T) {
+	t.Parallel()
+	needsNode(t)
+
+	host := func(s *server, host string) string {
+		return withContent + `
+database:
+  postgres:
+    host: ` + host + "." + s.namespace + `.svc
+    port: 5432
+    database: dittofs
+    secretRef: {name: database}
+    keys: {user: username}
+`
+	}
+
+	s := newNamespace(t)
+	s.runPostgres(t, "example-first")
+	s.applySecret(t, "database", s.databaseSecret("example-first"))
+	s.apply(t, withPostgres)
+
+	pod := s.waitRunning(t)
+	s.makeShare(t, metadataStore, contentStore)
+	s.writeFile(t, "first.txt", "first")
+
+	s.apply(t, host(s, "postgres"))
+	pod = s.successor(t, pod)
+	s.waitRunning(t)
+	s.expectFile(t, "first.txt", "first")
+
+	// The Secret may drop what the spec says.
+	s.applySecret(t, "database", map[string]string{"username": "dittofs", "password": "example-first"})
+	s.throughoutCalls(t, "nothing restarts", s.samePod(pod))
+
+	s.apply(t, host(s, "other"))
+	eventually(t, "another host waits", s.condition("ConfigRolledOut=False/ApprovalRequired"))
+	s.throughoutCalls(t, "the server runs on", s.samePod(pod))
+
+	s.apply(t, host(s, "postgres")+"config: {database: {type: sqlite}, gc: {auto_interval: 1h}}\n")
+	eventually(t, "config is no way around", s.refused("spec.config.database: Forbidden: spec.database decides it"))
+
+	s.apply(t, host(s, "postgres"))
+	eventually(t, "the change is taken back", s.condition("ConfigRolledOut=True"))
+
+	if err := s.samePod(pod)(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // fails returns no error once the server's container has ended by itself.
 func (s *server) fails(ctx context.Context) error {
 	pod := &corev1.Pod{}
