@@ -89,7 +89,7 @@ database:
     port: 5432
     database: dittofs
     secretRef: {name: database}
-    keys: {user: username}
+    keys: {database: dbname, user: username}
 `
 	}
 
