@@ -72,7 +72,7 @@ func TestValidateConfig(t *testing.T) {
 		},
 		"Values": {
 			"What the server would not start with, or take for something else",
-			`{"gc": {"auto_interval": "59s", "grace_period": "1m", "compaction_live_ratio": 1.5, "auto_enabled": "true", "dry_run_sample_size": 1.5}, "controlplane": {"read_timeout": 30, "idle_timeout": "7d", "pprof": 1, "pprof_mutex_rate": -1}, "blockstore": {"local": {"max_log_bytes": "1Gi", "default_remote_cache_size": -1}}, "identity": {"machine_sid": "S-1-5-21-1-2-4294967296"}, "admin": {"email": "a\nb"}, "metadata": {"badger": {"block_cache_mb": 2147483648}}, "logging": {"rotation": {"max_age": {}}}, "snapshot": "off"}`,
+			`{"gc": {"auto_interval": "59s", "grace_period": "1m", "compaction_live_ratio": 1.5, "auto_enabled": "true", "dry_run_sample_size": 1.5}, "controlplane": {"read_timeout": 30, "idle_timeout": "7d", "pprof": 1, "pprof_mutex_rate": -1}, "blockstore": {"local": {"max_log_bytes": "1Gi", "default_remote_cache_size": -1}}, "identity": {"machine_sid": "S-1-5-21-1-2-4294967296"}, "admin": {"email": "a\nb"}, "metadata": {"badger": {"block_cache_mb": 1048577}}, "logging": {"rotation": {"max_age": {}}}, "snapshot": "off"}`,
 			[]string{
 				`spec.config.admin.email: Invalid value: "a\nb": must be text without control characters`,
 				"spec.config.blockstore.local.default_remote_cache_size: Invalid value: -1: must be a whole number of bytes",
@@ -88,7 +88,7 @@ func TestValidateConfig(t *testing.T) {
 				`spec.config.gc.grace_period: Invalid value: "1m": must be 5m0s or more`,
 				`spec.config.identity.machine_sid: Invalid value: "S-1-5-21-1-2-4294967296": must be a machine's SID, such as S-1-5-21-1-2-3, each number below 2^32`,
 				`spec.config.logging.rotation.max_age: Invalid value: "{…}": must be a whole number, 0 to 2147483647`,
-				"spec.config.metadata.badger.block_cache_mb: Invalid value: 2147483648: must be a whole number, 0 to 2147483647",
+				"spec.config.metadata.badger.block_cache_mb: Invalid value: 1048577: must be a whole number, 0 to 1048576",
 				`spec.config.snapshot: Invalid value: "off": must be an object`,
 			},
 		},

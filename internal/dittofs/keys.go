@@ -65,8 +65,8 @@ var configKeys = []ConfigKey{
 	{"logging.rotation.max_age", "v0.8", "", checkCount},
 	{"logging.rotation.max_backups", "v0.8", "", checkCount},
 	{"logging.rotation.max_size", "v0.8", "", checkCount},
-	{"metadata.badger.block_cache_mb", "v0.20", "", checkCount},
-	{"metadata.badger.index_cache_mb", "v0.20", "", checkCount},
+	{"metadata.badger.block_cache_mb", "v0.20", "", checkCache},
+	{"metadata.badger.index_cache_mb", "v0.20", "", checkCache},
 	{"snapshot.restore_http_timeout", "v0.16", "", checkDuration(0)},
 	{"snapshot.scheduler_disabled", "v0.18", "", checkBool},
 	{"snapshot.scheduler_poll_interval", "v0.18", "", checkDuration(0)},
@@ -211,6 +211,18 @@ func isWhole(v any, bound float64) bool {
 func checkCount(v any) string {
 	if !isWhole(v, maxCount) {
 		return fmt.Sprintf("must be a whole number, 0 to %d", maxCount)
+	}
+
+	return ""
+}
+
+// maxCache is the highest size of a cache, in mebibytes. The server sizes its tables by it when it opens
+// a store: with 2^31 it dies at once, with 2^20 it starts in 120 MB (run with 0.29.2).
+const maxCache = 1 << 20
+
+func checkCache(v any) string {
+	if !isWhole(v, maxCache) {
+		return fmt.Sprintf("must be a whole number, 0 to %d", maxCache)
 	}
 
 	return ""
