@@ -86,9 +86,9 @@ func TestRestarts(t *testing.T) {
 	fields.Restarts(t, served())
 }
 
-func TestDefaults(t *testing.T) {
+func TestInput(t *testing.T) {
 	t.Parallel()
-	fields.Defaults(t, served())
+	fields.Input(t, served())
 }
 
 func TestGoldenStates(t *testing.T) {

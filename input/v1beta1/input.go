@@ -46,6 +46,18 @@ const (
 	GenerationNone Generation = "None"
 )
 
+// A PodUser says who chooses the user and the groups of a pod.
+type PodUser string
+
+// Who chooses the user and the groups of a pod.
+const (
+	// PodUserFixed has the function choose them: 65532.
+	PodUserFixed PodUser = "Fixed"
+
+	// PodUserAssigned leaves them to admission, as OpenShift has it.
+	PodUserAssigned PodUser = "Assigned"
+)
+
 // A PodSecurity is a level of the Pod Security Standards.
 type PodSecurity string
 
@@ -107,6 +119,14 @@ type Input struct {
 	// What spec.annotations may not have is an error.
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// PodUser is Fixed, by which the pod runs as user and group 65532, with that fsGroup; or Assigned,
+	// which leaves out those that a DittoServer does not say itself, for an admission plugin
+	// to fill in: OpenShift has a range for each namespace. Where a server runs, a change waits for
+	// approval: its files are those of its user. Default: Fixed. Any other value is an error.
+	// +kubebuilder:validation:Enum=Fixed;Assigned
+	// +optional
+	PodUser PodUser `json:"podUser,omitempty"`
 
 	// Defaults is a partial spec of a DittoServer, which counts where a DittoServer says nothing:
 	// objects are merged, and any other value of a DittoServer, lists and texts among them, takes the
@@ -197,6 +217,9 @@ func (in *Input) Default() {
 	}
 	if in.ConfigHash.Generation == "" {
 		in.ConfigHash.Generation = GenerationSpec
+	}
+	if in.PodUser == "" {
+		in.PodUser = PodUserFixed
 	}
 	if in.Policy.PodSecurity == "" {
 		in.Policy.PodSecurity = PodSecurityRestricted

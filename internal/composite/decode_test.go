@@ -308,6 +308,7 @@ func TestDecodeInput(t *testing.T) {
 			Compose:           "Object",
 			ProviderConfigRef: v1beta1.ProviderConfigRef{Kind: "ClusterProviderConfig", Name: "default"},
 			ConfigHash:        v1beta1.ConfigHash{Generation: "Spec"},
+			PodUser:           v1beta1.PodUserFixed,
 			Policy:            v1beta1.Policy{PodSecurity: "restricted", Config: "Allow"},
 		}
 		if change != nil {

@@ -76,6 +76,7 @@ func (s *DittoServer) validateInput(p *field.Path) field.ErrorList {
 
 	errs = append(errs, fielderr.OneOf(p.Child("compose"), in.Compose, v1beta1.ComposeObject, v1beta1.ComposeNative)...)
 	errs = append(errs, fielderr.OneOf(p.Child("configHash", "generation"), in.ConfigHash.Generation, v1beta1.GenerationSpec, v1beta1.GenerationMetadata, v1beta1.GenerationNone)...)
+	errs = append(errs, fielderr.OneOf(p.Child("podUser"), in.PodUser, v1beta1.PodUserFixed, v1beta1.PodUserAssigned)...)
 	errs = append(errs, validatePolicy(p.Child("policy"), &in.Policy)...)
 	errs = append(errs, s.validateProviderConfigRef(p.Child("providerConfigRef"))...)
 	errs = append(errs, validateMetadata(p, in.Labels, in.Annotations)...)

@@ -3,7 +3,10 @@ package composite
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 
+	"google.golang.org/protobuf/types/known/structpb"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
@@ -47,6 +50,7 @@ func (s *DittoServer) Warnings() []string {
 	}
 
 	w = append(w, s.configWarnings()...)
+	w = append(w, s.nullWarnings()...)
 	w = append(w, s.envWarnings()...)
 
 	for _, p := range s.PrivilegedPorts() {
@@ -54,6 +58,41 @@ func (s *DittoServer) Warnings() []string {
 	}
 
 	return append(w, s.apiServerWarnings(field.NewPath("spec"))...)
+}
+
+// maxNulls is how many fields that are null are told.
+const maxNulls = 10
+
+// nullWarnings warns of null, by which somebody may mean to take a default away. The API server
+// removes it from what it stores, so that a render sees it only.
+func (s *DittoServer) nullWarnings() []string {
+	var w []string
+
+	nulls(field.NewPath("spec"), s.UserSpec, func(p *field.Path) bool {
+		w = append(w, p.String()+": null is the same as leaving it out: the default counts")
+
+		return len(w) < maxNulls
+	})
+
+	return w
+}
+
+// nulls calls found with the path of each field of an object that is null, in a fixed order, until it
+// returns false.
+func nulls(p *field.Path, object *structpb.Struct, found func(p *field.Path) bool) bool {
+	for _, key := range slices.Sorted(maps.Keys(object.GetFields())) {
+		v := object.GetFields()[key]
+
+		if below := v.GetStructValue(); below != nil && !nulls(p.Child(key), below, found) {
+			return false
+		}
+
+		if isNull(v) && !found(p.Child(key)) {
+			return false
+		}
+	}
+
+	return true
 }
 
 // apiServerWarnings returns what the API server would warn of, and sizes that are as doubtful.

@@ -37,6 +37,14 @@ func TestWarnings(t *testing.T) {
 			reason: "Defaults and a password need no warning",
 			xr:     "spec: {" + admin + "}",
 		},
+		"Null": {
+			reason: "Whoever writes null may mean to take a default away",
+			xr:     "spec: {podSecurityContext: {runAsUser: null, fsGroup: null, runAsNonRoot: true}, " + admin + "}",
+			want: []string{
+				"spec.podSecurityContext.fsGroup: null is the same as leaving it out: the default counts",
+				"spec.podSecurityContext.runAsUser: null is the same as leaving it out: the default counts",
+			},
+		},
 		"PostgresPool": {
 			reason: "An older release would not hear of the bounds",
 			xr:     "spec: {version: 0.16.0, database: {postgres: {maxIdleConns: 1, secretRef: {name: db}}}, " + admin + "}",

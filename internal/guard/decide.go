@@ -395,6 +395,12 @@ func dangersOf(desired Pod, before []Pod, values map[string]secret.Data) []strin
 
 	dangers := releaseDangers(desired, release, image)
 
+	if slices.ContainsFunc(before, func(p Pod) bool {
+		return p.AssignedUser != desired.AssignedUser || p.AssignedGroup != desired.AssignedGroup
+	}) {
+		dangers = append(dangers, "who assigns the pod's user and group changes: its files stay those of the ones before")
+	}
+
 	for _, db := range databases {
 		dangers = append(dangers, fmt.Sprintf("the database changes from %s to %s", db, desired.database()))
 	}

@@ -449,6 +449,24 @@ func TestDecide(t *testing.T) {
 				Dangers: []string{"the database changes from sqlite /data/controlplane/controlplane.db to postgres db/host db/port db/database"},
 			},
 		},
+		"Assigned": {
+			reason: "The files are those of the user that the pod has.",
+			do:     []func(*State){change, func(st *State) { st.StatefulSet.Desired.Pod.AssignedUser = true }},
+			want: Decision{
+				Rollout: ApprovalRequired, Approval: "old to new", Config: configOld, Template: TemplateAsked,
+				Dangers: []string{"who assigns the pod's user and group changes: its files stay those of the ones before"},
+			},
+		},
+		"AssignedBefore": {
+			reason: "They are on the way back, too.",
+			do: []func(*State){change, func(st *State) {
+				st.StatefulSet.Asked.Pod.AssignedGroup, st.StatefulSet.Live.Pod.AssignedGroup = true, true
+			}},
+			want: Decision{
+				Rollout: ApprovalRequired, Approval: "old to new", Config: configOld, Template: TemplateAsked,
+				Dangers: []string{"who assigns the pod's user and group changes: its files stay those of the ones before"},
+			},
+		},
 		"DatabaseSecret": {
 			reason: "Another Secret is another database, though config.yaml is the same.",
 			do: []func(*State){func(st *State) {

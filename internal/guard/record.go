@@ -67,7 +67,10 @@ func podOf(r *manifest.Record) Pod {
 	// A release that is not known is none.
 	release, _ := dittofs.ParseRelease(r.Version)
 
-	pod := Pod{Config: r.Config, Image: r.Image, Release: release, Postgres: r.Postgres}
+	pod := Pod{
+		Config: r.Config, Image: r.Image, Release: release, Postgres: r.Postgres,
+		AssignedUser: r.AssignedUser, AssignedGroup: r.AssignedGroup,
+	}
 
 	secret := func(key string) string {
 		if key == "" {
@@ -92,6 +95,7 @@ func (d *Decision) record(st State) *manifest.Record {
 		pod := s.Asked.Pod
 		r = &manifest.Record{
 			StatefulSet: s.Live.UID, Image: pod.Image, Version: pod.Release.String(), Postgres: pod.Postgres,
+			AssignedUser: pod.AssignedUser, AssignedGroup: pod.AssignedGroup,
 			SecretVolumes: s.Asked.SecretVolumes, Config: st.coveredConfig(), WholeHash: st.WholeHash, SameHash: st.SameHash,
 		}
 	}

@@ -175,6 +175,10 @@ type Pod struct {
 	Image   string
 	Release dittofs.Release
 
+	// AssignedUser and AssignedGroup tell that the pod leaves its user, or the group of its files,
+	// to the cluster.
+	AssignedUser, AssignedGroup bool
+
 	// DatabaseSecrets are the Secrets and keys that tell where the database is.
 	DatabaseSecrets DatabaseSecrets
 
@@ -348,9 +352,18 @@ func readPod(statefulSet *structpb.Struct) Pod {
 		Config:          manifest.TemplateConfig(statefulSet),
 		Image:           manifest.ContainerImage(statefulSet),
 		Release:         manifest.TemplateRelease(statefulSet),
+		AssignedUser:    leavesOut(statefulSet, "runAsUser"),
+		AssignedGroup:   leavesOut(statefulSet, "fsGroup"),
 		DatabaseSecrets: databaseSecrets(statefulSet),
 		Postgres:        manifest.Postgres(statefulSet),
 	}
+}
+
+// leavesOut reports whether the pod's security context does not have a field.
+func leavesOut(statefulSet *structpb.Struct, field string) bool {
+	sc := protostruct.Get(statefulSet, "spec", "template", "spec", "securityContext")
+
+	return sc != nil && protostruct.Get(sc.GetStructValue(), field) == nil
 }
 
 // readClaims reads the few fields of volume claim templates that the guards compare. To

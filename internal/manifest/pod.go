@@ -18,6 +18,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/podrules"
@@ -384,13 +385,15 @@ func probed(api *dittofs.TLS, path string) corev1.ProbeHandler {
 
 func podSecurityContext(s *composite.DittoServer) (*corev1.PodSecurityContext, error) {
 	sc := &corev1.PodSecurityContext{
-		RunAsNonRoot: new(true),
-		RunAsUser:    ptr.To[int64](dittofs.ID),
-		RunAsGroup:   ptr.To[int64](dittofs.ID),
-		// A non-root server could not write to a fresh volume otherwise.
-		FSGroup:             ptr.To[int64](dittofs.ID),
+		RunAsNonRoot:        new(true),
 		FSGroupChangePolicy: ptr.To(corev1.FSGroupChangeOnRootMismatch),
 		SeccompProfile:      &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+
+	// OpenShift refuses each number that is not of the namespace's range, and fills in what is left
+	// out.
+	if s.Input.PodUser != v1beta1.PodUserAssigned {
+		fixUser(sc)
 	}
 
 	if err := override(sc, s.Spec.PodSecurityContext); err != nil {
@@ -405,6 +408,16 @@ func podSecurityContext(s *composite.DittoServer) (*corev1.PodSecurityContext, e
 	}
 
 	return sc, nil
+}
+
+// fixUser fills in the user and the groups that are left out.
+func fixUser(sc *corev1.PodSecurityContext) {
+	// A non-root server could not write to a fresh volume without the group of its files.
+	for _, id := range []**int64{&sc.RunAsUser, &sc.RunAsGroup, &sc.FSGroup} {
+		if *id == nil {
+			*id = ptr.To[int64](dittofs.ID)
+		}
+	}
 }
 
 func securityContext(s *composite.DittoServer) (*corev1.SecurityContext, error) {

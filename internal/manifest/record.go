@@ -36,6 +36,11 @@ type Record struct {
 	// ConfigMap is another one.
 	Config string `json:"config,omitempty"`
 
+	// AssignedUser and AssignedGroup tell that the pod left its user, or the group of its files, to
+	// the cluster.
+	AssignedUser  bool `json:"assignedUser,omitempty"`
+	AssignedGroup bool `json:"assignedGroup,omitempty"`
+
 	// WholeHash is the rollout digest that ran, if it covers the whole spec, as those of earlier
 	// versions of this function do. SameHash is the one over the same without the storage.
 	WholeHash string `json:"wholeHash,omitempty"`
@@ -90,6 +95,11 @@ func (r *Record) Pod(s *composite.DittoServer, desired *corev1.PodTemplateSpec, 
 
 	if r.Postgres != (v1alpha1.Postgres{}) {
 		ran.Spec.Database.Postgres = &r.Postgres
+	}
+
+	// Numbers of the user's own are in the spec.
+	if sc := pod.Spec.SecurityContext; sc != nil && !r.AssignedUser && !r.AssignedGroup {
+		fixUser(sc)
 	}
 
 	container := &pod.Spec.Containers[0]
