@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
@@ -188,6 +189,11 @@ type DittoServerSpec struct {
 	// Service configures the file Service and the API Service.
 	// +optional
 	Service Service `json:"service,omitzero"`
+
+	// NetworkPolicy admits those that may reach the server, and nobody else. Default: none, which
+	// leaves it to the policies of the namespace.
+	// +optional
+	NetworkPolicy *NetworkPolicy `json:"networkPolicy,omitempty"`
 
 	// PodDisruptionBudget decides what drains of nodes do.
 	// +optional
@@ -588,6 +594,53 @@ type ServiceOverride struct {
 	// another port name, and a number that is used twice are errors.
 	// +optional
 	NodePorts map[string]int32 `json:"nodePorts,omitempty"`
+}
+
+// An Exposed names a part of the server that clients reach.
+//
+// +kubebuilder:validation:Enum=file;api
+type Exposed string
+
+// Parts of the server.
+const (
+	ExposedFile Exposed = "file"
+	ExposedAPI  Exposed = "api"
+)
+
+// A NetworkPolicy admits those that may reach the server, and nobody else. Peers, rules and ports
+// are those of Kubernetes' NetworkPolicy. A list has up to 128 items.
+type NetworkPolicy struct {
+	// Ingress lists who may connect.
+	Ingress NetworkIngress `json:"ingress"`
+
+	// Egress are what the server may reach, besides name servers: PostgreSQL, S3. An empty
+	// list allows name servers only. Default: none, which bounds nothing. What Kubernetes
+	// refuses is an error.
+	// +optional
+	Egress []networkingv1.NetworkPolicyEgressRule `json:"egress,omitempty"`
+}
+
+// NetworkIngress lists who may connect.
+type NetworkIngress struct {
+	// File lists who may reach NFS, and SMB where it is enabled. An empty list admits nobody. A
+	// peer that Kubernetes refuses is an error.
+	File []networkingv1.NetworkPolicyPeer `json:"file"`
+
+	// API lists who may reach the REST API. An empty list admits nobody. A peer that Kubernetes
+	// refuses is an error.
+	API []networkingv1.NetworkPolicyPeer `json:"api"`
+
+	// Metrics lists who may scrape the metrics. An empty list admits nobody. Default: none,
+	// which is an error where metrics are enabled. A peer that Kubernetes refuses is an error.
+	// +optional
+	Metrics []networkingv1.NetworkPolicyPeer `json:"metrics,omitempty"`
+
+	// Nodes lists what the nodes of the cluster may reach, too: file, api or both. They are the
+	// ranges of the function's input. Kernel NFS clients in the cluster come from there, and so
+	// does what a load balancer passes on under externalTrafficPolicy Cluster. Default: none.
+	// Anything else is an error, and an input without ranges gets a warning.
+	// +optional
+	Nodes []Exposed `json:"nodes,omitempty"`
 }
 
 // PodDisruptionBudget decides what drains of nodes do.

@@ -6,6 +6,7 @@
 package v1beta1
 
 import (
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
@@ -138,6 +139,11 @@ type Input struct {
 	// +optional
 	Defaults *runtime.RawExtension `json:"defaults,omitempty"`
 
+	// NetworkPolicy tells the NetworkPolicies of DittoServers what they cannot know of the
+	// cluster.
+	// +optional
+	NetworkPolicy NetworkPolicy `json:"networkPolicy,omitzero"`
+
 	// Policy restricts what a DittoServer may ask for. A list that is left out allows
 	// everything, and so does one with the entry "*"; an empty list allows nothing. Within an
 	// entry "*" stands for any characters, none and slashes among them. Where entries are keys,
@@ -195,6 +201,20 @@ type ConfigHash struct {
 	// +kubebuilder:validation:Enum=Spec;Metadata;None
 	// +optional
 	Generation Generation `json:"generation,omitempty"`
+}
+
+// A NetworkPolicy is what is the same for the NetworkPolicies of all DittoServers. A list has up to
+// 128 items.
+type NetworkPolicy struct {
+	// NodeRanges are the CIDRs of the cluster's nodes, for servers that admit them by
+	// networkPolicy.ingress.nodes. Default: none. Text that is not a CIDR is an error.
+	// +optional
+	NodeRanges []string `json:"nodeRanges,omitempty"`
+
+	// DNS are the rules that let servers with egress reach name servers. Default: port 53 of
+	// all, over UDP and TCP. What Kubernetes refuses is an error.
+	// +optional
+	DNS []networkingv1.NetworkPolicyEgressRule `json:"dns,omitempty"`
 }
 
 // A ConfigPolicy says whether a DittoServer may add keys to config.yaml.

@@ -48,6 +48,7 @@ func (s *DittoServer) validate() field.ErrorList {
 	errs = append(errs, validateTLS(root.Child("metrics", "tls"), s.Spec.Metrics.TLS)...)
 	errs = append(errs, validateMetricsPath(root.Child("metrics", "path"), s.Spec.Metrics.Path)...)
 	errs = append(errs, validateService(root.Child("service"), &s.Spec)...)
+	errs = append(errs, s.validateNetworkPolicy(root.Child("networkPolicy"))...)
 	errs = append(errs, s.validateDatabase(root.Child("database"))...)
 	errs = append(errs, validateSecrets(s.namedSecrets())...)
 	errs = append(errs, validateAccess(root.Child("identity"), &s.Spec.Identity)...)
@@ -81,6 +82,7 @@ func (s *DittoServer) validateInput(p *field.Path) field.ErrorList {
 	errs = append(errs, s.validateProviderConfigRef(p.Child("providerConfigRef"))...)
 	errs = append(errs, validateMetadata(p, in.Labels, in.Annotations)...)
 	errs = append(errs, validateMetadata(p.Child("claims"), in.Claims.Labels, in.Claims.Annotations)...)
+	errs = append(errs, validateNetworkInput(p.Child("networkPolicy"), &in.NetworkPolicy)...)
 
 	// A namespace that could not be decoded has an error of its own.
 	if !s.ClusterScoped && s.Namespace != "" && in.Namespace != "" && in.Namespace != s.Namespace {

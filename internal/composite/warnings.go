@@ -49,6 +49,11 @@ func (s *DittoServer) Warnings() []string {
 		w = append(w, "spec.identity.admin.username: no DittoFS release uses it, so the administrator is "+v1alpha1.DefaultAdminUsername)
 	}
 
+	// No error: the platform may take its ranges back.
+	if n := s.Spec.NetworkPolicy; n != nil && len(n.Ingress.Nodes) > 0 && len(s.Input.NetworkPolicy.NodeRanges) == 0 {
+		w = append(w, "spec.networkPolicy.ingress.nodes: the function's input names no ranges of nodes, so that none is admitted: list them as ipBlock")
+	}
+
 	w = append(w, s.configWarnings()...)
 	w = append(w, s.nullWarnings()...)
 	w = append(w, s.envWarnings()...)

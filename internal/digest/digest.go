@@ -140,7 +140,7 @@ func Generation(s *composite.DittoServer) []byte {
 // beside the StatefulSet.
 //
 //nolint:gochecknoglobals // A table.
-var restartless = []string{"annotations", "labels", "podDisruptionBudget", "replicas", "rollout"}
+var restartless = []string{"annotations", "labels", "networkPolicy", "podDisruptionBudget", "replicas", "rollout"}
 
 // spec returns canonical JSON of the user's spec without some of its fields.
 func spec(s *composite.DittoServer, without ...string) []byte {

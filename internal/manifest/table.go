@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -32,6 +33,7 @@ const (
 	ServiceAPI      Name = "service-api"
 	ServiceMetrics  Name = "service-metrics"
 
+	NetworkPolicy       Name = "networkpolicy"
 	PodDisruptionBudget Name = "poddisruptionbudget"
 )
 
@@ -128,6 +130,13 @@ var table = []Row{
 		When:   func(s *composite.DittoServer) bool { return s.Spec.Metrics.Enabled },
 		Ready:  isThere,
 		build:  metricsService,
+	},
+	{
+		Name:  NetworkPolicy,
+		Kind:  networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy"),
+		When:  func(s *composite.DittoServer) bool { return s.Spec.NetworkPolicy != nil },
+		Ready: isThere,
+		build: networkPolicy,
 	},
 	{
 		Name:  PodDisruptionBudget,

@@ -163,8 +163,8 @@ func validatePreferredPodTerm(p *field.Path, t *corev1.WeightedPodAffinityTerm) 
 }
 
 func validatePodTerm(p *field.Path, t *corev1.PodAffinityTerm) field.ErrorList {
-	errs := validateSelector(p.Child("labelSelector"), t.LabelSelector)
-	errs = append(errs, validateSelector(p.Child("namespaceSelector"), t.NamespaceSelector)...)
+	errs := Selector(p.Child("labelSelector"), t.LabelSelector)
+	errs = append(errs, Selector(p.Child("namespaceSelector"), t.NamespaceSelector)...)
 
 	errs = append(errs, fielderr.Each(p.Child("namespaces"), t.Namespaces, func(p *field.Path, namespace *string) field.ErrorList {
 		return fielderr.Messages(p, *namespace, validation.IsDNS1123Label(*namespace))
@@ -213,14 +213,15 @@ func validateConstraint(p *field.Path, c *corev1.TopologySpreadConstraint) field
 
 	errs = append(errs, fielderr.OneOf(p.Child("whenUnsatisfiable"), c.WhenUnsatisfiable, corev1.DoNotSchedule, corev1.ScheduleAnyway)...)
 	errs = append(errs, validateTopologyKey(p.Child("topologyKey"), c.TopologyKey)...)
-	errs = append(errs, validateSelector(p.Child("labelSelector"), c.LabelSelector)...)
+	errs = append(errs, Selector(p.Child("labelSelector"), c.LabelSelector)...)
 	errs = append(errs, validateMatchKeys(p.Child("matchLabelKeys"), c.MatchLabelKeys, c.LabelSelector)...)
 	errs = append(errs, fielderr.OneOfIfSet(p.Child("nodeAffinityPolicy"), c.NodeAffinityPolicy, corev1.NodeInclusionPolicyHonor, corev1.NodeInclusionPolicyIgnore)...)
 
 	return append(errs, fielderr.OneOfIfSet(p.Child("nodeTaintsPolicy"), c.NodeTaintsPolicy, corev1.NodeInclusionPolicyHonor, corev1.NodeInclusionPolicyIgnore)...)
 }
 
-func validateSelector(p *field.Path, s *metav1.LabelSelector) field.ErrorList {
+// Selector reports what Kubernetes refuses of a label selector, or nothing if there is none.
+func Selector(p *field.Path, s *metav1.LabelSelector) field.ErrorList {
 	if s == nil {
 		return nil
 	}

@@ -352,6 +352,7 @@ func delegated() map[string][]string {
 		"validation.IsEnvVarName":       says(validation.IsEnvVarName, "1", "..", "..a"),
 		"validation.IsValidLabelValue":  says(validation.IsValidLabelValue, "_", long),
 		"validation.IsValidPortNum":     validation.IsValidPortNum(0),
+		"validation.IsValidPortName":    says(validation.IsValidPortName, "a_b", "1", "a--b", "-a", "a-very-long-name"),
 		"validation.IsValidUserID":      validation.IsValidUserID(int64(-1)),
 		"validation.IsValidGroupID":     validation.IsValidGroupID(int64(-1)),
 		"validation.IsInRange":          validation.IsInRange(0, 1, 100),

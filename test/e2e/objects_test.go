@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -94,6 +95,19 @@ func TestPodDisruptionBudgetComesAndGoes(t *testing.T) {
 	newNamespace(t).switches(t, "podDisruptionBudget: {enabled: true}\n", budget, "files", func() error {
 		if budget.Status.ExpectedPods != 1 || budget.Status.DisruptionsAllowed != 0 {
 			return fmt.Errorf("want a pod that nobody may evict, got %+v", budget.Status)
+		}
+
+		return nil
+	})
+}
+
+func TestNetworkPolicyComesAndGoes(t *testing.T) {
+	t.Parallel()
+
+	policy := &networkingv1.NetworkPolicy{}
+	newNamespace(t).switches(t, "networkPolicy: {ingress: {file: [{podSelector: {}}], api: []}, egress: []}\n", policy, "files", func() error {
+		if len(policy.Spec.PolicyTypes) != 2 || len(policy.Spec.Ingress) != 1 || len(policy.Spec.Egress) != 1 {
+			return fmt.Errorf("want both types, a rule for files and one for name servers, got %+v", policy.Spec)
 		}
 
 		return nil

@@ -42,6 +42,11 @@ var otherValues = map[string]string{
 	"spec.storage.controlPlaneDataSource.name": "other",
 	"spec.storage.metadataDataSource.name":     "other",
 	"spec.storage.contentDataSource.name":      "other",
+
+	// Left out, they are an error.
+	"spec.networkPolicy.ingress.file":    "[{podSelector: {}}]",
+	"spec.networkPolicy.ingress.api":     "[{podSelector: {}}]",
+	"spec.networkPolicy.ingress.metrics": "[{podSelector: {}}]",
 }
 
 // Fields that count only where others are not as in example/full.yaml.
@@ -56,6 +61,7 @@ var shownElsewhere = map[string]string{
 	"spec.database.postgres.keys.database": "internal/composite: the example has the database's name itself",
 	"spec.database.postgres.keys.sslmode":  "internal/composite: the example has the mode itself",
 	"spec.storage.storageClassName":        "internal/composite: every claim of the example has a class of its own",
+	"spec.networkPolicy.ingress.nodes":     "internal/manifest: the input here has no ranges of nodes",
 	"spec.service.type":                    "internal/composite: both Services of the example have their own",
 	"spec.service.file.type":               "internal/composite: what the example says beside it needs LoadBalancer",
 }

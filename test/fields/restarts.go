@@ -186,8 +186,8 @@ var restartRows = []restartRow{
 		want:  [3]string{stays, restarts, stays},
 	},
 	{
-		what:  "`podDisruptionBudget`: an object beside the server",
-		edits: []map[string]string{{"podDisruptionBudget.enabled": "true"}},
+		what:  "`networkPolicy`, `podDisruptionBudget`: objects beside the server",
+		edits: []map[string]string{{"podDisruptionBudget.enabled": "true"}, {"networkPolicy.ingress.file": "[]", "networkPolicy.ingress.api": "[]", "networkPolicy.ingress.metrics": "[]", "networkPolicy.ingress.nodes": "[file]", "networkPolicy.egress": "[]"}},
 		want:  [3]string{stays, more, stays},
 	},
 	{

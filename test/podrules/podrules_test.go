@@ -233,7 +233,7 @@ func TestRules(t *testing.T) {
 //
 //nolint:gochecknoglobals // A table.
 var otherFields = sets.New(
-	"adapterPorts", "annotations", "api", "apiPort", "cache", "config", "database", "identity", "image", "labels", "logging", "metrics", "nfsPort", "podDisruptionBudget", "replicas", "rollout", "service",
+	"adapterPorts", "annotations", "api", "apiPort", "cache", "config", "database", "identity", "image", "labels", "logging", "metrics", "networkPolicy", "nfsPort", "podDisruptionBudget", "replicas", "rollout", "service",
 	"shutdownTimeout", "smb", "storage", "telemetry", "version",
 )
 
