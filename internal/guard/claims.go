@@ -191,12 +191,15 @@ func (d *Decision) noteClaims(st State) {
 		claim, template := st.Claims[want.Name], claimOf(templates, want.Name)
 		isKept := template != nil && (want.asksOtherClass(template) || want.asksOtherAttributes(template))
 
+		// Any class will do where the spec asks for none.
+		asksForClass := want.Class != nil || want.Attributes != ""
+
 		// A server that ran comes back with claims that it had, whose templates are gone.
-		isBack := template == nil && st.StatefulSet.Asked == nil && st.Record != nil
+		isBack := template == nil && st.StatefulSet.Asked == nil && st.Record != nil && asksForClass
 		note := manifest.ClaimNote{Older: claim.isOlder(template) || (isKept || isBack) && st.mustNoteAge(claim)}
 
 		// Only what the StatefulSet is known to have is a claim of this server.
-		if note.Older && st.mustNoteAge(claim) && template != nil && !isKept && st.StatefulSet.Live != nil && !d.LeaveOut {
+		if note.Older && asksForClass && st.mustNoteAge(claim) && template != nil && !isKept && st.StatefulSet.Live != nil && !d.LeaveOut {
 			d.look(st.StatefulSet.Desired.Name, want.Name, claim)
 		}
 

@@ -39,6 +39,14 @@ func class(asked, kept string) func(*State) {
 	}
 }
 
+// anyClass asks for no class any more.
+func anyClass(st *State) {
+	st.StatefulSet.Desired.Claims = slices.Clone(st.StatefulSet.Desired.Claims)
+	for i := range st.StatefulSet.Desired.Claims {
+		st.StatefulSet.Desired.Claims[i].Class = nil
+	}
+}
+
 // metadata is what is known of the claim.
 func metadata(c KnownClaim) func(*State) {
 	return func(st *State) { st.Claims = map[string]KnownClaim{dittofs.VolumeMetadata: c} }
@@ -99,6 +107,11 @@ func TestDecideClass(t *testing.T) {
 			"It has the class of the earlier template, and only a person can change that.",
 			[]func(*State){withObjects, class("fast", "fast"), metadata(KnownClaim{Older: true, Live: bound("slow", "10Gi")})},
 			want{Rollout: RolledOut, Frozen: []string{keepsClass}, Objects: []ClaimObject{{Volume: dittofs.VolumeMetadata, Size: "10Gi"}}, Notes: older},
+		},
+		"AnyClass": {
+			"Nobody looks at it while the spec asks for no class. That it is older stays noted.",
+			[]func(*State){withObjects, class("fast", "fast"), anyClass, metadata(KnownClaim{Older: true, Live: bound("slow", "10Gi")})},
+			want{Rollout: RolledOut, Notes: older},
 		},
 		"Copied": {
 			"It has the class that is asked for.",

@@ -309,7 +309,7 @@ func TestPartOfTheClaimsWaitsForApproval(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	s.apply(t, smallStorage+withComposition(compositionWith(t, "{ttl: 5s, claims: {read: true}}")))
+	s.apply(t, smallStorage+"crossplane: {compositionRef: {name: "+compositionWith(t, "{ttl: 5s, claims: {read: true}}")+"}}\n")
 	s.approve(t, s.waitHeld(t, "", "controlplane-files-0 (nothing), metadata-files-0 (1Gi)"))
 	s.waitRunning(t)
 	eventually(t, "the condition is true", s.condition("StorageUpToDate=True"))
