@@ -182,10 +182,12 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 
 	objects, err := manifest.Objects(srv, manifest.Inputs{Config: config, Pod: pod})
 
+	release := manifest.Release(srv, in.Image)
+
 	// Judge: all errors at once, those of the spec, of config.yaml, of the release and of the
 	// objects.
 	errs = append(errs, srv.CheckConfig(config)...)
-	errs = append(errs, srv.CheckRelease(manifest.Release(srv, in.Image))...)
+	errs = append(errs, srv.CheckRelease(release)...)
 
 	if errs = append(errs, policy.Check(srv, objects)...); len(errs) > 0 {
 		report.Invalid(rsp, srv.AtOrigin(errs))
@@ -233,7 +235,7 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 	report.Rollout(rsp, decision)
 	report.Storage(rsp, decision)
 	report.Apply(rsp, xr, manifests, resources)
-	report.Warn(rsp, slices.Concat(srv.Warnings(), manifest.Warnings(srv, in), secrets.Warnings, decision.Warnings()))
+	report.Warn(rsp, slices.Concat(srv.Warnings(release), manifest.Warnings(srv, in), secrets.Warnings, decision.Warnings()))
 
 	report.Transitions(rsp, xr)
 

@@ -30,6 +30,10 @@ const (
 	// paths, of which Linux takes 4096 bytes (PATH_MAX).
 	MaxTextLength = 4096
 
+	// MaxPathLength of an extra volume's path, and of a file's in it, in characters. Linux takes
+	// 4096 bytes for both together (PATH_MAX).
+	MaxPathLength = 1024
+
 	// MaxQuantityLength of a quantity, in characters. 63 bits take 19 digits, and units down
 	// to nano 9 more. To parse one takes time that grows with the square of its length.
 	MaxQuantityLength = 64
@@ -85,6 +89,11 @@ var textBounds = []TextBound{
 	{"spec.metrics.tls.clientCASecretRef.name", validation.DNS1123SubdomainMaxLength},
 	{"spec.metrics.tls.secretRef.name", validation.DNS1123SubdomainMaxLength},
 	{"spec.metrics.tokenSecretRef.name", validation.DNS1123SubdomainMaxLength},
+
+	{"spec.extraVolumes[].configMap.items[].path", MaxPathLength},
+	{"spec.extraVolumes[].downwardAPI.items[].path", MaxPathLength},
+	{"spec.extraVolumes[].mountPath", MaxPathLength},
+	{"spec.extraVolumes[].secret.items[].path", MaxPathLength},
 
 	// Linux starts no process with a longer environment variable (MAX_ARG_STRLEN).
 	{"spec.extraEnv[].value", 128 * 1024},

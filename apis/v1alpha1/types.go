@@ -30,7 +30,7 @@ const (
 	// variable gets its new value at the next start.
 	OnChangeIgnore OnChange = "Ignore"
 
-	// OnChangeRestart restarts the server. The function then reads the Secret.
+	// OnChangeRestart restarts the server.
 	OnChangeRestart OnChange = "Restart"
 )
 
@@ -354,7 +354,7 @@ type ExtraVolume struct {
 
 	// MountPath of the directory. A path that is not absolute and clean, has a colon, or
 	// overlaps a claim, the configuration, another volume or a directory of the system is
-	// an error. Below /etc is a good place.
+	// an error, and so is more than 1024 bytes, or 255 between two slashes. Below /etc is a good place.
 	// +kubebuilder:validation:MinLength=1
 	MountPath string `json:"mountPath"`
 

@@ -65,7 +65,8 @@ type Policy struct {
 	Annotations []string `json:"annotations,omitempty"`
 
 	// Config is Allow or Forbid: whether a DittoServer may add keys to config.yaml, by
-	// spec.config. Default: Allow. Any other value is an error.
+	// spec.config. Default: Allow. Any other value is an error. Variables DITTOFS_… of extraEnv
+	// set such keys too: close pods.env as well.
 	// +kubebuilder:validation:Enum=Allow;Forbid
 	// +optional
 	Config ConfigPolicy `json:"config,omitempty"`
@@ -161,7 +162,7 @@ type PodPolicy struct {
 	Annotations []string `json:"annotations,omitempty"`
 
 	// Env are names of environment variables in extraEnv. Default: any. Any text is taken: one
-	// that is no name allows none.
+	// that is no name allows none. DITTOFS_* allows what config: Forbid forbids.
 	// +optional
 	Env []string `json:"env,omitempty"`
 

@@ -1194,7 +1194,7 @@ spec:
 		s.Settings()
 		s.Volumes()
 		s.Files()
-		s.Warnings()
+		s.Warnings(s.Release)
 		s.PrivilegedPorts()
 
 		if s.Spec.Service.File.Type == corev1.ServiceTypeExternalName || len(s.Name) > 52 || s.Namespace == "" {

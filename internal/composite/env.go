@@ -1,6 +1,7 @@
 package composite
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -185,6 +186,28 @@ func (r *reach) into(object *structpb.Struct) {
 	}
 }
 
+// commonField returns the field that two fields of the spec are in, or the first if they have none:
+// what a variable of database.postgres hides is more than its first key.
+func commonField(a, b string) string {
+	if a == "" || b == "" {
+		return cmp.Or(a, b)
+	}
+
+	as, bs := strings.Split(a, "."), strings.Split(b, ".")
+
+	n := 0
+	for n < min(len(as), len(bs)) && as[n] == bs[n] {
+		n++
+	}
+
+	// All are in spec.
+	if n == 1 {
+		return a
+	}
+
+	return strings.Join(as[:n], ".")
+}
+
 // envWarnings warns of variables that win over what a field of the spec decides, where the spec
 // leaves that to its default: servers ran with such before there was the field.
 func (s *DittoServer) envWarnings() []string {
@@ -192,9 +215,7 @@ func (s *DittoServer) envWarnings() []string {
 
 	for _, k := range dittofs.DecidedKeys() {
 		for _, name := range dittofs.Variables(k.Path) {
-			if reached[name] == "" {
-				reached[name] = k.Field
-			}
+			reached[name] = commonField(reached[name], k.Field)
 		}
 	}
 

@@ -140,14 +140,14 @@ func TestReachedSettings(t *testing.T) {
 		"OtherMetrics":      {"metrics: {enabled: true, path: /a}", "DITTOFS_METRICS_AUTH", "", "spec.metrics.tokenSecretRef"},
 		"MetricsToken":      {"metrics: {enabled: true, tokenSecretRef: {name: a}}", "DITTOFS_METRICS_TOKEN_FILE", "spec.metrics.tokenSecretRef", ""},
 		"MetricsTLS":        {"metrics: {enabled: true, tls: {secretRef: {name: a}}}", "DITTOFS_METRICS_TLS_MIN_VERSION", "spec.metrics.tls", ""},
-		"MetricsObject":     {"metrics: {enabled: true}", "DITTOFS_METRICS", "", "spec.metrics.enabled"},
+		"MetricsObject":     {"metrics: {enabled: true}", "DITTOFS_METRICS", "", "spec.metrics"},
 		"PostgresCA":        {fmt.Sprintf(db, "caSecretRef: {name: a}"), "DITTOFS_DATABASE_POSTGRES_SSL_ROOT_CERT", "spec.database.postgres.caSecretRef", ""},
 		"PostgresPool":      {fmt.Sprintf(db, "maxOpenConns: 3"), "DITTOFS_DATABASE_POSTGRES_MAX_OPEN_CONNS", "spec.database.postgres.maxOpenConns", ""},
 		"OtherPool":         {fmt.Sprintf(db, "maxOpenConns: 3"), "DITTOFS_DATABASE_POSTGRES_MAX_IDLE_CONNS", "", "spec.database.postgres.maxIdleConns"},
 		"PostgresObject":    {fmt.Sprintf(db, "port: 5433"), "DITTOFS_DATABASE_POSTGRES", "spec.database.postgres.port", ""},
 		"PostgresFarObject": {fmt.Sprintf(db, "host: db"), "DITTOFS_DATABASE", "spec.database.postgres.host", ""},
-		"Database":          {other, "DITTOFS_DATABASE", "", "spec.database.type"},
-		"Logging":           {other, "DITTOFS_LOGGING", "", "spec.logging.level"},
+		"Database":          {other, "DITTOFS_DATABASE", "", "spec.database"},
+		"Logging":           {other, "DITTOFS_LOGGING", "", "spec.logging"},
 		"LDAP":              {other, "DITTOFS_LDAP_URL", "", ""},
 	}
 	for name, tc := range cases {

@@ -128,6 +128,10 @@ func (x *extra) checkEntry(p *field.Path, path, key string, v *structpb.Value) f
 		return field.ErrorList{field.Forbidden(p, by)}
 	}
 
+	if _, isNull := v.GetKind().(*structpb.Value_NullValue); isNull {
+		return field.ErrorList{mustNotBeNull(p)}
+	}
+
 	if known := dittofs.ConfigKeyAt(path); known != nil {
 		x.known = append(x.known, path)
 
@@ -187,12 +191,21 @@ func checkUnknown(p *field.Path, key string, v *structpb.Value) field.ErrorList 
 			return field.ErrorList{field.Invalid(p, "", "must be UTF-8")}
 		}
 
+		// The error does not have the value.
+		if dittofs.IsSecretURL(k.StringValue) {
+			return field.ErrorList{field.Forbidden(p, "has a URL with a password, which must not stand in a ConfigMap: give it to the server by extraEnv")}
+		}
+
 		return nil
 	case *structpb.Value_BoolValue:
 		return nil
 	default:
-		return field.ErrorList{field.Invalid(p, nil, "must not be null: leave the key out")}
+		return field.ErrorList{mustNotBeNull(p)}
 	}
+}
+
+func mustNotBeNull(p *field.Path) *field.Error {
+	return field.Invalid(p, nil, "must not be null: leave the key out")
 }
 
 func checkNumber(p *field.Path, n float64) field.ErrorList {
@@ -228,15 +241,15 @@ func shown(v *structpb.Value) any {
 // maxUnknownKeys is how many keys that the server does not know are told.
 const maxUnknownKeys = 10
 
-// configWarnings warns of keys of spec.config that the server does not know.
-func (s *DittoServer) configWarnings() []string {
+// configWarnings warns of keys of spec.config that a release does not know.
+func (s *DittoServer) configWarnings(r dittofs.Release) []string {
 	var w []string
 
 	unknown := slices.Clone(s.extra.unknown)
-	isKnown := s.Release.IsKnown() && !s.Release.IsNewerThanKnown()
+	isKnown := r.IsKnown() && !r.IsNewerThanKnown()
 
 	for _, path := range s.extra.known {
-		if isKnown && !dittofs.ConfigKeyAt(path).IsIn(s.Release) {
+		if isKnown && !dittofs.ConfigKeyAt(path).IsIn(r) {
 			unknown = append(unknown, path)
 		}
 	}
@@ -248,7 +261,7 @@ func (s *DittoServer) configWarnings() []string {
 		case i == maxUnknownKeys:
 			return append(w, fmt.Sprintf("spec.config: %d more keys that the server does not know", len(unknown)-i))
 		case isKnown:
-			w = append(w, fmt.Sprintf("spec.config.%s: DittoFS %s does not know such a key, and ignores it", path, s.Release))
+			w = append(w, fmt.Sprintf("spec.config.%s: DittoFS %s does not know such a key, and ignores it", path, r))
 		default:
 			w = append(w, fmt.Sprintf("spec.config.%s: no DittoFS release that is known here knows such a key", path))
 		}

@@ -13,11 +13,12 @@ import (
 
 func TestValidateConfig(t *testing.T) {
 	const (
-		notKey   = "must be 1 to 63 small letters, digits and underscores: the server ignores case, and takes a dot for an object within an object"
-		null     = "Invalid value: null: must not be null: leave the key out"
-		tooGreat = "must be below 2^53, from where on whole numbers do not arrive as they are written: write it as a text"
-		rest     = "is managed over the REST API, and no key of config.yaml"
-		secret   = "sounds like a secret, which must not stand in a ConfigMap: give it to the server by extraEnv"
+		notKey    = "must be 1 to 63 small letters, digits and underscores: the server ignores case, and takes a dot for an object within an object"
+		null      = "Invalid value: null: must not be null: leave the key out"
+		tooGreat  = "must be below 2^53, from where on whole numbers do not arrive as they are written: write it as a text"
+		rest      = "is managed over the REST API, and no key of config.yaml"
+		secretURL = "has a URL with a password, which must not stand in a ConfigMap: give it to the server by extraEnv"
+		secret    = "sounds like a secret, which must not stand in a ConfigMap: give it to the server by extraEnv"
 	)
 
 	decides := func(key, by string) string {
@@ -40,7 +41,7 @@ func TestValidateConfig(t *testing.T) {
 		"Unicode":   {"Some letters are others, but for their case", `{"databa` + "ſ" + `e": 1, "": 1, "a b": 1, "a-b": 1}`, []string{`spec.config[]: Invalid value: "": ` + notKey, `spec.config[a b]: Invalid value: "a b": ` + notKey, `spec.config[a-b]: Invalid value: "a-b": ` + notKey, `spec.config[databa` + "ſ" + `e]: Invalid value: "databa` + "ſ" + `e": ` + notKey}},
 		"DeepKeys":  {"Keys are keys at any depth", `{"x": {"y": [{"A": 1, "b.c": 2}]}}`, []string{`spec.config.x.y[0][A]: Invalid value: "A": ` + notKey, `spec.config.x.y[0][b.c]: Invalid value: "b.c": ` + notKey}},
 		"Null":      {"Nobody knows what null would mean", `{"x": null, "y": [null], "z": {"a": null}}`, []string{"spec.config.x: " + null, "spec.config.y[0]: " + null, "spec.config.z.a: " + null}},
-		"NullKnown": {"Nor of a known key", `{"gc": {"auto_interval": null}, "blockstore": null}`, []string{`spec.config.blockstore: Invalid value: null: must be an object`, `spec.config.gc.auto_interval: Invalid value: null: must be a Go duration above zero, such as 90s or 1h30m`}},
+		"NullKnown": {"Nor of a known key", `{"gc": {"auto_interval": null}, "blockstore": null}`, []string{"spec.config.blockstore: " + null, "spec.config.gc.auto_interval: " + null}},
 		"Great":     {"2^53 and what is above are not told apart", `{"x": 9007199254740992, "y": [-9007199254740993], "z": 1e308, "ok": 9007199254740991, "small": 1e-300}`, []string{"spec.config.x: Invalid value: 9.007199254740992e+15: " + tooGreat, "spec.config.y[0]: Invalid value: -9.007199254740992e+15: " + tooGreat, "spec.config.z: Invalid value: 1e+308: " + tooGreat}},
 
 		"Decided": {
@@ -69,6 +70,11 @@ func TestValidateConfig(t *testing.T) {
 			"Everybody who may see a ConfigMap could see them",
 			`{"controlplane": {"secret": "x"}, "s3": {"access_key": "x", "list": [{"bind_password": "x"}], "dsn": "x"}, "require_initial_password_change": true, "token_file": "/etc/x"}`,
 			[]string{"spec.config.controlplane.secret: Forbidden: " + secret, "spec.config.s3.access_key: Forbidden: " + secret, "spec.config.s3.dsn: Forbidden: " + secret, "spec.config.s3.list[0].bind_password: Forbidden: " + secret},
+		},
+		"SecretURL": {
+			"A URL may have a password in it, which the error does not",
+			`{"x": ["postgres://user:example@db/x", {"y": "a redis://:example@cache"}], "ok": ["http://a:80/x@y", "https://user@host", "http://a:80", "mail a:b@c"]}`,
+			[]string{"spec.config.x[0]: Forbidden: " + secretURL, "spec.config.x[1].y: Forbidden: " + secretURL},
 		},
 		"Values": {
 			"What the server would not start with, or take for something else",
@@ -153,7 +159,7 @@ func TestConfigWarnings(t *testing.T) {
 				t.Fatal(errs)
 			}
 
-			got := s.configWarnings()
+			got := s.configWarnings(s.Release)
 			if name == "Many" {
 				if len(got) != maxUnknownKeys+1 || got[maxUnknownKeys] != "spec.config: 2 more keys that the server does not know" {
 					t.Errorf("%s\nconfigWarnings(): got: %q", tc.reason, got)
@@ -166,5 +172,23 @@ func TestConfigWarnings(t *testing.T) {
 				t.Errorf("%s\nconfigWarnings(): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// The release may be told by the image only.
+func TestConfigWarningsOfImage(t *testing.T) {
+	s, errs := decode(t, `{"spec": {"config": {"gc": {"auto_interval": "1h"}}}}`, "")
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+
+	r, err := dittofs.ParseRelease("0.23.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	want := []string{"spec.config.gc.auto_interval: DittoFS 0.23.0 does not know such a key, and ignores it"}
+	if diff := cmp.Diff(want, s.configWarnings(r)); diff != "" {
+		t.Errorf("configWarnings(...): -want, +got:\n%s", diff)
 	}
 }

@@ -74,6 +74,9 @@ type SecretKey struct {
 	// does. It is nil where a value counts at every start.
 	CheckFirst func(value []byte) string
 
+	// Default is the value that the server takes without an Optional key, for Warning.
+	Default string
+
 	// Warning returns what is about to be wrong with a value that can be used, or "". It
 	// returns no part of the value. It is nil where time changes nothing.
 	Warning func(value []byte, now time.Time) string
@@ -133,7 +136,7 @@ func secretKeys(spec *v1alpha1.DittoServerSpec, r dittofs.Release) []SecretKey {
 		{Role: RolePostgres, Ref: postgres("database", keys.Database, pg.Database != ""), Env: dittofs.EnvPostgresDatabase, InDigest: true, Check: dittofs.CheckPostgresText(r)},
 		{Role: RolePostgres, Ref: postgres("user", keys.User, false), Env: dittofs.EnvPostgresUser, InDigest: true, Check: dittofs.CheckPostgresText(r)},
 		{Role: RolePostgres, Ref: postgres("password", keys.Password, false), Env: dittofs.EnvPostgresPassword, InDigest: true, Check: dittofs.CheckPostgresText(r)},
-		{Role: RolePostgres, Ref: postgres("sslmode", keys.SSLMode, pg.SSLMode != ""), Env: dittofs.EnvPostgresSSLMode, Optional: true, InDigest: true, Check: dittofs.CheckSSLMode},
+		{Role: RolePostgres, Ref: postgres("sslmode", keys.SSLMode, pg.SSLMode != ""), Env: dittofs.EnvPostgresSSLMode, Optional: true, InDigest: true, Check: dittofs.CheckSSLMode, Default: dittofs.DefaultSSLMode, Warning: sslModeWarning(&pg)},
 	}
 
 	// The API reads a certificate that changes by itself, so that none restarts the server.
@@ -141,14 +144,33 @@ func secretKeys(spec *v1alpha1.DittoServerSpec, r dittofs.Release) []SecretKey {
 
 	// Everything else is read when the server starts.
 	rows = append(rows,
-		caKey(RoleAPICA, "spec.api.tls.clientCASecretRef", clientCA(spec.API.TLS)),
+		clientCAKey(RoleAPICA, "spec.api.tls.clientCASecretRef", clientCA(spec.API.TLS)),
 		SecretKey{Role: RoleMetricsToken, Ref: keyRef("spec.metrics.tokenSecretRef", metrics.TokenSecretRef), File: dittofs.TokenFile, InDigest: true, Check: dittofs.CheckToken},
 	)
 	rows = append(rows, tlsKeys(RoleMetricsTLS, "spec.metrics.tls", metrics.TLS, true)...)
-	rows = append(rows, caKey(RoleMetricsCA, "spec.metrics.tls.clientCASecretRef", clientCA(metrics.TLS)))
+	rows = append(rows, clientCAKey(RoleMetricsCA, "spec.metrics.tls.clientCASecretRef", clientCA(metrics.TLS)))
 
 	return append(rows, caKey(RolePostgresCA, "spec.database.postgres.caSecretRef", pg.CASecretRef))
 }
+
+// sslModeWarning returns the warning of an SSL mode for which the server does not look at the
+// authorities that the spec names. It is nil without such.
+func sslModeWarning(pg *v1alpha1.Postgres) func([]byte, time.Time) string {
+	if pg.CASecretRef == nil {
+		return nil
+	}
+
+	return func(mode []byte, _ time.Time) string {
+		if dittofs.ChecksCertificate(string(mode)) {
+			return ""
+		}
+
+		return uncheckedCA
+	}
+}
+
+// uncheckedCA does not have the mode, which may be a Secret's.
+const uncheckedCA = "the SSL mode checks no certificate, so that spec.database.postgres.caSecretRef is without effect: take verify-full"
 
 // postgresRef returns the key of the Secret of PostgreSQL that a setting would be from.
 func postgresRef(pg *v1alpha1.Postgres, setting, key string) *SecretKeyRef {
@@ -190,6 +212,14 @@ func clientCA(t *v1alpha1.TLS) *v1alpha1.SecretKeyRef {
 // caKey returns the row of authorities.
 func caKey(role Role, path string, ref *v1alpha1.SecretKeyRef) SecretKey {
 	return SecretKey{Role: role, Ref: keyRef(path, ref), File: dittofs.CAFile, InDigest: true, Check: dittofs.CheckCA, Warning: dittofs.CAWarning}
+}
+
+// clientCAKey returns the row of authorities of clients.
+func clientCAKey(role Role, path string, ref *v1alpha1.SecretKeyRef) SecretKey {
+	k := caKey(role, path, ref)
+	k.Warning = dittofs.ClientCAWarning
+
+	return k
 }
 
 // tlsKeys returns the rows of the certificate of a listener, whose keys are always the same.

@@ -35,16 +35,25 @@ func ExtraVolumeName(v *v1alpha1.ExtraVolume) string { return extraPrefix + v.Na
 // IsExtraVolume reports whether a volume of the pod with this name is one that the user asks for.
 func IsExtraVolume(name string) bool { return strings.HasPrefix(name, extraPrefix) }
 
-// extraSecretKeys returns the keys of Secrets that are files of extra volumes, and that restart
-// the server. Of the others the function reads nothing. A key that becomes many files counts once:
-// to decode a large one for each would take more memory than the function has.
+// extraSecretKeys returns the keys of Secrets that are files of extra volumes. The kubelet starts no
+// pod without one, so that all must be there; only those of volumes that restart the server are in
+// the digest. A key that becomes many files counts once: to decode a large one for each would take
+// more memory than the function has.
 func extraSecretKeys(spec *v1alpha1.DittoServerSpec) []SecretKey {
+	seen := sets.New[[2]string]()
+	// A key of both kinds of volumes restarts the server.
+	keys := volumeSecretKeys(spec, true, seen)
+
+	return append(keys, volumeSecretKeys(spec, false, seen)...)
+}
+
+// volumeSecretKeys returns the keys that have not been seen before, of volumes that restart the
+// server or of the others.
+func volumeSecretKeys(spec *v1alpha1.DittoServerSpec, restarts bool, seen sets.Set[[2]string]) []SecretKey {
 	var keys []SecretKey
 
-	seen := sets.New[[2]string]()
-
 	for i, v := range spec.ExtraVolumes {
-		if v.OnChange != v1alpha1.OnChangeRestart || v.Secret == nil {
+		if v.Secret == nil || (v.OnChange == v1alpha1.OnChangeRestart) != restarts {
 			continue
 		}
 
@@ -61,7 +70,7 @@ func extraSecretKeys(spec *v1alpha1.DittoServerSpec) []SecretKey {
 			keys = append(keys, SecretKey{
 				Role:     Role("volume-" + v.Name),
 				Ref:      &SecretKeyRef{Name: v.Secret.SecretName, NamePath: p.Child("secretName").String(), Key: item.Key, KeyPath: p.Child("items").Index(j).Child("key").String()},
-				InDigest: true,
+				InDigest: restarts,
 				// What the file is for is between the user and the server.
 				Check: func([]byte) string { return "" },
 			})
@@ -128,6 +137,8 @@ func validateMountPath(p *field.Path, mount string, taken []string) field.ErrorL
 		return field.ErrorList{field.Invalid(p, mount, "must be an absolute, clean path")}
 	case strings.Contains(mount, ":"):
 		return field.ErrorList{field.Invalid(p, mount, "must not contain ':': Kubernetes does not mount such a path")}
+	case podrules.HasLongName(mount):
+		return field.ErrorList{field.Invalid(p, mount, podrules.IsTooLong)}
 	case mount == systemConfig:
 		return field.ErrorList{field.Invalid(p, mount, "must not overlap "+systemConfig)}
 	}

@@ -25,6 +25,10 @@ func TestValidateExtraVolumes(t *testing.T) {
 		inUse   = "must not be, or be in, another file of the volume, nor the directory of one"
 	)
 
+	const tooLong = "must have at most 1024 bytes, and 255 between two slashes: Linux takes no more"
+
+	long := strings.Repeat("a", 256)
+
 	secret := func(rest string) string { return volumes("{name: a, mountPath: /etc/a, " + rest + "}") }
 	items := func(items string) string { return secret("secret: {secretName: keys, items: [" + items + "]}") }
 	at := "spec.extraVolumes[0]"
@@ -82,6 +86,20 @@ func TestValidateExtraVolumes(t *testing.T) {
 		"PathTwice": {reason: "One file would replace the other", xr: items("{key: a}, {key: b, path: a}, {key: b, path: a/c}, {key: b, path: d/e}, {key: b, path: d}"), want: []string{
 			at + `.secret.items[1].path: Invalid value: "a": ` + inUse, at + `.secret.items[2].path: Invalid value: "a/c": ` + inUse, at + `.secret.items[4].path: Invalid value: "d": ` + inUse,
 		}},
+
+		"LongNames": {
+			reason: "The kubelet could not make such a file or directory, and the pod would never start",
+			xr: volumes(
+				keysAt("a", "/etc/"+strings.Repeat("a", 256)), keysAt("c", "/etc/"+strings.Repeat("c", 255)),
+				"{name: d, mountPath: /etc/d, secret: {secretName: keys, items: [{key: a, path: "+long+"}, {key: a, path: "+long[1:]+"}]}}",
+				"{name: e, mountPath: /etc/e, downwardAPI: {items: [{path: a/"+long+", fieldRef: {fieldPath: metadata.name}}]}}",
+			),
+			want: []string{
+				fmt.Sprintf("spec.extraVolumes[0].mountPath: Invalid value: %q: %s", "/etc/"+long, tooLong),
+				fmt.Sprintf("spec.extraVolumes[2].secret.items[0].path: Invalid value: %q: %s", long, tooLong),
+				fmt.Sprintf("spec.extraVolumes[3].downwardAPI.items[0].path: Invalid value: %q: %s", "a/"+long, tooLong),
+			},
+		},
 
 		"PodFiles": {
 			reason: "A file has one of what the API server takes for a volume",
@@ -147,7 +165,7 @@ func TestValidateExtraVolumesBounds(t *testing.T) {
 	}.run(t)
 }
 
-// The function reads nothing of extra volumes unless somebody asks for it.
+// Every key of a volume must be there. Only those of volumes that restart the server are digested.
 func TestExtraSecrets(t *testing.T) {
 	s, errs := decode(t, volumes(
 		keysAt("a", "/etc/a"),
@@ -156,6 +174,7 @@ func TestExtraSecrets(t *testing.T) {
 		// A value of a megabyte must not be decoded once for each file.
 		"{name: d, mountPath: /etc/d, onChange: Restart, secret: {secretName: keys, items: [{key: a}, {key: a, path: d}, {key: d, path: e}]}}",
 		"{name: e, mountPath: /etc/e, onChange: Restart, secret: {secretName: other, items: [{key: a}, {key: a, path: d}]}}",
+		"{name: f, mountPath: /etc/f, onChange: Ignore, secret: {secretName: other, items: [{key: b}, {key: b, path: d}]}}",
 	), "")
 	if len(errs) > 0 {
 		t.Fatal(errs)
@@ -176,6 +195,8 @@ func TestExtraSecrets(t *testing.T) {
 		"volume-b keys/b true spec.extraVolumes[1].secret.items[1].key",
 		"volume-d keys/d true spec.extraVolumes[3].secret.items[2].key",
 		"volume-e other/a true spec.extraVolumes[4].secret.items[0].key",
+		// Volume a has a key that restarts the server, by volume b.
+		"volume-f other/b false spec.extraVolumes[5].secret.items[0].key",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Secrets(): -want, +got:\n%s", diff)

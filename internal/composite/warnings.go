@@ -12,6 +12,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/podrules"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/quantity"
@@ -21,8 +22,9 @@ import (
 // listen on by default.
 const firstUnprivilegedPort = 1024
 
-// Warnings returns what works, but perhaps not as the user expects.
-func (s *DittoServer) Warnings() []string {
+// Warnings returns what works, but perhaps not as the user expects. The release is the one that the
+// server's image runs.
+func (s *DittoServer) Warnings(r dittofs.Release) []string {
 	var w []string
 
 	if s.Spec.Metrics.Enabled && !s.Release.Keys().Metrics {
@@ -41,6 +43,10 @@ func (s *DittoServer) Warnings() []string {
 		w = append(w, fmt.Sprintf("spec.database.postgres: DittoFS %s has no settings like maxOpenConns and maxIdleConns, which take 0.17.0 or newer", s.Release))
 	}
 
+	if pg := s.Spec.Database.Postgres; pg != nil && pg.CASecretRef != nil && pg.SSLMode != "" && !dittofs.ChecksCertificate(pg.SSLMode) {
+		w = append(w, "spec.database.postgres.sslmode: "+uncheckedCA)
+	}
+
 	if s.Spec.Identity.Admin.PasswordSecretRef == nil {
 		w = append(w, "spec.identity.admin.passwordSecretRef: not set, so the server invents an administrator's password, which older releases log and newer ones tell nobody: name a Secret before the first start")
 	}
@@ -54,7 +60,7 @@ func (s *DittoServer) Warnings() []string {
 		w = append(w, "spec.networkPolicy.ingress.nodes: the function's input names no ranges of nodes, so that none is admitted: list them as ipBlock")
 	}
 
-	w = append(w, s.configWarnings()...)
+	w = append(w, s.configWarnings(r)...)
 	w = append(w, s.nullWarnings()...)
 	w = append(w, s.envWarnings()...)
 

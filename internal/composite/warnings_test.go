@@ -54,6 +54,30 @@ func TestWarnings(t *testing.T) {
 			reason: "Since 0.17 it does",
 			xr:     "spec: {version: 0.17.0, database: {postgres: {maxOpenConns: 1, secretRef: {name: db}}}, " + admin + "}",
 		},
+		"CAUnchecked": {
+			reason: "Who names an authority wants it to be looked at",
+			xr:     "spec: {database: {postgres: {sslmode: prefer, secretRef: {name: db}, caSecretRef: {name: ca, key: ca.crt}}}, " + admin + "}",
+			want:   []string{"spec.database.postgres.sslmode: " + uncheckedCA},
+		},
+		"CAChecked": {
+			reason: "With require and an authority, the server looks who signed",
+			xr:     "spec: {database: {postgres: {sslmode: require, secretRef: {name: db}, caSecretRef: {name: ca, key: ca.crt}}}, " + admin + "}",
+		},
+		"NoCA": {
+			reason: "Without an authority nobody expects a check",
+			xr:     "spec: {database: {postgres: {sslmode: disable, secretRef: {name: db}}}, " + admin + "}",
+		},
+		"HiddenObjects": {
+			reason: "A variable of an object names the field of all that it hides",
+			xr:     "spec: {database: {postgres: {secretRef: {name: db}}}, extraEnv: [{name: DITTOFS_DATABASE_POSTGRES}, {name: DITTOFS_DATABASE}, {name: DITTOFS_LOGGING}, {name: DITTOFS_CONTROLPLANE}, {name: DITTOFS_METRICS_TLS}], " + admin + "}",
+			want: []string{
+				"spec.extraEnv[0].name: DITTOFS_DATABASE_POSTGRES wins over what spec.database.postgres decides, and no check sees it: use the field",
+				"spec.extraEnv[1].name: DITTOFS_DATABASE wins over what spec.database decides, and no check sees it: use the field",
+				"spec.extraEnv[2].name: DITTOFS_LOGGING wins over what spec.logging decides, and no check sees it: use the field",
+				"spec.extraEnv[3].name: DITTOFS_CONTROLPLANE wins over what spec.apiPort decides, and no check sees it: use the field",
+				"spec.extraEnv[4].name: DITTOFS_METRICS_TLS wins over what spec.metrics.tls decides, and no check sees it: use the field",
+			},
+		},
 		"TelemetryUntil0.6": {
 			reason: "0.6 sends traces",
 			xr:     "spec: {version: 0.6.9, telemetry: {enabled: true}, " + admin + "}",
@@ -200,7 +224,7 @@ spec:
 				t.Fatalf("%s\nDecode(...): -want errors, +got errors:\n%s", tc.reason, diff)
 			}
 
-			if diff := cmp.Diff(tc.want, s.Warnings()); diff != "" {
+			if diff := cmp.Diff(tc.want, s.Warnings(s.Release)); diff != "" {
 				t.Errorf("%s\ns.Warnings(): -want, +got:\n%s", tc.reason, diff)
 			}
 		})

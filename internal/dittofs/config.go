@@ -277,7 +277,7 @@ func (p *Postgres) section(keys Keys) *postgres {
 		Database: cmp.Or(p.Database, environmentSets),
 		User:     environmentSets,
 		Password: environmentSets,
-		SSLMode:  cmp.Or(p.SSLMode, "disable"), // The server's own default.
+		SSLMode:  cmp.Or(p.SSLMode, DefaultSSLMode),
 
 		SSLRootCert: p.CAFile,
 	}

@@ -121,12 +121,19 @@ func Decides(path string) string {
 	return others[path]
 }
 
-// secretKey matches the last part of a key that holds a secret, by its name.
-var secretKey = regexp.MustCompile(`(^|_)(credentials?|dsn|passphrase|passwd|password|secret|token|(access|api|private|secret|signing)_key|password_hash)$`)
+// secretKey matches a key that holds a secret, by what it ends with. Words that others end with, such
+// as bypass, must be words of their own.
+var secretKey = regexp.MustCompile(`(credential|passphrase|passwd|password|secret|token|(access|api|private|secret|signing)key)s?$|password_hash$|(^|_)(auth|bearer|connection_string|dsn|pass|pwd)$|_key$|(^|_)keys$`)
+
+// secretURL matches a URL with a password in it.
+var secretURL = regexp.MustCompile(`://[^\s/?#@:]*:[^\s/?#@]+@`)
 
 // HoldsSecret reports whether a key that the server is not known to know sounds as if it held a
 // secret: config.yaml is in a ConfigMap.
 func HoldsSecret(key string) bool { return secretKey.MatchString(key) }
+
+// IsSecretURL reports whether a text has a URL with a password in it.
+func IsSecretURL(text string) bool { return secretURL.MatchString(text) }
 
 //nolint:gochecknoglobals // What follows from a table.
 var (
@@ -243,7 +250,7 @@ func checkBytes(v any) string {
 }
 
 func checkRatio(v any) string {
-	if n, ok := v.(float64); !ok || n < 0 || n > 1 {
+	if n, ok := v.(float64); !ok || math.IsNaN(n) || n < 0 || n > 1 {
 		return "must be a number between 0 and 1"
 	}
 

@@ -95,7 +95,7 @@ func SystemDirs() []string {
 // SystemFiles returns files and directories of SystemDirs where nothing may be mounted, though
 // files may be elsewhere in /etc: the kubelet mounts some of them itself.
 func SystemFiles() []string {
-	return []string{"/etc/group", "/etc/hostname", "/etc/hosts", "/etc/nsswitch.conf", "/etc/passwd", "/etc/resolv.conf", SecretsDir}
+	return []string{"/etc/group", "/etc/hostname", "/etc/hosts", "/etc/mtab", "/etc/nsswitch.conf", "/etc/passwd", "/etc/resolv.conf", SecretsDir}
 }
 
 // IsBelow reports whether a clean, absolute path is a file or directory below dir.

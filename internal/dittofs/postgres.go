@@ -20,6 +20,15 @@ var keywordPattern = regexp.MustCompile(`^(?:[^'\s\\]|\\.)(?:[^\s\\]|\\.)*$|^'(?
 // DefaultPostgresPort is the server's own.
 const DefaultPostgresPort = 5432
 
+// DefaultSSLMode is the server's own.
+const DefaultSSLMode = "disable"
+
+// ChecksCertificate reports whether the server's connection fails in a mode of SSL if the
+// certificate of PostgreSQL is of none of the authorities that the server has for it.
+func ChecksCertificate(mode string) bool {
+	return mode != DefaultSSLMode && mode != "allow" && mode != "prefer"
+}
+
 const mustNotBeEmpty = "must not be empty"
 
 // CheckPostgresHost returns a check of the host that a release connects to, or of several with

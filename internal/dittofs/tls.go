@@ -81,12 +81,28 @@ func CAWarning(value []byte, now time.Time) string {
 	return expiryWarning(firstCertificate(value), now)
 }
 
+// ClientCAWarning returns the same of the authority of clients, and what is wrong with a certificate
+// in its place that signs no other: only the client that has that very one would get in. One that
+// somebody made for that purpose is its own authority.
+func ClientCAWarning(value []byte, now time.Time) string {
+	signs := firstParsed(value, func(c *x509.Certificate) bool {
+		return c.IsCA || bytes.Equal(c.RawIssuer, c.RawSubject)
+	})
+	if signs == nil {
+		return "is no authority's certificate, so that no client gets in with one that it signed: name the certificate of the authority"
+	}
+
+	return CAWarning(value, now)
+}
+
 func expiryWarning(c *x509.Certificate, now time.Time) string {
 	if c == nil {
 		return ""
 	}
 
 	switch left := c.NotAfter.Sub(now); {
+	case now.Before(c.NotBefore):
+		return "is not valid yet, and is refused by those who check it: look at the clock of who issued it, or take one that is"
 	case left <= 0:
 		return "has expired, and is refused by those who check it: renew it"
 	case left < min(c.NotAfter.Sub(c.NotBefore)/3, expiresSoon):
@@ -176,6 +192,11 @@ func tooLarge(bound int) string { return fmt.Sprintf("must have at most %d bytes
 
 // firstCertificate returns the first certificate in PEM that can be read, or nil.
 func firstCertificate(value []byte) *x509.Certificate {
+	return firstParsed(value, func(*x509.Certificate) bool { return true })
+}
+
+// firstParsed returns the first certificate in PEM that can be read and is wanted, or nil.
+func firstParsed(value []byte, isWanted func(*x509.Certificate) bool) *x509.Certificate {
 	var found *x509.Certificate
 
 	firstBlock(value, func(b *pem.Block) bool {
@@ -184,7 +205,10 @@ func firstCertificate(value []byte) *x509.Certificate {
 		}
 
 		// One that cannot be read is none.
-		found, _ = x509.ParseCertificate(b.Bytes)
+		c, err := x509.ParseCertificate(b.Bytes)
+		if err == nil && isWanted(c) {
+			found = c
+		}
 
 		return found != nil
 	})

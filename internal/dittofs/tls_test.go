@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dittofs/function-dittoserver/test/pki"
 )
@@ -125,5 +126,29 @@ func TestAPITLSOf(t *testing.T) {
 		if got := APITLSOf(other); got != nil {
 			t.Errorf("%s\nAPITLSOf(%q): %+v", "An API without TLS says nothing of it", other, got)
 		}
+	}
+}
+
+// Who names a client's or a server's own certificate for the authority lets that one in alone.
+func TestClientCAWarning(t *testing.T) {
+	ca := pki.Authority(t)
+	leaf := ca.Issue(t)
+
+	cases := map[string]struct {
+		reason string
+		value  []byte
+		want   string
+	}{
+		"Authority": {"It signs clients", ca.Certificate, ""},
+		"Leaf":      {"It signs nobody", leaf.Certificate, "is no authority's certificate"},
+		"Leaves":    {"Nor do several", slices.Concat(leaf.Certificate, ca.Issue(t).Certificate), "is no authority's certificate"},
+		"Chain":     {"One that signs is enough", slices.Concat(leaf.Certificate, ca.Certificate), ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := ClientCAWarning(tc.value, time.Now()); (got == "") != (tc.want == "") || !strings.HasPrefix(got, tc.want) {
+				t.Errorf("%s\nClientCAWarning(...): want %q, got %q", tc.reason, tc.want, got)
+			}
+		})
 	}
 }

@@ -24,7 +24,37 @@ func FilePath(p *field.Path, file string) field.ErrorList {
 		return field.ErrorList{field.Invalid(p, file, "must be a clean, relative path that does not begin with two dots")}
 	}
 
+	if HasLongName(file) {
+		return field.ErrorList{field.Invalid(p, file, IsTooLong)}
+	}
+
 	return nil
+}
+
+// Bounds of paths in bytes. Linux takes names of 255 (NAME_MAX), and paths of 4095, which a mount's
+// and a file's in it are together, with what the container runtime puts before them. The API server takes
+// more, and the kubelet then fails to mount the volume.
+const (
+	maxName = 255
+	maxPath = 1024
+)
+
+// IsTooLong tells of a path that HasLongName.
+const IsTooLong = "must have at most 1024 bytes, and 255 between two slashes: Linux takes no more"
+
+// HasLongName reports whether a path, or a name of a file or directory in it, is too long for Linux.
+func HasLongName(file string) bool {
+	if len(file) > maxPath {
+		return true
+	}
+
+	for name := range strings.SplitSeq(file, "/") {
+		if len(name) > maxName {
+			return true
+		}
+	}
+
+	return false
 }
 
 // volumeFields are the fields of a pod that a file may have.

@@ -54,7 +54,7 @@ func TestRules(t *testing.T) {
 				"spec.identity.jwt.secretRef.name", "spec.identity.admin.passwordSecretRef.name", "spec.database.postgres.secretRef.name",
 				"spec.api.tls.secretRef.name", "spec.api.tls.clientCASecretRef.name", "spec.metrics.tokenSecretRef.name",
 				"spec.metrics.tls.secretRef.name", "spec.metrics.tls.clientCASecretRef.name", "spec.database.postgres.caSecretRef.name",
-				"spec.extraVolumes[0].secret.secretName", "spec.extraEnv[1].valueFrom.secretKeyRef.name", "spec.extraVolumes[1].secret.secretName",
+				"spec.extraVolumes[0].secret.secretName", "spec.extraVolumes[1].secret.secretName", "spec.extraEnv[1].valueFrom.secretKeyRef.name",
 				"spec.imagePullSecrets[0].name",
 			},
 		},

@@ -149,6 +149,10 @@ func resolve(namespace string, keys []composite.SecretKey, database []composite.
 
 		value, problem := read(secret, k)
 		if problem == "" && value == nil {
+			if w := warning(k, []byte(k.Default), started, now); w != "" {
+				out.Warnings = append(out.Warnings, fmt.Sprintf("Secret %s, key %s: %s", id, k.Ref.Key, w))
+			}
+
 			continue
 		}
 

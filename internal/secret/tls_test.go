@@ -108,19 +108,21 @@ func TestResolveExpiry(t *testing.T) {
 		"LongExpired":   {"A year later it is the same", 90 * day, 455 * day, false, "key tls.crt: has expired, and is refused by those who check it: renew it"},
 		"ShortTwoThird": {"One that lives for a day is renewed in the last third", day, 16 * time.Hour, false, ""},
 		"Short":         {"After that it is late", day, 16*time.Hour + time.Second, false, "key tls.crt: expires soon, and was not renewed: see to its renewal"},
+		"Future":        {"Nobody takes it yet", 90 * day, -time.Second, false, "key tls.crt: is not valid yet, and is refused by those who check it: look at the clock of who issued it, or take one that is"},
 		"Authority":     {"Without an authority no client gets in", 90 * day, 90 * day, true, "key ca.crt: has expired, and is refused by those who check it: renew it"},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			signing := func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid = true, true }
 			expiring := func(c *x509.Certificate) { c.NotBefore, c.NotAfter = begin, begin.Add(tc.lifetime) }
-			lasting := func(c *x509.Certificate) { c.NotBefore, c.NotAfter = begin, begin.Add(1e5*time.Hour) }
+			lasting := func(c *x509.Certificate) { c.NotBefore, c.NotAfter = begin.Add(-day), begin.Add(1e5*time.Hour) }
 
-			served, clients := pki.Authority(t).Issue(t, expiring), pki.Authority(t).Issue(t, lasting)
+			served, clients := pki.Authority(t).Issue(t, expiring), pki.Authority(t).Issue(t, lasting, signing)
 			secret := "files-tls"
 
 			if tc.authority {
-				served, clients, secret = pki.Authority(t).Issue(t, lasting), pki.Authority(t).Issue(t, expiring), "clients"
+				served, clients, secret = pki.Authority(t).Issue(t, lasting), pki.Authority(t).Issue(t, expiring, signing), "clients"
 			}
 
 			required := fetched(jwtData, nil, nil)
@@ -152,7 +154,7 @@ func TestResolveExpiredAmongOthers(t *testing.T) {
 	required := map[string]*fnv1.Resources{
 		"secret/files-jwt": items(object("storage", "files-jwt", jwtData)),
 		"secret/files-tls": items(object("storage", "files-tls", map[string]string{"tls.crt": string(served.Certificate), "tls.key": string(served.Key)})),
-		"secret/clients":   items(object("storage", "clients", map[string]string{"ca.crt": string(slices.Concat(old.Certificate, served.Certificate))})),
+		"secret/clients":   items(object("storage", "clients", map[string]string{"ca.crt": string(slices.Concat(old.Certificate, pki.Authority(t).Certificate))})),
 	}
 
 	if got, err := Resolve(decode(t, specMutual), required, false, time.Now()); err != nil || len(got.Warnings) > 0 {

@@ -62,7 +62,7 @@ func statefulSetWarnings(t *testing.T, manifest []byte) []string {
 
 // ours returns our warnings that are about what the API server judges.
 func ours(s *composite.DittoServer) []string {
-	return slices.DeleteFunc(s.Warnings(), otherWarnings.MatchString)
+	return slices.DeleteFunc(s.Warnings(s.Release), otherWarnings.MatchString)
 }
 
 // pathOf returns the path of the field that a warning begins with.
