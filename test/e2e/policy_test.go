@@ -125,7 +125,7 @@ func TestConfigIsForbiddenByPolicy(t *testing.T) {
 	forbids := "crossplane: {compositionRef: {name: " + compositionWith(t, "{policy: {config: Forbid}}") + "}}\n"
 
 	s.apply(t, withContent+forbids+"config: {gc: {auto_interval: 1h}}\n")
-	s.expectRefused(t, "spec.config: Forbidden: the platform's policy allows no keys of config.yaml but those of fields")
+	s.expectRefused(t, "spec.config.gc: Forbidden: the platform's policy does not allow")
 }
 
 // Whoever may create a DittoServer must not get more from the provider's rights than a
