@@ -27,7 +27,8 @@ func TestValidateExtraVolumes(t *testing.T) {
 
 	const tooLong = "must have at most 1024 bytes, and 255 between two slashes: Linux takes no more"
 
-	long := strings.Repeat("a", 256)
+	// A letter may have two bytes.
+	long, manyBytes := strings.Repeat("a", 256), strings.Repeat("/é", 342)
 
 	secret := func(rest string) string { return volumes("{name: a, mountPath: /etc/a, " + rest + "}") }
 	items := func(items string) string { return secret("secret: {secretName: keys, items: [" + items + "]}") }
@@ -93,11 +94,13 @@ func TestValidateExtraVolumes(t *testing.T) {
 				keysAt("a", "/etc/"+strings.Repeat("a", 256)), keysAt("c", "/etc/"+strings.Repeat("c", 255)),
 				"{name: d, mountPath: /etc/d, secret: {secretName: keys, items: [{key: a, path: "+long+"}, {key: a, path: "+long[1:]+"}]}}",
 				"{name: e, mountPath: /etc/e, downwardAPI: {items: [{path: a/"+long+", fieldRef: {fieldPath: metadata.name}}]}}",
+				keysAt("f", manyBytes),
 			),
 			want: []string{
 				fmt.Sprintf("spec.extraVolumes[0].mountPath: Invalid value: %q: %s", "/etc/"+long, tooLong),
 				fmt.Sprintf("spec.extraVolumes[2].secret.items[0].path: Invalid value: %q: %s", long, tooLong),
 				fmt.Sprintf("spec.extraVolumes[3].downwardAPI.items[0].path: Invalid value: %q: %s", "a/"+long, tooLong),
+				fmt.Sprintf("spec.extraVolumes[4].mountPath: Invalid value: %q: %s", manyBytes, tooLong),
 			},
 		},
 
@@ -118,7 +121,7 @@ func TestValidateExtraVolumes(t *testing.T) {
 	for mount, dir := range map[string]string{
 		"/config": "/config", "/config/keys": "/config", "/tmp/a": "/tmp", "/data": "/data/metadata", "/data/content/a": "/data/content", "/data/store": "/data/store/metadata",
 		"/data/controlplane": "/data/controlplane", "/data/cache/a": "/data/cache", "/app": "/app", "/app/dfs": "/app", "/proc/self": "/proc", "/dev/shm": "/dev", "/usr/bin": "/usr", "/bin/a": "/bin",
-		"/etc": "/etc", "/etc/passwd": "/etc/passwd", "/etc/hosts": "/etc/hosts", "/etc/dittofs": "/etc/dittofs/secrets", "/etc/dittofs/secrets/jwt": "/etc/dittofs/secrets", "/sys/fs/cgroup": "/sys",
+		"/etc": "/etc", "/etc/passwd": "/etc/passwd", "/etc/hosts": "/etc/hosts", "/etc/mtab": "/etc/mtab", "/etc/dittofs": "/etc/dittofs/secrets", "/etc/dittofs/secrets/jwt": "/etc/dittofs/secrets", "/sys/fs/cgroup": "/sys",
 	} {
 		tests["At"+mount] = testCase{reason: "It would hide what the server needs", xr: volumes(keysAt("a", mount)), want: []string{fmt.Sprintf("%s.mountPath: Invalid value: %q: must not overlap %s", at, mount, dir)}}
 	}

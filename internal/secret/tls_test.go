@@ -161,3 +161,19 @@ func TestResolveExpiredAmongOthers(t *testing.T) {
 		t.Errorf("Resolve(...): want no warnings, got %q, %v", got.Warnings, err)
 	}
 }
+
+// An authority that signs nobody is told of.
+func TestResolveLeafAsAuthority(t *testing.T) {
+	served := pki.Authority(t).Issue(t)
+
+	required := map[string]*fnv1.Resources{
+		"secret/files-jwt": items(object("storage", "files-jwt", jwtData)),
+		"secret/files-tls": items(object("storage", "files-tls", map[string]string{"tls.crt": string(served.Certificate), "tls.key": string(served.Key)})),
+		"secret/clients":   items(object("storage", "clients", map[string]string{"ca.crt": string(served.Certificate)})),
+	}
+
+	got, err := Resolve(decode(t, specMutual), required, false, time.Now())
+	if err != nil || len(got.Warnings) != 1 || !strings.HasPrefix(got.Warnings[0], "Secret storage/clients, key ca.crt: is no authority's certificate") {
+		t.Errorf("Resolve(...): want a warning of the authority, got %q, %v", got.Warnings, err)
+	}
+}
