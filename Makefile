@@ -150,8 +150,8 @@ SCHEMAS = \
 # of each flavour, side by side, what there is to see.
 .PHONY: unit
 unit: build $(CROSSPLANE_CLI) $(CORE) ## Run the tests with the race detector, the golden renders and the fuzz seeds
-	go test -run '^(TestHistories|TestDiffAgreesWithWorld|TestRestarts)$$' .
-	CGO_ENABLED=1 HISTORIES=1 $(RENDERERS) go test -race -skip '^(TestDiffAgreesWithWorld|TestRestarts)$$' -timeout 30m ./...
+	go test -run '^(TestHistories|TestDiffAgreesWithWorld|TestRestarts|TestGuards)$$' .
+	CGO_ENABLED=1 HISTORIES=1 $(RENDERERS) go test -race -skip '^(TestDiffAgreesWithWorld|TestRestarts|TestGuards)$$' -timeout 30m ./...
 
 # A module of its own, for Kubernetes. Rules outside of it change, hence -count=1.
 .PHONY: podrules
