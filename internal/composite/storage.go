@@ -12,6 +12,9 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/quantity"
 )
 
+// commonClassField is the field of spec.storage that tells the class of claims without one of their own.
+const commonClassField = "storageClassName"
+
 // A Claim is what the spec asks of the claim of a volume.
 type Claim struct {
 	Volume string
@@ -40,7 +43,7 @@ func Claims(s *v1alpha1.Storage) []Claim {
 
 	for i := range all {
 		if all[i].Class == nil {
-			all[i].Class, all[i].ClassField = s.StorageClassName, "storageClassName"
+			all[i].Class, all[i].ClassField = s.StorageClassName, commonClassField
 		}
 	}
 
@@ -76,18 +79,12 @@ func sourceName(s *v1alpha1.DataSource) string {
 
 func validateStorage(p *field.Path, s *v1alpha1.Storage) field.ErrorList {
 	errs := validateMetadata(p, s.Labels, s.Annotations)
-	errs = append(errs, validateClassName(p.Child("storageClassName"), s.StorageClassName)...)
+	errs = append(errs, validateClassName(p.Child(commonClassField), s.StorageClassName)...)
 
-	for _, own := range []struct {
-		field string
-		class *string
-	}{
-		{"controlPlaneStorageClassName", s.ControlPlaneStorageClassName},
-		{"metadataStorageClassName", s.MetadataStorageClassName},
-		{"contentStorageClassName", s.ContentStorageClassName},
-		{"cacheStorageClassName", s.CacheStorageClassName},
-	} {
-		errs = append(errs, validateClassName(p.Child(own.field), own.class)...)
+	for _, c := range Claims(s) {
+		if c.ClassField != commonClassField {
+			errs = append(errs, validateClassName(p.Child(c.ClassField), c.Class)...)
+		}
 	}
 
 	if c := s.VolumeAttributesClassName; c != nil {
@@ -134,15 +131,31 @@ func validateDataSource(p *field.Path, c Claim) field.ErrorList {
 	return errs
 }
 
+// DataVolumes returns the volumes of a server that have what it cannot make anew.
+func (s *DittoServer) DataVolumes() []string {
+	var volumes []string
+
+	for _, v := range s.Volumes() {
+		if s.hasData(v.Name) {
+			volumes = append(volumes, v.Name)
+		}
+	}
+
+	return volumes
+}
+
+// hasData reports whether a volume has what the server cannot make anew.
+func (s *DittoServer) hasData(volume string) bool {
+	return volume != dittofs.VolumeCache && (volume != dittofs.VolumeControlPlane || !s.Spec.UsesPostgres())
+}
+
 // sourceWarnings tells of claims that begin empty beside others that do not.
 func (s *DittoServer) sourceWarnings() []string {
 	var with, without []string
 
 	for _, c := range Claims(&s.Spec.Storage) {
-		hasData := c.Volume != dittofs.VolumeCache && c.Size != "" && (c.Volume != dittofs.VolumeControlPlane || !s.Spec.UsesPostgres())
-
 		switch {
-		case !hasData:
+		case c.Size == "" || !s.hasData(c.Volume):
 		case c.Source == "":
 			without = append(without, c.Volume)
 		default:

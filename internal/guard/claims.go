@@ -11,9 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/utils/ptr"
 
-	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/condition"
-	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
@@ -283,19 +281,6 @@ func (st *State) existingClaims() (told []string, isPartial bool) {
 	}
 
 	return told, leaving > 0 || missing > 0
-}
-
-// dataClaims are the volumes of a server that have what it cannot make anew.
-func dataClaims(s *composite.DittoServer) []string {
-	var volumes []string
-
-	for _, v := range s.Volumes() {
-		if v.Name != dittofs.VolumeCache && (v.Name != dittofs.VolumeControlPlane || !s.Spec.UsesPostgres()) {
-			volumes = append(volumes, v.Name)
-		}
-	}
-
-	return volumes
 }
 
 // readKnownClaims reads what is known of the PersistentVolumeClaims, by volume.

@@ -283,7 +283,7 @@ func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o obs
 	// Crossplane writes references to them into the spec.
 	st.CannotGrow = s.IsNative() || s.Input.ConfigHash.Generation == v1beta1.GenerationMetadata
 	st.ReadsClaims, st.ClaimsFetched = s.Input.Claims.Read, claims.Fetched
-	st.Claims, st.DataClaims = readKnownClaims(o, claims), dataClaims(s)
+	st.Claims, st.DataClaims = readKnownClaims(o, claims), s.DataVolumes()
 
 	st.Change = st.change(desired[manifest.StatefulSet], returning[manifest.StatefulSet], o)
 

@@ -189,6 +189,11 @@ func asksAnnotations(c *composed) []ask {
 // addClaims asks for entries that volume claims have besides, from spec.storage where that says so. The
 // same key may have another value there.
 func (c *composed) addClaims(asks []ask, name string, of func(metav1.Object) map[string]string, storage map[string]string, isOwn func(key, value string) bool) []ask {
+	told := sets.New[string]()
+	for _, a := range asks {
+		told.Insert(a.path.String())
+	}
+
 	for i := range c.claims {
 		m := of(&c.claims[i])
 
@@ -198,9 +203,9 @@ func (c *composed) addClaims(asks []ask, name string, of func(metav1.Object) map
 				p = spec("storage", name)
 			}
 
-			isAsked := slices.ContainsFunc(asks, func(a ask) bool { return a.path.String() == p.Key(key).String() })
-			if !isAsked && !isOwn(key, m[key]) {
-				asks = append(asks, ask{path: p.Key(key), text: key, value: new(m[key])})
+			if path := p.Key(key); !told.Has(path.String()) && !isOwn(key, m[key]) {
+				told.Insert(path.String())
+				asks = append(asks, ask{path: path, text: key, value: new(m[key])})
 			}
 		}
 	}
