@@ -1,7 +1,6 @@
 package composite
 
 import (
-	"fmt"
 	"net/netip"
 
 	corev1 "k8s.io/api/core/v1"
@@ -156,5 +155,5 @@ func validateLength(p *field.Path, length int) field.ErrorList {
 		return nil
 	}
 
-	return field.ErrorList{{Type: field.ErrorTypeTooMany, Field: p.String(), BadValue: length, Detail: fmt.Sprintf("must have at most %d items", maxNetworkRules)}}
+	return field.ErrorList{fielderr.TooMany(p, length, maxNetworkRules, "items")}
 }
