@@ -142,11 +142,26 @@ func Generation(s *composite.DittoServer) []byte {
 //nolint:gochecknoglobals // A table.
 var restartless = []string{"annotations", "labels", "networkPolicy", "podDisruptionBudget", "replicas", "rollout"}
 
+// identityProviders are fields of identity that no generation ever covered: what of them restarts a
+// server is in config.yaml, in the pod template or in a Secret.
+//
+//nolint:gochecknoglobals // A table.
+var identityProviders = []string{"ldap"}
+
 // spec returns canonical JSON of the user's spec without some of its fields.
 func spec(s *composite.DittoServer, without ...string) []byte {
 	user := maps.Clone(s.UserSpec.GetFields())
 	for _, f := range without {
 		delete(user, f)
+	}
+
+	if identity := user["identity"].GetStructValue(); identity != nil {
+		rest := maps.Clone(identity.GetFields())
+		for _, f := range identityProviders {
+			delete(rest, f)
+		}
+
+		user["identity"] = structpb.NewStructValue(&structpb.Struct{Fields: rest})
 	}
 
 	return protostruct.JSON(structpb.NewStructValue(&structpb.Struct{Fields: user}))

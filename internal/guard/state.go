@@ -38,6 +38,11 @@ type State struct {
 	// Approved is the value of the annotation dittofs.io/approve.
 	Approved string
 
+	// Providers are the identity providers that the spec has or had, and Acknowledged is the value
+	// of the annotation dittofs.io/acknowledge.
+	Providers    []Provider
+	Acknowledged string
+
 	// Change names the change from the asked pod template to the desired one. It is empty
 	// where the two have the same facts.
 	Change string
@@ -242,6 +247,8 @@ func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o obs
 		Databases:    secrets.Databases,
 		Manual:       s.Spec.Rollout == v1alpha1.RolloutManual,
 		Approved:     strings.TrimSpace(s.Approved),
+		Providers:    readProviders(s, o),
+		Acknowledged: strings.TrimSpace(s.Acknowledged),
 		Predecessors: p,
 		Record:       manifest.RecordOf(o.Asked(manifest.ConfigMap)),
 		CanReturn:    len(returning) > 0,

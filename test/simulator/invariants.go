@@ -297,6 +297,11 @@ func (w *World) digest(config string) string {
 		delete(user, f)
 	}
 
+	// The server copies it into its database once.
+	if identity, ok := user["identity"].(map[string]any); ok {
+		delete(identity, "ldap")
+	}
+
 	b, _ := json.Marshal(user)
 
 	switch protostruct.Get(w.Input, "configHash", "generation").GetStringValue() {
