@@ -204,7 +204,7 @@ func decide(st State) Decision {
 	case d.Rollout != RolledOut:
 	case d.needsApproval(st):
 		d.Rollout = ApprovalRequired
-	case d.NeedsStop && st.StatefulSet.isStopped() && st.StatefulSet.Labelled && st.isNoted():
+	case d.NeedsStop && st.StatefulSet.isStopped() && st.StatefulSet.CanBeLeftOut && st.isNoted():
 		d.Rollout, d.LeaveOut = Recreating, true
 		return d
 	case st.StatefulSet.lacksClaim():
@@ -229,6 +229,7 @@ func decide(st State) Decision {
 func (d *Decision) create(st State) {
 	config, dangers := st.ConfigMap.Desired, st.returnDangers()
 	existing, isPartial := st.existingClaims()
+	d.freezeExisting(st)
 
 	if !isPartial {
 		d.Existing = existing

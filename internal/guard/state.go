@@ -122,8 +122,9 @@ type StatefulSet struct {
 	// was live.
 	Refused bool
 
-	// Labelled reports whether a StatefulSet that is left out once is found again.
-	Labelled bool
+	// CanBeLeftOut reports whether the StatefulSet goes once it is not composed, and is found
+	// until then.
+	CanBeLeftOut bool
 
 	// Volumes of the desired server. It mounts those that have a claim.
 	Volumes []dittofs.Volume
@@ -278,7 +279,7 @@ func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o obs
 		asked := readSpec(sts.Asked)
 		st.StatefulSet.Asked = &asked
 		st.StatefulSet.Current, st.StatefulSet.NotSynced, st.StatefulSet.Refused = sts.Current, sts.IsNotSynced(), sts.IsRefused()
-		st.StatefulSet.Labelled = observed.IsFoundAgain(s, sts)
+		st.StatefulSet.CanBeLeftOut = observed.CanBeLeftOut(s, sts)
 
 		whole := manifest.ConfigHash(sts.Asked)
 		if same := digests.Same(whole, []byte(st.coveredConfig())); same != "" {
