@@ -27,17 +27,13 @@ const (
 	DefaultLoggingFormat        = "json"
 	DefaultLoggingOutput        = "stdout"
 	DefaultShutdownTimeout      = "30s"
+	DefaultStartupTimeout       = "150s"
 	DefaultControlPlaneSize     = "1Gi"
 	DefaultMetadataSize         = "10Gi"
 	DefaultCacheClaimSize       = "5Gi"
 	DefaultCAKey                = "ca.crt"
 	DefaultMetricsPath          = "/metrics"
 	DefaultMetricsTokenKey      = "token"
-	DefaultBindPasswordKey      = "password"
-	DefaultUserAttribute        = "sAMAccountName"
-	DefaultIdmap                = IdmapRFC2307
-	DefaultLDAPTimeout          = "10s"
-	DefaultMaxGroupResults      = 200
 )
 
 // Default fills in what the user left out. The image has no default here: a running
@@ -95,14 +91,13 @@ func (s *DittoServerSpec) Default() {
 		set(&r.Key, DefaultAdminPasswordKey)
 	}
 
-	s.Identity.LDAP.setDefaults()
-
 	set(&s.Cache.Path, DefaultCachePath)
 	set(&s.Cache.Size, DefaultCacheSize)
 	set(&s.Logging.Level, DefaultLoggingLevel)
 	set(&s.Logging.Format, DefaultLoggingFormat)
 	set(&s.Logging.Output, DefaultLoggingOutput)
 	set(&s.ShutdownTimeout, DefaultShutdownTimeout)
+	set(&s.StartupTimeout, DefaultStartupTimeout)
 
 	set(&s.Storage.ControlPlaneSize, DefaultControlPlaneSize)
 	set(&s.Storage.MetadataSize, DefaultMetadataSize)
@@ -141,20 +136,9 @@ func (t *TLS) setDefaults() {
 	}
 }
 
-func (l *LDAP) setDefaults() {
-	if l == nil {
-		return
-	}
-
-	set(&l.BindPasswordSecretRef.Key, DefaultBindPasswordKey)
-	set(&l.UserAttribute, DefaultUserAttribute)
-	set(&l.Idmap, DefaultIdmap)
-	set(&l.Timeout, DefaultLDAPTimeout)
-	setPtr(&l.MaxGroupResults, DefaultMaxGroupResults)
-
-	if r := l.CASecretRef; r != nil {
-		set(&r.Key, DefaultCAKey)
-	}
+// IsDualStack reports whether the Services are to have addresses of both families.
+func (s *Service) IsDualStack() bool {
+	return s.IPFamilyPolicy == corev1.IPFamilyPolicyPreferDualStack || s.IPFamilyPolicy == corev1.IPFamilyPolicyRequireDualStack
 }
 
 // UsesPostgres reports whether the control-plane database is PostgreSQL. A

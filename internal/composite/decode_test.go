@@ -168,6 +168,7 @@ func TestDecodeDefaults(t *testing.T) {
 			},
 			Cache:           v1alpha1.Cache{Path: "/data/cache", Size: "1GB"},
 			Logging:         v1alpha1.Logging{Level: "INFO", Format: "json", Output: "stdout"},
+			StartupTimeout:  "150s",
 			ShutdownTimeout: "30s",
 			Storage: v1alpha1.Storage{
 				ControlPlaneSize: "1Gi",
@@ -250,6 +251,7 @@ spec:
     admin: {username: root, passwordSecretRef: {name: admin, key: hash}}
   cache: {path: /cache, size: 2GB}
   logging: {level: DEBUG, format: text, output: stderr}
+  startupTimeout: 5s
   shutdownTimeout: 3s
   storage: {controlPlaneSize: 1Mi, metadataSize: 2Mi, contentSize: 3Mi, cacheSize: 4Mi}
 `,
@@ -277,6 +279,7 @@ spec:
 				}
 				s.Cache = v1alpha1.Cache{Path: "/cache", Size: "2GB"}
 				s.Logging = v1alpha1.Logging{Level: "DEBUG", Format: "text", Output: "stderr"}
+				s.StartupTimeout = "5s"
 				s.ShutdownTimeout = "3s"
 				s.Storage = v1alpha1.Storage{ControlPlaneSize: "1Mi", MetadataSize: "2Mi", ContentSize: "3Mi", CacheSize: "4Mi"}
 			}),

@@ -52,11 +52,11 @@ func (s *DittoServer) validate() field.ErrorList {
 	errs = append(errs, s.validateDatabase(root.Child("database"))...)
 	errs = append(errs, validateSecrets(s.namedSecrets())...)
 	errs = append(errs, validateAccess(root.Child("identity"), &s.Spec.Identity)...)
-	errs = append(errs, validateLDAP(root.Child("identity", "ldap"), s.Spec.Identity.LDAP)...)
 	errs = append(errs, s.validateCache(root.Child("cache"))...)
 	errs = append(errs, s.validateLogging(root.Child("logging"))...)
 	errs = append(errs, validateTelemetry(root.Child("telemetry"), &s.Spec.Telemetry)...)
 	errs = append(errs, validateDuration(root.Child("shutdownTimeout"), s.Spec.ShutdownTimeout)...)
+	errs = append(errs, validateStartupTimeout(root.Child("startupTimeout"), s.Spec.StartupTimeout)...)
 	errs = append(errs, validateStorage(root.Child("storage"), &s.Spec.Storage)...)
 	errs = append(errs, s.validateConfig(root.Child("config"))...)
 	errs = append(errs, s.validatePod(root)...)
@@ -223,6 +223,10 @@ func (s *DittoServer) validatePorts(p *field.Path) field.ErrorList {
 		errs = append(errs, fielderr.Messages(p.path, p.number, validation.IsValidPortNum(int(p.number)))...)
 	}
 
+	if s.Spec.Portmapper.Enabled && nfs.number != adapterNFS.number {
+		errs = append(errs, field.Forbidden(p.Child("portmapper", "enabled"), "it tells clients the port of adapterPorts.nfs: nfsPort must be the same"))
+	}
+
 	services := []port{nfs, api}
 	// The server listens for SMB whether a Service shows it or not.
 	container := []port{adapterNFS, adapterSMB, api}
@@ -234,6 +238,11 @@ func (s *DittoServer) validatePorts(p *field.Path) field.ErrorList {
 	if s.Spec.Metrics.Enabled {
 		services = append(services, metrics)
 		container = append(container, metrics)
+	}
+
+	if path := p.Child("portmapper", "enabled"); s.Spec.Portmapper.Enabled {
+		services = append(services, port{path, v1alpha1.PortmapperPort})
+		container = append(container, port{path, v1alpha1.PortmapperContainerPort})
 	}
 
 	// The API and the metrics are in both lists; they are reported once.
@@ -443,6 +452,17 @@ func isHost(h string) bool {
 func validateDuration(p *field.Path, d string) field.ErrorList {
 	if v, err := time.ParseDuration(d); err != nil || v <= 0 {
 		return field.ErrorList{field.Invalid(p, d, "must be a Go duration above zero, such as 90s or 1h30m")}
+	}
+
+	return nil
+}
+
+// maxStartupTimeout is longer than any start, and keeps the number of probes within its type.
+const maxStartupTimeout = 24 * time.Hour
+
+func validateStartupTimeout(p *field.Path, d string) field.ErrorList {
+	if v, err := time.ParseDuration(d); err != nil || v < time.Second || v > maxStartupTimeout {
+		return field.ErrorList{field.Invalid(p, d, "must be a Go duration of 1s to 24h, such as 10m")}
 	}
 
 	return nil

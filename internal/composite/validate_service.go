@@ -21,6 +21,8 @@ func validateService(p *field.Path, spec *v1alpha1.DittoServerSpec) field.ErrorL
 	errs := validateServiceType(p.Child("type"), svc.Type)
 	errs = append(errs, fielderr.Annotations(p.Child("annotations"), svc.Annotations)...)
 
+	errs = append(errs, validateIPFamilies(p, svc)...)
+
 	for _, a := range annotations(p, svc) {
 		if _, ok := a.annotations[corev1.AnnotationLoadBalancerSourceRangesKey]; ok {
 			errs = append(errs, field.Forbidden(a.path.Key(corev1.AnnotationLoadBalancerSourceRangesKey), "use loadBalancerSourceRanges of the Service"))
@@ -55,6 +57,36 @@ func validateService(p *field.Path, spec *v1alpha1.DittoServerSpec) field.ErrorL
 	}
 
 	return append(errs, validateUnique(nodePorts, "a node port serves one Service port", sets.New[[2]string]())...)
+}
+
+func validateIPFamilies(p *field.Path, svc *v1alpha1.Service) field.ErrorList {
+	var errs field.ErrorList
+
+	if policy := svc.IPFamilyPolicy; policy != "" {
+		errs = fielderr.OneOf(p.Child("ipFamilyPolicy"), policy, corev1.IPFamilyPolicySingleStack, corev1.IPFamilyPolicyPreferDualStack, corev1.IPFamilyPolicyRequireDualStack)
+	}
+
+	seen := sets.New[corev1.IPFamily]()
+	errs = append(errs, fielderr.Each(p.Child("ipFamilies"), svc.IPFamilies, func(p *field.Path, f *corev1.IPFamily) field.ErrorList {
+		if seen.Has(*f) {
+			return field.ErrorList{field.Duplicate(p, *f)}
+		}
+
+		seen.Insert(*f)
+
+		return fielderr.OneOf(p, *f, corev1.IPv4Protocol, corev1.IPv6Protocol)
+	})...)
+
+	switch n := len(svc.IPFamilies); {
+	case n > 1 && !svc.IsDualStack():
+		errs = append(errs, field.Forbidden(p.Child("ipFamilies"), "two families need ipFamilyPolicy PreferDualStack or RequireDualStack"))
+	case n == 1 && svc.IsDualStack():
+		// The API server adds the other family, and takes the next apply for a wish to remove it,
+		// which it refuses.
+		errs = append(errs, field.Forbidden(p.Child("ipFamilies"), "a dual stack takes two families, or none, for those of the cluster"))
+	}
+
+	return errs
 }
 
 // serviceAnnotations are annotations of Services with the field that sets them.

@@ -11,8 +11,8 @@ import (
 )
 
 func TestPortNames(t *testing.T) {
-	want := []string{"nfs", "smb", "api", "metrics"}
-	if diff := cmp.Diff(want, []string{v1alpha1.PortNFS, v1alpha1.PortSMB, v1alpha1.PortAPI, v1alpha1.PortMetrics}); diff != "" {
+	want := []string{"nfs", "smb", "api", "metrics", "portmapper"}
+	if diff := cmp.Diff(want, []string{v1alpha1.PortNFS, v1alpha1.PortSMB, v1alpha1.PortAPI, v1alpha1.PortMetrics, v1alpha1.PortPortmapper}); diff != "" {
 		t.Errorf("Scrapers and ingresses refer to port names: they are API\nPort names: -want, +got:\n%s", diff)
 	}
 }
@@ -56,6 +56,39 @@ func TestValidateServiceTypes(t *testing.T) {
 			patch = fmt.Sprintf(patch, name)
 			tests[patch] = testCase{reason: "A supported type should be no error", xr: "spec: {service: " + patch + "}"}
 		}
+	}
+
+	tests.run(t)
+}
+
+func TestValidateIPFamilies(t *testing.T) {
+	const two = `spec.service.ipFamilies: Forbidden: two families need ipFamilyPolicy PreferDualStack or RequireDualStack`
+
+	tests := errorTable{
+		"SingleStack":   {reason: "One family is a single stack", xr: "spec: {service: {ipFamilyPolicy: SingleStack, ipFamilies: [IPv6]}}"},
+		"NoPolicy":      {reason: "So it is without a word on it", xr: "spec: {service: {ipFamilies: [IPv4]}}"},
+		"Prefer":        {reason: "The cluster has the families of a dual stack", xr: "spec: {service: {ipFamilyPolicy: PreferDualStack}}"},
+		"RequireBoth":   {reason: "The order of two says which is the primary one", xr: "spec: {service: {ipFamilyPolicy: RequireDualStack, ipFamilies: [IPv6, IPv4]}}"},
+		"TwoOfOne":      {reason: "Kubernetes refuses two families of a single stack", xr: "spec: {service: {ipFamilyPolicy: SingleStack, ipFamilies: [IPv6, IPv4]}}", want: []string{two}},
+		"TwoOfNoPolicy": {reason: "And without a word on it, too", xr: "spec: {service: {ipFamilies: [IPv6, IPv4]}}", want: []string{two}},
+		"OneOfTwo": {
+			reason: "Kubernetes would add the other one, and refuse the next apply",
+			xr:     "spec: {service: {ipFamilyPolicy: PreferDualStack, ipFamilies: [IPv4]}}",
+			want:   []string{"spec.service.ipFamilies: Forbidden: a dual stack takes two families, or none, for those of the cluster"},
+		},
+		"Twice": {
+			reason: "A family is there once",
+			xr:     "spec: {service: {ipFamilyPolicy: RequireDualStack, ipFamilies: [IPv4, IPv4]}}",
+			want:   []string{`spec.service.ipFamilies[1]: Duplicate value: "IPv4"`},
+		},
+		"Unknown": {
+			reason: "There are two families and three policies",
+			xr:     "spec: {service: {ipFamilyPolicy: DualStack, ipFamilies: [ipv4]}}",
+			want: []string{
+				`spec.service.ipFamilyPolicy: Unsupported value: "DualStack": supported values: "SingleStack", "PreferDualStack", "RequireDualStack"`,
+				`spec.service.ipFamilies[0]: Unsupported value: "ipv4": supported values: "IPv4", "IPv6"`,
+			},
+		},
 	}
 
 	tests.run(t)

@@ -564,6 +564,29 @@ func TestValidatePortsDiffer(t *testing.T) {
 			want:   []string{"spec.apiPort: Invalid value: 1445: must differ from spec.adapterPorts.smb" + container},
 		},
 
+		// The portmapper, at port 111 of the Service and 10111 of the container.
+		"Portmapper": {
+			reason: "It tells clients where the adapter listens, which must be the Service's port",
+			xr:     "spec: {nfsPort: 2049, adapterPorts: {nfs: 2049}, portmapper: {enabled: true}}",
+		},
+		"PortmapperTellsAnotherPort": {
+			reason: "Clients would look for NFS at a port that the Service does not have",
+			xr:     "spec: {portmapper: {enabled: true}}",
+			want:   []string{"spec.portmapper.enabled: Forbidden: it tells clients the port of adapterPorts.nfs: nfsPort must be the same"},
+		},
+		"PortmapperOff": {
+			reason: "Nobody is told a port",
+			xr:     "spec: {smb: {enabled: true, port: 111}, apiPort: 10111, portmapper: {enabled: false}}",
+		},
+		"PortmapperAndOthers": {
+			reason: "Its ports are fixed, so that others have to differ",
+			xr:     "spec: {nfsPort: 12049, smb: {enabled: true, port: 111}, apiPort: 10111, portmapper: {enabled: true}}",
+			want: []string{
+				"spec.portmapper.enabled: Invalid value: 111: must differ from spec.smb.port" + services,
+				"spec.portmapper.enabled: Invalid value: 10111: must differ from spec.apiPort" + container,
+			},
+		},
+
 		// Ports that may be the same.
 		"NFSAndItsAdapter": {
 			reason: "A Service port and a container port never meet",
@@ -872,6 +895,24 @@ func TestValidateDurations(t *testing.T) {
 				xr:     "spec: " + fmt.Sprintf(patch, d),
 				want:   []string{fmt.Sprintf("%s: Invalid value: %q: %s", path, d, notDuration)},
 			}
+		}
+	}
+
+	tests.run(t)
+}
+
+func TestValidateStartupTimeout(t *testing.T) {
+	tests := errorTable{}
+
+	for _, d := range []string{"1s", "150s", "10m", "24h"} {
+		tests[d] = testCase{reason: "A server may take so long", xr: "spec: {startupTimeout: " + d + "}"}
+	}
+
+	for _, d := range []string{"0s", "999ms", "-1s", "24h1ns", "1d", "150"} {
+		tests[d] = testCase{
+			reason: "Kubernetes would never start it, or wait for longer than its fields can say",
+			xr:     fmt.Sprintf("spec: {startupTimeout: %q}", d),
+			want:   []string{fmt.Sprintf("spec.startupTimeout: Invalid value: %q: must be a Go duration of 1s to 24h, such as 10m", d)},
 		}
 	}
 

@@ -60,6 +60,11 @@ func (s *DittoServer) Warnings(r dittofs.Release) []string {
 		w = append(w, "spec.networkPolicy.ingress.nodes: the function's input names no ranges of nodes, so that none is admitted: list them as ipBlock")
 	}
 
+	// The function does not see whether it is on.
+	if s.Spec.Portmapper.Enabled {
+		w = append(w, "spec.portmapper.enabled: the server's portmapper is off until an administrator turns it on, with PATCH /api/v1/adapters/nfs/settings and {\"portmapper_enabled\": true}, and starts the NFS adapter anew")
+	}
+
 	w = append(w, s.configWarnings(r)...)
 	w = append(w, s.nullWarnings()...)
 	w = append(w, s.envWarnings()...)

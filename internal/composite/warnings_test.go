@@ -45,6 +45,11 @@ func TestWarnings(t *testing.T) {
 				"spec.podSecurityContext.runAsUser: null is the same as leaving it out: the default counts",
 			},
 		},
+		"Portmapper": {
+			reason: "Port 111 answers once somebody has turned the portmapper on",
+			xr:     "spec: {portmapper: {enabled: true}, nfsPort: 12049, " + admin + "}",
+			want:   []string{`spec.portmapper.enabled: the server's portmapper is off until an administrator turns it on, with PATCH /api/v1/adapters/nfs/settings and {"portmapper_enabled": true}, and starts the NFS adapter anew`},
+		},
 		"PostgresPool": {
 			reason: "An older release would not hear of the bounds",
 			xr:     "spec: {version: 0.16.0, database: {postgres: {maxIdleConns: 1, secretRef: {name: db}}}, " + admin + "}",

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -140,29 +141,25 @@ func Generation(s *composite.DittoServer) []byte {
 // beside the StatefulSet.
 //
 //nolint:gochecknoglobals // A table.
-var restartless = []string{"annotations", "labels", "networkPolicy", "podDisruptionBudget", "replicas", "rollout"}
-
-// identityProviders are fields of identity that no generation ever covered: what of them restarts a
-// server is in config.yaml, in the pod template or in a Secret.
-//
-//nolint:gochecknoglobals // A table.
-var identityProviders = []string{"ldap"}
+var restartless = []string{"annotations", "labels", "networkPolicy", "podDisruptionBudget", "portmapper", "replicas", "rollout", "service.ipFamilies", "service.ipFamilyPolicy"}
 
 // spec returns canonical JSON of the user's spec without some of its fields.
 func spec(s *composite.DittoServer, without ...string) []byte {
-	user := maps.Clone(s.UserSpec.GetFields())
-	for _, f := range without {
-		delete(user, f)
-	}
+	user := &structpb.Struct{Fields: maps.Clone(s.UserSpec.GetFields())}
 
-	if identity := user["identity"].GetStructValue(); identity != nil {
-		rest := maps.Clone(identity.GetFields())
-		for _, f := range identityProviders {
-			delete(rest, f)
+	for _, f := range without {
+		path := strings.Split(f, ".")
+		if protostruct.Get(user, path...) == nil {
+			continue
 		}
 
-		user["identity"] = structpb.NewStructValue(&structpb.Struct{Fields: rest})
+		user = protostruct.With(user, nil, path...)
+
+		// An object that has nothing else would not be there either.
+		if parent := path[:len(path)-1]; len(parent) > 0 && len(protostruct.Get(user, parent...).GetStructValue().GetFields()) == 0 {
+			user = protostruct.With(user, nil, parent...)
+		}
 	}
 
-	return protostruct.JSON(structpb.NewStructValue(&structpb.Struct{Fields: user}))
+	return protostruct.JSON(structpb.NewStructValue(user))
 }

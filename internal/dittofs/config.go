@@ -15,7 +15,7 @@ const MaxConfigSize = 64 * 1024
 
 // allInterfaces makes a listener reachable for kubelet probes and Services. From
 // 0.17.0 on the API listens on 127.0.0.1 unless told otherwise, from 0.18.0 on
-// the metrics too.
+// the metrics too. Go's net.Listen takes it for all addresses of IPv6, too, where the node has IPv6.
 const allInterfaces = "0.0.0.0"
 
 // Settings of a server, as config.yaml holds them: infrastructure only. Stores,
@@ -63,9 +63,6 @@ type Settings struct {
 
 	// AdminUsername of the first administrator.
 	AdminUsername string
-
-	// Identity is where users are looked up.
-	Identity Identity
 
 	// Extra are keys that no setting has, as JSON has them: objects, lists, texts, numbers,
 	// true and false.
@@ -127,7 +124,6 @@ type config struct {
 	ControlPlane    controlPlane `yaml:"controlplane"`
 	Cache           *cache       `yaml:"cache,omitempty"`
 	Admin           admin        `yaml:"admin"`
-	LDAP            *ldap        `yaml:"ldap,omitempty"`
 }
 
 type database struct {
@@ -239,10 +235,6 @@ func Config(s Settings, r Release) ([]byte, error) {
 
 	if keys.Cache {
 		c.Cache = &cache{Path: s.CachePath, Size: s.CacheSize}
-	}
-
-	if s.Identity.LDAP != nil {
-		c.LDAP = s.Identity.LDAP.section()
 	}
 
 	var doc any = c

@@ -31,6 +31,19 @@ func Apply(d Decision, desired, returning manifest.Manifests, o observed.Resourc
 		m.set(n, stringOrNil(class), "spec", "loadBalancerClass")
 	}
 
+	for n, families := range d.Families {
+		list := &structpb.ListValue{}
+		for _, f := range families.List {
+			list.Values = append(list.Values, structpb.NewStringValue(f))
+		}
+
+		m.set(n, structpb.NewListValue(list), "spec", "ipFamilies")
+
+		if families.Policy != "" {
+			m.set(n, structpb.NewStringValue(families.Policy), "spec", "ipFamilyPolicy")
+		}
+	}
+
 	if d.Config != "" {
 		m.set(manifest.ConfigMap, structpb.NewStringValue(d.Config), "data", dittofs.ConfigFile)
 	}
@@ -41,16 +54,6 @@ func Apply(d Decision, desired, returning manifest.Manifests, o observed.Resourc
 
 	if len(d.ClaimNotes) > 0 {
 		m.annotate(manifest.ClaimNotesAnnotation(d.ClaimNotes), v1alpha1.AnnotationClaims)
-	}
-
-	if len(d.Seeded) > 0 {
-		m.annotate(manifest.SeededAnnotation(d.Seeded), v1alpha1.AnnotationSeeded)
-	}
-
-	if d.Template != TemplateDesired {
-		for key, value := range manifest.KeptSeeds(o.Asked(manifest.ConfigMap), desired[manifest.ConfigMap]) {
-			m.set(manifest.ConfigMap, structpb.NewStringValue(value), "data", key)
-		}
 	}
 
 	if d.LeaveOut {

@@ -116,10 +116,10 @@ func atRest(t *testing.T) State {
 				UID: "uid", Pod: spec.Pod, Generation: 2, ObservedGeneration: 2, Replicas: 1, CurrentReplicas: 1,
 				ClaimTemplates: "[controlplane, metadata]", Claims: spec.Claims,
 			},
-			Current:      true,
-			CanBeLeftOut: true,
-			Volumes:      dittofs.Volumes(release(t, "0.29.0"), false, ""),
-			Files:        []string{"/data/controlplane/controlplane.db"},
+			Current:  true,
+			Labelled: true,
+			Volumes:  dittofs.Volumes(release(t, "0.29.0"), false, ""),
+			Files:    []string{"/data/controlplane/controlplane.db"},
 		},
 	}
 }
@@ -753,9 +753,9 @@ func TestDecide(t *testing.T) {
 			do:     []func(*State){grow, stop},
 			want:   Decision{Rollout: Recreating, LeaveOut: true, Immutable: claims, Frozen: []string{grown}},
 		},
-		"RecreateTooEarly": {
-			reason: "A StatefulSet that would stay, or not be found again, is not left out: its Object changes first.",
-			do:     []func(*State){grow, stop, func(st *State) { st.StatefulSet.CanBeLeftOut = false }},
+		"RecreateWithoutLabels": {
+			reason: "A StatefulSet that could not be found again is not left out: it gets its labels first.",
+			do:     []func(*State){grow, stop, func(st *State) { st.StatefulSet.Labelled = false }},
 			want:   Decision{Rollout: RolledOut, Immutable: claims, Frozen: []string{grown}},
 		},
 		"RecreateUnapproved": {
@@ -1118,6 +1118,40 @@ func TestDecideServices(t *testing.T) {
 	}
 }
 
+func TestDecideFamilies(t *testing.T) {
+	v4, v6 := Families{[]string{"IPv4"}, "SingleStack"}, Families{[]string{"IPv6"}, "SingleStack"}
+	both, reverse := Families{[]string{"IPv4", "IPv6"}, "PreferDualStack"}, Families{[]string{"IPv6", "IPv4"}, "PreferDualStack"}
+
+	cases := map[string]struct {
+		reason               string
+		desired, asked, live Families
+		want                 Families
+	}{
+		"New":       {reason: "A Service that is not there takes any.", desired: v6},
+		"NotNamed":  {reason: "The cluster's family is fine.", live: v4},
+		"Same":      {reason: "Nothing changes.", desired: v4, asked: v4, live: v4},
+		"Second":    {reason: "A second family can come.", desired: both, asked: v4, live: v4},
+		"NoSecond":  {reason: "And go.", desired: v4, asked: both, live: both},
+		"Other":     {reason: "The primary one stays.", desired: v6, asked: v4, live: v4, want: v4},
+		"OtherOnly": {reason: "The second one is wanted, and stays too.", desired: v6, asked: both, live: both, want: both},
+		"Reverse":   {reason: "The other one can come beside it.", desired: reverse, live: v4, want: both},
+		"NotLive":   {reason: "What was asked last may be live by now.", desired: v4, asked: v6, want: v6},
+		"AskedElse": {reason: "What was asked may never have been applied.", desired: v4, asked: v6, live: v4},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			st := atRest(t)
+			st.Services = []Service{{Name: manifest.ServiceFile, DesiredFamilies: tc.desired, AskedFamilies: tc.asked, LiveFamilies: tc.live}}
+
+			d := Decide(st)
+			if diff := cmp.Diff(tc.want, d.Families[manifest.ServiceFile]); diff != "" || len(d.Frozen) > 0 != (len(tc.want.List) > 0) {
+				t.Errorf("%s\nDecide(...): frozen: %q; families: -want, +got:\n%s", tc.reason, d.Frozen, diff)
+			}
+		})
+	}
+}
+
 // TestDecideProperties tries every combination of the changes above.
 func TestDecideProperties(t *testing.T) {
 	changes := map[string]func(st *State){
@@ -1132,10 +1166,10 @@ func TestDecideProperties(t *testing.T) {
 		"secretsMissing":   func(st *State) { st.Secrets = secret.Missing },
 		"refused":          func(st *State) { st.StatefulSet.NotSynced = true },
 		"notCurrent":       func(st *State) { st.StatefulSet.Current, st.ConfigMap.Current = false, false },
-		"stays":            func(st *State) { st.StatefulSet.CanBeLeftOut = false },
+		"noLabels":         func(st *State) { st.StatefulSet.Labelled = false },
 	}
 	// Later changes read what earlier ones wrote.
-	order := []string{"change", "downgrade", "configMapFollows", "inFlight", "grow", "stop", "manual", "approved", "secretsMissing", "refused", "notCurrent", "stays"}
+	order := []string{"change", "downgrade", "configMapFollows", "inFlight", "grow", "stop", "manual", "approved", "secretsMissing", "refused", "notCurrent", "noLabels"}
 
 	for set := range 1 << len(order) {
 		st := atRest(t)

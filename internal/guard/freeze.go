@@ -69,6 +69,7 @@ func (d *Decision) freezeClaims(st State) bool {
 // claim that is kept and not desired any more does no harm.
 func (st *State) claimChanges(want Claim, kept *Claim) (changes []string, differs bool) {
 	claim := st.Claims[want.Name]
+	name := manifest.ClaimName(st.StatefulSet.Asked.Name, want.Name)
 
 	if kept == nil {
 		return []string{fmt.Sprintf("volume claim %s of %s is missing, and nothing is mounted in its place", want.Name, want.Size.String())}, true
@@ -87,8 +88,8 @@ func (st *State) claimChanges(want Claim, kept *Claim) (changes []string, differ
 	switch isOther := want.asksOtherClass(kept); {
 	case isOther && (claim.Live == nil || !st.ReadsClaims):
 		changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (an existing PersistentVolumeClaim keeps its class)", want.Name, className(kept.Class), className(want.Class)))
-	case claim.keepsClass(want):
-		changes = append(changes, classKept(st.StatefulSet.Asked.Name, want, claim.Live))
+	case want.Class != nil && claim.Live != nil && claim.Live.Class != *want.Class:
+		changes = append(changes, fmt.Sprintf("PersistentVolumeClaim %s has %s instead of %s, which it keeps: copy its data to a claim of that class (docs/operations.md, another storage class)", name, className(&claim.Live.Class), className(want.Class)))
 	}
 
 	if has := claim.attributes(kept); want.Attributes != "" && has != want.Attributes && !st.sees(claim) {
@@ -96,25 +97,6 @@ func (st *State) claimChanges(want Claim, kept *Claim) (changes []string, differ
 	}
 
 	return changes, kept.Size.Cmp(want.Size) != 0 || want.asksOtherClass(kept) || want.asksOtherAttributes(kept)
-}
-
-// freezeExisting tells which claims that exist keep their class, where there is no StatefulSet.
-func (d *Decision) freezeExisting(st State) {
-	for _, want := range st.StatefulSet.Desired.Claims {
-		if claim := st.Claims[want.Name]; claim.keepsClass(want) {
-			d.Frozen = append(d.Frozen, classKept(st.StatefulSet.Desired.Name, want, claim.Live))
-		}
-	}
-}
-
-// keepsClass reports whether a live claim has another class than the spec asks for.
-func (c *KnownClaim) keepsClass(want Claim) bool {
-	return want.Class != nil && c.Live != nil && c.Live.Class != *want.Class
-}
-
-// classKept tells that a claim keeps its class.
-func classKept(server string, want Claim, live *LiveClaim) string {
-	return fmt.Sprintf("PersistentVolumeClaim %s has %s instead of %s, which it keeps: copy its data to a claim of that class (docs/operations.md, another storage class)", manifest.ClaimName(server, want.Name), className(&live.Class), className(want.Class))
 }
 
 // className tells a storage class. An empty class is another one than none, which means
@@ -127,9 +109,12 @@ func className(class *string) string {
 	return fmt.Sprintf("the storage class %q", *class)
 }
 
-// freezeServices keeps the class of each load balancer: Kubernetes cannot change it.
+// freezeServices keeps the primary IP family of each Service, and the class of each load balancer:
+// Kubernetes cannot change them.
 func (d *Decision) freezeServices(services []Service) {
 	for _, svc := range services {
+		d.freezeFamilies(svc)
+
 		// What was asked last may not be applied yet.
 		got := svc.Live
 		if !got.Is {
@@ -154,4 +139,24 @@ func (d *Decision) freezeServices(services []Service) {
 
 		d.Frozen = append(d.Frozen, fmt.Sprintf("load balancer class of %s is %q instead of %q (give the Service the type ClusterIP until the condition Applied is True, and then LoadBalancer again)", svc.Name, ptr.Deref(got.Class, ""), *svc.Desired.Class))
 	}
+}
+
+// freezeFamilies keeps the primary IP family of a Service. The other one can come beside it.
+func (d *Decision) freezeFamilies(svc Service) {
+	want, got := svc.DesiredFamilies, svc.LiveFamilies
+	if len(got.List) == 0 {
+		// What was asked last may not be applied yet.
+		got = svc.AskedFamilies
+	}
+
+	if len(want.List) == 0 || len(got.List) == 0 || want.List[0] == got.List[0] {
+		return
+	}
+
+	d.Families[svc.Name] = got
+	if len(want.List) > 1 {
+		d.Families[svc.Name] = Families{List: []string{got.List[0], want.List[0]}, Policy: want.Policy}
+	}
+
+	d.Frozen = append(d.Frozen, fmt.Sprintf("primary IP family of %s is %s instead of %s (delete the composed resource, which is then made anew, with other addresses)", svc.Name, got.List[0], want.List[0]))
 }

@@ -38,11 +38,6 @@ type State struct {
 	// Approved is the value of the annotation dittofs.io/approve.
 	Approved string
 
-	// Providers are the identity providers that the spec has or had, and Acknowledged is the value
-	// of the annotation dittofs.io/acknowledge.
-	Providers    []Provider
-	Acknowledged string
-
 	// Change names the change from the asked pod template to the desired one. It is empty
 	// where the two have the same facts.
 	Change string
@@ -77,7 +72,7 @@ type State struct {
 	// DataClaims are the volumes of the desired server that have what it cannot make anew.
 	DataClaims []string
 
-	// Services that are, or were, load balancers.
+	// Services that are, or were, load balancers, or whose IP families the spec names.
 	Services []Service
 }
 
@@ -122,9 +117,8 @@ type StatefulSet struct {
 	// was live.
 	Refused bool
 
-	// CanBeLeftOut reports whether the StatefulSet goes once it is not composed, and is found
-	// until then.
-	CanBeLeftOut bool
+	// Labelled reports whether a StatefulSet that is left out once is found again.
+	Labelled bool
 
 	// Volumes of the desired server. It mounts those that have a claim.
 	Volumes []dittofs.Volume
@@ -215,10 +209,19 @@ type Live struct {
 	Claims         []Claim
 }
 
-// A Service is the state of the load balancer class of a Service.
+// A Service is the state of the load balancer class of a Service, and of its IP families.
 type Service struct {
 	Name                 manifest.Name
 	Desired, Asked, Live LoadBalancer
+
+	DesiredFamilies, AskedFamilies, LiveFamilies Families
+}
+
+// Families are the IP families of a Service, and its policy on them.
+type Families struct {
+	// List has the primary one first. It is empty where none is named.
+	List   []string
+	Policy string
 }
 
 // A LoadBalancer is what the guards compare of a Service's manifest.
@@ -248,8 +251,6 @@ func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o obs
 		Databases:    secrets.Databases,
 		Manual:       s.Spec.Rollout == v1alpha1.RolloutManual,
 		Approved:     strings.TrimSpace(s.Approved),
-		Providers:    readProviders(s, o),
-		Acknowledged: strings.TrimSpace(s.Acknowledged),
 		Predecessors: p,
 		Record:       manifest.RecordOf(o.Asked(manifest.ConfigMap)),
 		CanReturn:    len(returning) > 0,
@@ -279,7 +280,7 @@ func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o obs
 		asked := readSpec(sts.Asked)
 		st.StatefulSet.Asked = &asked
 		st.StatefulSet.Current, st.StatefulSet.NotSynced, st.StatefulSet.Refused = sts.Current, sts.IsNotSynced(), sts.IsRefused()
-		st.StatefulSet.CanBeLeftOut = observed.CanBeLeftOut(s, sts)
+		st.StatefulSet.Labelled = observed.IsFoundAgain(s, sts)
 
 		whole := manifest.ConfigHash(sts.Asked)
 		if same := digests.Same(whole, []byte(st.coveredConfig())); same != "" {
@@ -297,7 +298,9 @@ func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o obs
 
 	for _, n := range manifest.Names() {
 		svc := Service{Name: n, Desired: readLoadBalancer(desired[n]), Asked: readLoadBalancer(o.Asked(n)), Live: readLoadBalancer(o.Live(n))}
-		if svc.Desired.Is || svc.Asked.Is || svc.Live.Is {
+		svc.DesiredFamilies, svc.AskedFamilies, svc.LiveFamilies = readFamilies(desired[n]), readFamilies(o.Asked(n)), readFamilies(o.Live(n))
+
+		if svc.Desired.Is || svc.Asked.Is || svc.Live.Is || len(svc.DesiredFamilies.List) > 0 {
 			st.Services = append(st.Services, svc)
 		}
 	}
@@ -429,6 +432,21 @@ func readLive(statefulSet *structpb.Struct) *Live {
 	}
 
 	return live
+}
+
+// readFamilies returns those of a Service that Kubernetes keeps: a headless one can change all.
+func readFamilies(service *structpb.Struct) Families {
+	spec := protostruct.Get(service, "spec").GetStructValue()
+	if protostruct.Get(spec, "clusterIP").GetStringValue() == corev1.ClusterIPNone {
+		return Families{}
+	}
+
+	families := Families{Policy: protostruct.Get(spec, "ipFamilyPolicy").GetStringValue()}
+	for _, v := range protostruct.Get(spec, "ipFamilies").GetListValue().GetValues() {
+		families.List = append(families.List, v.GetStringValue())
+	}
+
+	return families
 }
 
 func readLoadBalancer(service *structpb.Struct) LoadBalancer {

@@ -52,11 +52,17 @@ func TestRead(t *testing.T) {
 		manifest.StatefulSet: protostructtest.FromYAML(t, desired),
 		manifest.ServiceFile: protostructtest.FromYAML(t, `{spec: {type: LoadBalancer}}`),
 		manifest.ServiceAPI:  protostructtest.FromYAML(t, `{spec: {type: ClusterIP}}`),
+
+		manifest.ServiceMetrics: protostructtest.FromYAML(t, `{spec: {ipFamilies: [IPv6, IPv4], ipFamilyPolicy: PreferDualStack}}`),
+		// All families of a headless Service can change.
+		manifest.ServiceHeadless: protostructtest.FromYAML(t, `{spec: {clusterIP: None, ipFamilies: [IPv6], ipFamilyPolicy: SingleStack}}`),
 	}
 	o := observed.Resources{
 		manifest.ConfigMap:   {Asked: protostructtest.FromYAML(t, `{metadata: {annotations: {dittofs.io/ran: '{"image":"dittofs:older"}'}}, data: {config.yaml: asked}}`), Live: protostructtest.FromYAML(t, `{data: {config.yaml: live}}`), Current: true},
 		manifest.StatefulSet: {Asked: protostructtest.FromYAML(t, asked), Live: protostructtest.FromYAML(t, live), Synced: &condition.Condition{Status: "False"}},
 		manifest.ServiceFile: {Asked: protostructtest.FromYAML(t, `{spec: {type: ClusterIP}}`), Live: protostructtest.FromYAML(t, `{spec: {type: LoadBalancer, loadBalancerClass: a}}`)},
+
+		manifest.ServiceMetrics: {Asked: protostructtest.FromYAML(t, `{spec: {ipFamilyPolicy: SingleStack}}`), Live: protostructtest.FromYAML(t, `{spec: {ipFamilies: [IPv4], ipFamilyPolicy: SingleStack}}`)},
 	}
 
 	want := State{
@@ -93,7 +99,15 @@ func TestRead(t *testing.T) {
 			// The log below /tmp needs no volume.
 			Files: []string{"/data/controlplane/a.db"},
 		},
-		Services: []Service{{Name: manifest.ServiceFile, Desired: LoadBalancer{Is: true}, Live: LoadBalancer{Is: true, Class: new("a")}}},
+		Services: []Service{
+			{Name: manifest.ServiceFile, Desired: LoadBalancer{Is: true}, Live: LoadBalancer{Is: true, Class: new("a")}},
+			{
+				Name:            manifest.ServiceMetrics,
+				DesiredFamilies: Families{List: []string{"IPv6", "IPv4"}, Policy: "PreferDualStack"},
+				AskedFamilies:   Families{Policy: "SingleStack"},
+				LiveFamilies:    Families{List: []string{"IPv4"}, Policy: "SingleStack"},
+			},
+		},
 	}
 
 	got := Read(s, manifests, nil, o, observed.Predecessors{}, observed.Claims{}, secret.Secrets{State: secret.Missing}, digester{})

@@ -110,6 +110,18 @@ func TestPod(t *testing.T) {
 			path:   []string{"spec", "terminationGracePeriodSeconds"},
 			want:   "5",
 		},
+		"StartupTimeout": {
+			reason: "A start may take at least as long as the spec says, in whole probes.",
+			spec:   "{startupTimeout: 11s}",
+			path:   []string{"container", "startupProbe", "failureThreshold"},
+			want:   "3",
+		},
+		"NoStartupTimeout": {
+			reason: "150 s, as before there was a field.",
+			spec:   "{}",
+			path:   []string{"container", "startupProbe", "failureThreshold"},
+			want:   "30",
+		},
 		"Hash": {
 			reason: "A bcrypt hash has a variable of its own.",
 			spec:   "{identity: {jwt: {secretRef: {name: jwt, key: k}}, admin: {passwordSecretRef: {name: admin}}}}",
@@ -186,6 +198,67 @@ func TestPod(t *testing.T) {
 	}
 }
 
+func TestFileServicePorts(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		spec   string
+		want   string
+	}{
+		"NFS": {
+			reason: "A port by its name follows the container's.",
+			spec:   "{nfsPort: 2050, adapterPorts: {nfs: 3000}}",
+			want:   "[{name: nfs, port: 2050, protocol: TCP, targetPort: nfs}]",
+		},
+		"Portmapper": {
+			reason: "The container has no port of this name, since one more would restart the server.",
+			spec:   "{nfsPort: 12049, portmapper: {enabled: true}}",
+			want:   "[{name: nfs, port: 12049, protocol: TCP, targetPort: nfs}, {name: portmapper, port: 111, protocol: TCP, targetPort: 10111}]",
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			m := build(t, server(t, tc.spec), PodInputs{})
+
+			want := protostructtest.FromYAML(t, "ports: "+tc.want).AsMap()["ports"]
+			if diff := cmp.Diff(want, protostruct.Get(m[ServiceFile], "spec", "ports").AsInterface()); diff != "" {
+				t.Errorf("%s\nBuild(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestServiceFamilies(t *testing.T) {
+	cases := map[string]struct {
+		reason   string
+		spec     string
+		families string
+		policy   string
+	}{
+		"None":    {"Kubernetes chooses.", "{}", "null", "null"},
+		"Policy":  {"The cluster's families.", "{ipFamilyPolicy: PreferDualStack}", "null", "PreferDualStack"},
+		"Both":    {"As the spec says.", "{ipFamilyPolicy: RequireDualStack, ipFamilies: [IPv6, IPv4]}", "[IPv6, IPv4]", "RequireDualStack"},
+		"OneOnly": {"A Service that had two releases one only if it is told so.", "{ipFamilies: [IPv4]}", "[IPv4]", "SingleStack"},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			m := build(t, server(t, "{metrics: {enabled: true}, service: "+tc.spec+"}"), PodInputs{})
+
+			want := protostructtest.FromYAML(t, "{families: "+tc.families+", policy: "+tc.policy+"}").AsMap()
+			for _, n := range []Name{ServiceHeadless, ServiceFile, ServiceAPI, ServiceMetrics} {
+				got := map[string]any{
+					"families": protostruct.Get(m[n], "spec", "ipFamilies").AsInterface(),
+					"policy":   protostruct.Get(m[n], "spec", "ipFamilyPolicy").AsInterface(),
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%s\nBuild(...): %s: -want, +got:\n%s", tc.reason, n, diff)
+				}
+			}
+		})
+	}
+}
+
 // A pod mounts all its volumes if there is no StatefulSet yet, and only the claims there are
 // if there is one.
 func TestClaimNames(t *testing.T) {
@@ -210,7 +283,7 @@ func TestClaimNames(t *testing.T) {
 
 // Manifests have no zero values: server-side apply would take them for intent.
 func TestNoZeroValues(t *testing.T) {
-	m := build(t, server(t, "{metrics: {enabled: true}, service: {annotations: {}, file: {nodePorts: {}}}, resources: {}, podSecurityContext: {}, nodeSelector: {}, tolerations: []}"), PodInputs{})
+	m := build(t, server(t, "{metrics: {enabled: true}, service: {annotations: {}, ipFamilies: [], file: {nodePorts: {}}}, resources: {}, podSecurityContext: {}, nodeSelector: {}, tolerations: []}"), PodInputs{})
 
 	// What is empty and meant.
 	meant := map[string]bool{"emptyDir": true}

@@ -25,6 +25,10 @@ func networkPolicy(s *composite.DittoServer, _ Inputs) (object, error) {
 		file = append(file, networkPort(v1alpha1.PortSMB))
 	}
 
+	if s.Spec.Portmapper.Enabled {
+		file = append(file, networkingv1.NetworkPolicyPort{Protocol: new(corev1.ProtocolTCP), Port: new(intstr.FromInt32(v1alpha1.PortmapperContainerPort))})
+	}
+
 	policy := &networkingv1.NetworkPolicy{
 		Spec: networkingv1.NetworkPolicySpec{
 			PodSelector: metav1.LabelSelector{MatchLabels: selectorLabels(s.Name)},

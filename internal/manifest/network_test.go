@@ -82,6 +82,11 @@ func TestNetworkPolicy(t *testing.T) {
 			spec:    "{smb: {enabled: true}, networkPolicy: {ingress: {file: [" + peers + "], api: []}}}",
 			ingress: []connection{{client, 1445, "TCP", true}, {client, 12049, "TCP", true}, {other, 1445, "TCP", false}},
 		},
+		"Portmapper": {
+			reason:  "Who may reach files may ask where they are.",
+			spec:    "{nfsPort: 12049, portmapper: {enabled: true}, networkPolicy: {ingress: {file: [" + peers + "], api: []}}}",
+			ingress: []connection{{client, 10111, "TCP", true}, {client, 12049, "TCP", true}, {other, 10111, "TCP", false}},
+		},
 		"API": {
 			reason:  "The same for the API, by the name of its port: a pod that is held has the old number.",
 			spec:    "{apiPort: 8443, networkPolicy: {ingress: {file: [], api: [" + peers + "]}}}",

@@ -126,7 +126,7 @@ func Pod(s *composite.DittoServer, in PodInputs) (*corev1.PodTemplateSpec, error
 				Image:           in.Image,
 				ImagePullPolicy: s.Spec.ImagePullPolicy,
 				Args:            dittofs.Args(),
-				Env:             slices.Concat(environment(keys, in.AdminPasswordIsHash), seeds(s), s.ExtraEnv()),
+				Env:             append(environment(keys, in.AdminPasswordIsHash), s.ExtraEnv()...),
 				Ports:           containerPorts(s),
 				VolumeMounts:    slices.Concat(mounts, fileMounts, extraMounts),
 				Resources:       s.Spec.Resources,
@@ -137,7 +137,7 @@ func Pod(s *composite.DittoServer, in PodInputs) (*corev1.PodTemplateSpec, error
 		},
 	}
 
-	addProbes(&pod.Spec.Containers[0], s.Settings().APITLS)
+	addProbes(&pod.Spec.Containers[0], s.Settings().APITLS, startupProbes(s))
 
 	return pod, nil
 }
@@ -353,9 +353,20 @@ func volumes(s *composite.DittoServer, mounts []corev1.VolumeMount) []corev1.Vol
 	return v
 }
 
-// addProbes adds probes of an API to a container.
-func addProbes(c *corev1.Container, api *dittofs.TLS) {
-	c.StartupProbe = probe(api, dittofs.HealthPath, corev1.Probe{PeriodSeconds: 5, FailureThreshold: 30})
+// startupPeriod is the time between two startup probes, in seconds.
+const startupPeriod = 5
+
+// startupProbes returns how many startup probes may fail before the container is started anew.
+func startupProbes(s *composite.DittoServer) int32 {
+	// Validated to be a duration. Should it not be, the template is composed nowhere.
+	timeout, _ := time.ParseDuration(s.Spec.StartupTimeout)
+
+	return int32(math.Ceil(timeout.Seconds() / startupPeriod))
+}
+
+// addProbes adds probes of an API to a container, which may fail so many startup probes.
+func addProbes(c *corev1.Container, api *dittofs.TLS, startup int32) {
+	c.StartupProbe = probe(api, dittofs.HealthPath, corev1.Probe{PeriodSeconds: startupPeriod, FailureThreshold: startup})
 	c.LivenessProbe = probe(api, dittofs.HealthPath, corev1.Probe{PeriodSeconds: 10, FailureThreshold: 3})
 	c.ReadinessProbe = probe(api, dittofs.ReadyPath, corev1.Probe{PeriodSeconds: 5, FailureThreshold: 3})
 }

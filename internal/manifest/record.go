@@ -104,7 +104,7 @@ func (r *Record) Pod(s *composite.DittoServer, desired *corev1.PodTemplateSpec, 
 
 	container := &pod.Spec.Containers[0]
 	container.Image = r.Image
-	container.Env = slices.Concat(environment(ran.Secrets(), in.AdminPasswordIsHash), seeds(s), s.ExtraEnv())
+	container.Env = append(environment(ran.Secrets(), in.AdminPasswordIsHash), s.ExtraEnv()...)
 
 	pod.Spec.Volumes = slices.DeleteFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return isOfSecret(v.Name) })
 	container.VolumeMounts = slices.DeleteFunc(container.VolumeMounts, func(m corev1.VolumeMount) bool { return isOfSecret(m.Name) })
@@ -119,7 +119,7 @@ func (r *Record) Pod(s *composite.DittoServer, desired *corev1.PodTemplateSpec, 
 		container.VolumeMounts = append(container.VolumeMounts, secretMount(composite.Role(strings.TrimPrefix(v.Name, secretVolumePrefix))))
 	}
 
-	addProbes(container, dittofs.APITLSOf(r.Config))
+	addProbes(container, dittofs.APITLSOf(r.Config), startupProbes(s))
 
 	return pod
 }

@@ -148,7 +148,7 @@ func TestRecordPod(t *testing.T) {
 			want.Labels[labelVersion] = tc.wantVersion
 			want.Annotations[v1alpha1.AnnotationConfig], want.Annotations[v1alpha1.AnnotationConfigHash] = "ran", "hash of ran"
 			want.Spec.Containers[0].Image = "dittofs:ran"
-			addProbes(&want.Spec.Containers[0], nil)
+			addProbes(&want.Spec.Containers[0], nil, startupProbes(s))
 			want.Spec.Containers[0].Env = []corev1.EnvVar{fromSecret(dittofs.EnvJWTSecret, "jwt", "jwt-secret", nil)}
 
 			if tc.wantVersion == "" {

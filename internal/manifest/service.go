@@ -26,6 +26,17 @@ func fileService(s *composite.DittoServer, _ Inputs) (object, error) {
 		ports = append(ports, servicePort(v1alpha1.PortSMB, *s.Spec.SMB.Port))
 	}
 
+	if s.Spec.Portmapper.Enabled {
+		// Kernels look for it at this port. Its target is a number, since another named port of
+		// the container would restart the server.
+		ports = append(ports, corev1.ServicePort{
+			Name:       v1alpha1.PortPortmapper,
+			Protocol:   corev1.ProtocolTCP,
+			Port:       v1alpha1.PortmapperPort,
+			TargetPort: intstr.FromInt32(v1alpha1.PortmapperContainerPort),
+		})
+	}
+
 	return exposed(s, service(s, ports...), &s.Spec.Service.File), nil
 }
 
@@ -63,12 +74,25 @@ func metricsService(s *composite.DittoServer, _ Inputs) (object, error) {
 }
 
 func service(s *composite.DittoServer, ports ...corev1.ServicePort) *corev1.Service {
-	return &corev1.Service{
+	svc := &corev1.Service{
 		Spec: corev1.ServiceSpec{
-			Selector: selectorLabels(s.Name),
-			Ports:    ports,
+			Selector:   selectorLabels(s.Name),
+			Ports:      ports,
+			IPFamilies: s.Spec.Service.IPFamilies,
 		},
 	}
+
+	policy := s.Spec.Service.IPFamilyPolicy
+	if len(s.Spec.Service.IPFamilies) == 1 {
+		// A Service that has had two families releases one for this policy only.
+		policy = corev1.IPFamilyPolicySingleStack
+	}
+
+	if policy != "" {
+		svc.Spec.IPFamilyPolicy = &policy
+	}
+
+	return svc
 }
 
 // servicePort targets the container port of the same name, so that a Service

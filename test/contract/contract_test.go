@@ -133,7 +133,7 @@ func TestAdapters(t *testing.T) {
 	r := render(t, ask{spec: map[string]any{"smb": map[string]any{"enabled": true}}})
 	dir := t.TempDir()
 	makeVolumes(t, r, dir)
-	file := localConfig(t, r.config, dir)
+	file := localConfig(t, r.config, dir, loopback)
 
 	want := map[string]int{
 		"nfs": int(r.port(t, v1alpha1.PortNFS)),
@@ -228,6 +228,44 @@ func TestServer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestBothFamilies reaches API and metrics over IPv4 and IPv6, as Services of a dual stack do: what
+// config.yaml has for all interfaces is taken for those of both.
+func TestBothFamilies(t *testing.T) {
+	binary(t)
+	t.Parallel()
+
+	const loopback6 = "::1"
+
+	// All of the machine's interfaces, but for the second that the test takes.
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp6", net.JoinHostPort(loopback6, "0"))
+	if err != nil {
+		t.Skip("this machine has no IPv6")
+	}
+
+	_ = l.Close()
+
+	spec := metered(t)
+	spec["version"] = version
+
+	s := startOn(t, render(t, ask{spec: spec}), t.TempDir(), allInterfaces)
+	s.mustStart(t)
+	s.scrape(t)
+
+	for _, host := range []string{loopback, loopback6} {
+		for _, port := range []string{v1alpha1.PortAPI, v1alpha1.PortMetrics} {
+			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", net.JoinHostPort(host, strconv.Itoa(int(s.port(t, port)))))
+			if err != nil {
+				t.Errorf("%s on %s: %v", port, host, err)
+				continue
+			}
+
+			_ = conn.Close()
+		}
+	}
+
+	s.stop(t)
 }
 
 // scrape reads the metrics as Prometheus does, by the annotations of the Service.

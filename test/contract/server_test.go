@@ -28,7 +28,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
-// loopback is the only address that a server of these tests listens on.
+// loopback is the address that the servers of these tests listen on, but for one.
 const loopback = "127.0.0.1"
 
 // A server is a process of the real server.
@@ -56,13 +56,20 @@ func binary(t *testing.T) string {
 }
 
 // start starts the server as the StatefulSet's pod does, with a folder in the place
-// of the root of its file system.
+// of the root of its file system, and the loopback address in the place of all interfaces.
 func start(t *testing.T, r rendering, dir string) *server {
+	t.Helper()
+
+	return startOn(t, r, dir, loopback)
+}
+
+// startOn starts a server that listens on a host.
+func startOn(t *testing.T, r rendering, dir, host string) *server {
 	t.Helper()
 
 	makeVolumes(t, r, dir)
 
-	file := localConfig(t, r.config, dir)
+	file := localConfig(t, r.config, dir, host)
 	disableAdapters(t, file)
 
 	// The configuration is the only path among the arguments.
@@ -145,8 +152,8 @@ func writeSecret(t *testing.T, file, value string) {
 }
 
 // localConfig writes a config.yaml for a server that has a folder in the place of the
-// root of its file system, and the loopback address in the place of all interfaces.
-func localConfig(t *testing.T, text, dir string) string {
+// root of its file system, and a host in the place of all interfaces.
+func localConfig(t *testing.T, text, dir, host string) string {
 	t.Helper()
 
 	file := writeConfig(t, filepath.Join(dir, dittofs.ConfigDir), text)
@@ -165,7 +172,7 @@ func localConfig(t *testing.T, text, dir string) string {
 
 	text = strings.ReplaceAll(text, "/data/", filepath.Join(dir, "data")+"/")
 	text = strings.ReplaceAll(text, dittofs.SecretsDir, filepath.Join(dir, dittofs.SecretsDir))
-	text = strings.ReplaceAll(text, allInterfaces, loopback)
+	text = strings.ReplaceAll(text, allInterfaces, host)
 
 	return writeConfig(t, filepath.Dir(file), text)
 }

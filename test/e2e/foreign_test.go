@@ -34,7 +34,7 @@ func TestForeignObjectsOfAnotherClusterAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	needsObjects(t)
 
-	other := startOtherCluster(t)
+	other := startOtherCluster(t, "10.205.0.0/24")
 	composition := other.composition(t)
 	s := newNamespace(t)
 

@@ -31,9 +31,9 @@ type otherCluster struct {
 	kubeconfig []byte
 }
 
-// startOtherCluster starts an API server that the provider can reach, and an etcd for it.
-// Both end with the test.
-func startOtherCluster(t *testing.T) *otherCluster {
+// startOtherCluster starts an API server that the provider can reach, and an etcd for it, with
+// ranges of addresses of Services. Both end with the test.
+func startOtherCluster(t *testing.T, services string) *otherCluster {
 	t.Helper()
 
 	for _, command := range []string{"etcd", "kube-apiserver"} {
@@ -70,7 +70,7 @@ func startOtherCluster(t *testing.T) *otherCluster {
 		"--bind-address="+address, "--secure-port="+port, "--endpoint-reconciler-type=none",
 		"--token-auth-file="+filepath.Join(dir, "tokens.csv"), "--authorization-mode=RBAC",
 		"--service-account-issuer=https://other.example.org", "--service-account-key-file="+accounts, "--service-account-signing-key-file="+accounts,
-		"--service-cluster-ip-range=10.205.0.0/24")
+		"--service-cluster-ip-range="+services)
 
 	other := &otherCluster{}
 

@@ -98,7 +98,7 @@ var restartRows = []restartRow{
 		want:  [3]string{held, held, held},
 	},
 	{
-		what:   "the value of a Secret key that the spec names, but for the rows below",
+		what:   "the value of a Secret key that the spec names, but for the next row",
 		secret: "jwt",
 		want:   [3]string{restarts, restarts, restarts},
 	},
@@ -146,40 +146,8 @@ var restartRows = []restartRow{
 		want:  [3]string{restarts, restarts, restarts},
 	},
 	{
-		what:  "`identity.ldap`, where there was none",
-		edits: []map[string]string{{"identity.ldap": directory}},
-		want:  [3]string{restarts, restarts, restarts},
-	},
-	{
-		what: "its Secrets, by another name or key",
-		from: map[string]string{"identity.ldap": directory},
-		edits: []map[string]string{
-			{"identity.ldap.bindPasswordSecretRef.name": "jwt", "identity.ldap.bindPasswordSecretRef.key": "other"},
-			{"identity.ldap.caSecretRef.name": "tls", "identity.ldap.caSecretRef.key": "tls.crt"},
-		},
-		want: [3]string{restarts, restarts, restarts},
-	},
-	{
-		what:  "the rest of `identity.ldap`: the server [has it in its database](directory.md#what-counts-once)",
-		from:  map[string]string{"identity.ldap": directory},
-		edits: []map[string]string{{"identity.ldap.url": "ldaps://other.example.org"}, {"identity.ldap.url": "ldap://directory.example.org", "identity.ldap.startTLS": "true"}, {"identity.ldap.url": "ldap://directory.example.org", "identity.ldap.allowPlaintext": "true"}, {"identity.ldap.baseDN": "DC=other"}, {"identity.ldap.bindDN": "CN=other"}, {"identity.ldap.userAttribute": "uid"}, {"identity.ldap.realm": "EXAMPLE.ORG"}, {"identity.ldap.idmap": "rid"}, {"identity.ldap.nestedGroups": "true"}, {"identity.ldap.timeout": "5s"}, {"identity.ldap.maxGroupResults": "500"}},
-		want:  [3]string{stays, restarts, stays},
-	},
-	{
-		what:   "the value of the directory's password; the directory's authorities, when they are renewed",
-		from:   map[string]string{"identity.ldap": directory},
-		secret: "directory",
-		want:   [3]string{stays, stays, stays},
-	},
-	{
-		what:  "`identity.ldap`, when it is removed",
-		from:  map[string]string{"identity.ldap": directory},
-		edits: []map[string]string{{"identity.ldap": ""}},
-		want:  [3]string{held, held, held},
-	},
-	{
-		what:  "`resources`, `extraEnv`, `extraVolumes`, `podLabels`, `podAnnotations`, security contexts, scheduling, `serviceAccountName`, `terminationGracePeriodSeconds`: whatever is in the pod template",
-		edits: []map[string]string{{"resources.requests.cpu": "100m"}, {"extraEnv": "[{name: A, value: b}]"}, {"podLabels": "{a: b}"}, {"podAnnotations": "{a: b}"}, {"podSecurityContext.supplementalGroups": "[1000]"}, {"nodeSelector": "{a: b}"}, {"priorityClassName": "storage"}, {"serviceAccountName": "files"}, {"extraVolumes": "[{name: a, mountPath: /etc/a, secret: {secretName: environment, items: [{key: access-key}]}}]"}, {"terminationGracePeriodSeconds": "60"}, {"imagePullPolicy": "Always"}, {"imagePullSecrets": "[{name: registry}]"}, {"securityContext.runAsUser": "1000"}, {"tolerations": "[{operator: Exists}]"}, {"affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution": "[{topologyKey: zone}]"}, {"topologySpreadConstraints": "[{topologyKey: zone, maxSkew: 1, whenUnsatisfiable: DoNotSchedule}]"}},
+		what:  "`resources`, `extraEnv`, `extraVolumes`, `podLabels`, `podAnnotations`, security contexts, scheduling, `serviceAccountName`, `terminationGracePeriodSeconds`, `startupTimeout`: whatever is in the pod template",
+		edits: []map[string]string{{"resources.requests.cpu": "100m"}, {"extraEnv": "[{name: A, value: b}]"}, {"podLabels": "{a: b}"}, {"podAnnotations": "{a: b}"}, {"podSecurityContext.supplementalGroups": "[1000]"}, {"nodeSelector": "{a: b}"}, {"priorityClassName": "storage"}, {"serviceAccountName": "files"}, {"extraVolumes": "[{name: a, mountPath: /etc/a, secret: {secretName: environment, items: [{key: access-key}]}}]"}, {"terminationGracePeriodSeconds": "60"}, {"startupTimeout": "10m"}, {"imagePullPolicy": "Always"}, {"imagePullSecrets": "[{name: registry}]"}, {"securityContext.runAsUser": "1000"}, {"tolerations": "[{operator: Exists}]"}, {"affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution": "[{topologyKey: zone}]"}, {"topologySpreadConstraints": "[{topologyKey: zone, maxSkew: 1, whenUnsatisfiable: DoNotSchedule}]"}},
 		want:  [3]string{restarts, restarts, restarts},
 	},
 	{
@@ -193,9 +161,15 @@ var restartRows = []restartRow{
 		want:  [3]string{restarts, restarts, restarts},
 	},
 	{
-		what:  "`nfsPort`, `smb.port` and all of `service`: only Services",
+		what:  "`nfsPort`, `smb.port` and the rest of `service`: only Services",
 		edits: []map[string]string{{"nfsPort": "2050"}, {"smb.port": "4450"}, {"service.type": "ClusterIP"}, {"service.annotations": "{a: b}"}, {"service.file.annotations": "{a: b}"}, {"service.file.loadBalancerSourceRanges": "[10.0.0.0/8]"}, {"service.file.loadBalancerClass": "example.org/internal"}, {"service.file.type": "NodePort"}, {"service.file.externalTrafficPolicy": "Local"}, {"service.file.nodePorts": "{nfs: 32049}"}, {"service.api.type": "NodePort"}, {"service.api.annotations": "{a: b}"}, {"service.api.externalTrafficPolicy": "Local"}, {"service.api.nodePorts": "{api: 30443}"}},
 		want:  [3]string{restarts, restarts, stays},
+	},
+	{
+		what:  "`service.ipFamilies`, `service.ipFamilyPolicy`, `portmapper`",
+		from:  map[string]string{"nfsPort": "12049"},
+		edits: []map[string]string{{"service.ipFamilyPolicy": "PreferDualStack"}, {"service.ipFamilies": "[IPv6]"}, {"portmapper.enabled": "true"}},
+		want:  [3]string{stays, restarts, stays},
 	},
 	{
 		what:  "`cache` or `telemetry`, for a release that has none",
@@ -253,9 +227,6 @@ var restartRows = []restartRow{
 		want:     [3]string{stays, restarts, stays},
 	},
 }
-
-// directory is one that a server looks up users in.
-const directory = "{url: 'ldaps://directory.example.org', baseDN: 'DC=example,DC=org', bindDN: 'CN=dittofs,DC=example,DC=org', bindPasswordSecretRef: {name: directory}}"
 
 // restartingServer runs before each edit.
 const restartingServer = `
@@ -410,7 +381,6 @@ func restartSecrets(t *testing.T, changed string, served *pki.Pair) []*structpb.
 		"{metadata: {name: environment, namespace: storage}, data: {access-key: " + value("environment") + "}}",
 		"{metadata: {name: tls, namespace: storage}, data: {tls.crt: " + certificate + ", tls.key: " + key + "}}",
 		"{metadata: {name: tls-copy, namespace: storage}, data: {tls.crt: " + certificate + ", tls.key: " + key + "}}",
-		"{metadata: {name: directory, namespace: storage}, data: {password: " + value("directory") + "}}",
 		"{metadata: {name: db, namespace: storage}, data: {host: ZGI=, database: ZGI=, user: ZGI=, password: ZGI=}}",
 	} {
 		secret := protostructtest.FromYAML(t, s)

@@ -42,8 +42,6 @@ func Check(t *testing.T, fn simulator.Function) {
 		"Leftover":       leftover,
 		"LostAnswer":     lostAnswer,
 		"CreationCost":   creationCost,
-		"Seeds":          seeds,
-		"SeedsHeld":      seedsHeld,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, fn) })
 	}

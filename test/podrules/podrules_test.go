@@ -233,8 +233,8 @@ func TestRules(t *testing.T) {
 //
 //nolint:gochecknoglobals // A table.
 var otherFields = sets.New(
-	"adapterPorts", "annotations", "api", "apiPort", "cache", "config", "database", "identity", "image", "labels", "logging", "metrics", "networkPolicy", "nfsPort", "podDisruptionBudget", "replicas", "rollout", "service",
-	"shutdownTimeout", "smb", "storage", "telemetry", "version",
+	"adapterPorts", "annotations", "api", "apiPort", "cache", "config", "database", "identity", "image", "labels", "logging", "metrics", "networkPolicy", "nfsPort", "podDisruptionBudget", "portmapper", "replicas", "rollout", "service",
+	"shutdownTimeout", "startupTimeout", "smb", "storage", "telemetry", "version",
 )
 
 // TestFields fails for a new field of the spec until mutations has values of it, or
