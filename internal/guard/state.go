@@ -298,7 +298,11 @@ func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o obs
 
 	for _, n := range manifest.Names() {
 		svc := Service{Name: n, Desired: readLoadBalancer(desired[n]), Asked: readLoadBalancer(o.Asked(n)), Live: readLoadBalancer(o.Live(n))}
-		svc.DesiredFamilies, svc.AskedFamilies, svc.LiveFamilies = readFamilies(desired[n]), readFamilies(o.Asked(n)), readFamilies(o.Live(n))
+
+		// What comes after a Service that goes is a new one.
+		if !o[n].IsLeaving() {
+			svc.DesiredFamilies, svc.AskedFamilies, svc.LiveFamilies = readFamilies(desired[n]), readFamilies(o.Asked(n)), readFamilies(o.Live(n))
+		}
 
 		if svc.Desired.Is || svc.Asked.Is || svc.Live.Is || len(svc.DesiredFamilies.List) > 0 {
 			st.Services = append(st.Services, svc)

@@ -122,6 +122,12 @@ func TestRead(t *testing.T) {
 		t.Error("Read(...): want another Change for another generation of the live StatefulSet")
 	}
 
+	// A Service that goes keeps no families: what is asked of it is what the next one gets.
+	o[manifest.ServiceMetrics].Raw = protostructtest.FromYAML(t, `{metadata: {deletionTimestamp: "2026-01-01T00:00:00Z"}}`)
+	if going := Read(s, manifests, nil, o, observed.Predecessors{}, observed.Claims{}, secret.Secrets{State: secret.Missing}, digester{}); len(going.Services) != 1 {
+		t.Errorf("Read(...): want no families of a Service that goes, got: %v", going.Services)
+	}
+
 	// Where nothing differs there is no change to approve.
 	o[manifest.StatefulSet].Asked, o[manifest.StatefulSet].Live = manifests[manifest.StatefulSet], nil
 	if same := Read(s, manifests, nil, o, observed.Predecessors{}, observed.Claims{}, secret.Secrets{State: secret.Missing}, digester{}); same.Change != "" {

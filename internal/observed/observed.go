@@ -63,6 +63,11 @@ func (r *Resource) IsTaken() bool { return r.IsForeign() || r != nil && r.Unknow
 // provider was allowed to before.
 func (r *Resource) IsWritable() bool { return r != nil && (r.Policy == object.Manage || r.Live != nil) }
 
+// IsLeaving reports whether somebody deleted the composed resource, which may not be gone yet.
+func (r *Resource) IsLeaving() bool {
+	return r != nil && protostruct.Get(r.Raw, "metadata", "deletionTimestamp") != nil
+}
+
 // IsNotSynced reports whether a composed resource is known not to be applied.
 func (r *Resource) IsNotSynced() bool { return r != nil && r.Synced.IsFalse() }
 
