@@ -342,6 +342,14 @@ func TestRunFunction(t *testing.T) {
 				Conditions: unchecked(report.ReasonInvalid),
 			},
 		},
+		"RefusedSecret": {
+			reason:  "A Secret that the platform's policy refuses is not required, and neither is any other.",
+			running: true,
+			change: func(w *simulator.World) {
+				w.Input = protostructtest.FromYAML(w.T, "{policy: {secrets: [admin]}}")
+			},
+			want: outcome{Fatal: report.ReasonInvalid, Invalid: []string{"spec.identity.jwt.secretRef.name"}, Conditions: unchecked(report.ReasonInvalid)},
+		},
 		"Unreadable": {
 			reason:  "What runs cannot be guessed.",
 			running: true,

@@ -217,13 +217,13 @@ type NetworkPolicy struct {
 	DNS []networkingv1.NetworkPolicyEgressRule `json:"dns,omitempty"`
 }
 
-// A ConfigPolicy says whether a DittoServer may add keys to config.yaml.
-type ConfigPolicy string
+// A Permission says whether a DittoServer may have something at all.
+type Permission string
 
-// Policies for spec.config.
+// Permissions.
 const (
-	ConfigAllow  ConfigPolicy = "Allow"
-	ConfigForbid ConfigPolicy = "Forbid"
+	Allow  Permission = "Allow"
+	Forbid Permission = "Forbid"
 )
 
 // Default fills in what was left out. The kind of a ProviderConfig has no default
@@ -245,6 +245,9 @@ func (in *Input) Default() {
 		in.Policy.PodSecurity = PodSecurityRestricted
 	}
 	if in.Policy.Config == "" {
-		in.Policy.Config = ConfigAllow
+		in.Policy.Config = Allow
+	}
+	if in.Policy.PodDisruptionBudget == "" {
+		in.Policy.PodDisruptionBudget = Allow
 	}
 }

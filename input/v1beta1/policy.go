@@ -69,7 +69,18 @@ type Policy struct {
 	// set such keys too: close pods.env as well.
 	// +kubebuilder:validation:Enum=Allow;Forbid
 	// +optional
-	Config ConfigPolicy `json:"config,omitempty"`
+	Config Permission `json:"config,omitempty"`
+
+	// PodDisruptionBudget is Allow or Forbid: whether a DittoServer may have one, which holds up
+	// every drain of its node. Default: Allow. Any other value is an error.
+	// +kubebuilder:validation:Enum=Allow;Forbid
+	// +optional
+	PodDisruptionBudget Permission `json:"podDisruptionBudget,omitempty"`
+
+	// NetworkPolicy restricts what the NetworkPolicy of a DittoServer may admit. NetworkPolicies add
+	// up: it could open what one of the platform's keeps closed.
+	// +optional
+	NetworkPolicy NetworkPolicyPolicy `json:"networkPolicy,omitzero"`
 
 	// Services restricts the file Service and the API Service.
 	// +optional
@@ -120,6 +131,32 @@ type ServicePolicy struct {
 	// 32000-32099. Default: any. Those that Kubernetes allocates pass. Anything else is an error.
 	// +optional
 	NodePorts []string `json:"nodePorts,omitempty"`
+}
+
+// A NetworkPolicyPolicy restricts what NetworkPolicies may admit.
+type NetworkPolicyPolicy struct {
+	// IngressNamespaces are other namespaces, whose pods may be admitted. The server's own always
+	// passes. A namespace selector asks for the names that it gives kubernetes.io/metadata.name, and
+	// any other one takes "*". Default: any. Any text is taken: one that is no namespace allows none.
+	// +optional
+	IngressNamespaces []string `json:"ingressNamespaces,omitempty"`
+
+	// IngressRanges are CIDRs, in one of which each admitted ipBlock must lie, without a look at its
+	// exceptions. Those of the input's nodeRanges need no entry. Default: any. Text that is no CIDR is an
+	// error.
+	// +optional
+	IngressRanges []string `json:"ingressRanges,omitempty"`
+
+	// EgressNamespaces are other namespaces, whose pods the server may be let reach, as for
+	// ingress. A rule that names nobody takes "*" here and in egressRanges. Default: any. Any text
+	// is taken: one that is no namespace allows none.
+	// +optional
+	EgressNamespaces []string `json:"egressNamespaces,omitempty"`
+
+	// EgressRanges are CIDRs, in one of which each ipBlock must lie that the server may be let reach.
+	// The rules of the input's dns need no entry. Default: any. Text that is no CIDR is an error.
+	// +optional
+	EgressRanges []string `json:"egressRanges,omitempty"`
 }
 
 // A SchedulingPolicy restricts which nodes run the pod, and what it displaces.

@@ -312,7 +312,7 @@ func TestDecodeInput(t *testing.T) {
 			ProviderConfigRef: v1beta1.ProviderConfigRef{Kind: "ClusterProviderConfig", Name: "default"},
 			ConfigHash:        v1beta1.ConfigHash{Generation: "Spec"},
 			PodUser:           v1beta1.PodUserFixed,
-			Policy:            v1beta1.Policy{PodSecurity: "restricted", Config: "Allow"},
+			Policy:            v1beta1.Policy{PodSecurity: "restricted", Config: "Allow", PodDisruptionBudget: "Allow"},
 		}
 		if change != nil {
 			change(&in)
@@ -366,6 +366,7 @@ policy: {podSecurity: baseline, images: [registry.example.org/files], serviceAcc
 					in.TTL = "90s"
 					in.Policy = v1beta1.Policy{
 						Config:              "Allow",
+						PodDisruptionBudget: "Allow",
 						PodSecurity:         "baseline",
 						Images:              []string{"registry.example.org/files"},
 						ServiceAccountNames: []string{"files"},

@@ -26,9 +26,11 @@ const (
 // may be any text.
 func validatePolicy(p *field.Path, policy *v1beta1.Policy) field.ErrorList {
 	errs := fielderr.OneOf(p.Child("podSecurity"), policy.PodSecurity, v1beta1.PodSecurityRestricted, v1beta1.PodSecurityBaseline, v1beta1.PodSecurityPrivileged)
-	errs = append(errs, fielderr.OneOf(p.Child("config"), policy.Config, v1beta1.ConfigAllow, v1beta1.ConfigForbid)...)
+	errs = append(errs, fielderr.OneOf(p.Child("config"), policy.Config, v1beta1.Allow, v1beta1.Forbid)...)
+	errs = append(errs, fielderr.OneOf(p.Child("podDisruptionBudget"), policy.PodDisruptionBudget, v1beta1.Allow, v1beta1.Forbid)...)
 
-	svc, scheduling, pods, resources, storage := &policy.Services, &policy.Scheduling, &policy.Pods, &policy.Resources, &policy.Storage
+	svc, network, scheduling := &policy.Services, &policy.NetworkPolicy, &policy.Scheduling
+	pods, resources, storage := &policy.Pods, &policy.Resources, &policy.Storage
 
 	for _, list := range []struct {
 		path    *field.Path
@@ -45,6 +47,10 @@ func validatePolicy(p *field.Path, policy *v1beta1.Policy) field.ErrorList {
 		{p.Child("services", "loadBalancerClasses"), svc.LoadBalancerClasses, anyText},
 		{p.Child("services", "sourceRanges"), svc.SourceRanges, isPrefix},
 		{p.Child("services", "nodePorts"), svc.NodePorts, isRange},
+		{p.Child("networkPolicy", "ingressNamespaces"), network.IngressNamespaces, anyText},
+		{p.Child("networkPolicy", "ingressRanges"), network.IngressRanges, isPrefix},
+		{p.Child("networkPolicy", "egressNamespaces"), network.EgressNamespaces, anyText},
+		{p.Child("networkPolicy", "egressRanges"), network.EgressRanges, isPrefix},
 		{p.Child("scheduling", "priorityClassNames"), scheduling.PriorityClassNames, anyText},
 		{p.Child("scheduling", "tolerations"), scheduling.Tolerations, anyText},
 		{p.Child("scheduling", "nodeLabels"), scheduling.NodeLabels, anyText},

@@ -9,6 +9,8 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/pod-security-admission/api"
@@ -31,6 +33,10 @@ type composed struct {
 	claims    []corev1.PersistentVolumeClaim
 
 	services map[manifest.Name]*corev1.Service
+
+	// network is nil where there is none, as budgets are.
+	network *networkingv1.NetworkPolicy
+	budgets []*policyv1.PodDisruptionBudget
 
 	// objects are all but the pod and volume claims, and otherObjects those of them that are no
 	// Services.
@@ -71,7 +77,7 @@ type rule struct {
 //nolint:gochecknoglobals // A table.
 var rules = []rule{
 	{"images", list(func(p *v1beta1.Policy) []string { return p.Images }, images, asksImages)},
-	{"config", list(configEntries, names, asksConfig)},
+	{"config", list(func(p *v1beta1.Policy) []string { return permission(p.Config) }, names, asksConfig)},
 	{"serviceAccountNames", list(func(p *v1beta1.Policy) []string { return p.ServiceAccountNames }, names, asksServiceAccount)},
 	{"podSecurity", checkPodSecurity},
 	{"secrets", list(func(p *v1beta1.Policy) []string { return p.Secrets }, names, asksSecrets)},
@@ -85,6 +91,12 @@ var rules = []rule{
 	{"services.loadBalancerClasses", list(func(p *v1beta1.Policy) []string { return p.Services.LoadBalancerClasses }, names, asksLoadBalancerClasses)},
 	{"services.sourceRanges", list(func(p *v1beta1.Policy) []string { return p.Services.SourceRanges }, prefixes, asksSourceRanges)},
 	{"services.nodePorts", list(func(p *v1beta1.Policy) []string { return p.Services.NodePorts }, numbers, asksNodePorts)},
+
+	{"podDisruptionBudget", list(func(p *v1beta1.Policy) []string { return permission(p.PodDisruptionBudget) }, names, asksBudgets)},
+	{"networkPolicy.ingressNamespaces", list(func(p *v1beta1.Policy) []string { return p.NetworkPolicy.IngressNamespaces }, names, asksIngressNamespaces)},
+	{"networkPolicy.ingressRanges", list(func(p *v1beta1.Policy) []string { return p.NetworkPolicy.IngressRanges }, prefixes, asksIngressRanges)},
+	{"networkPolicy.egressNamespaces", list(func(p *v1beta1.Policy) []string { return p.NetworkPolicy.EgressNamespaces }, names, asksEgressNamespaces)},
+	{"networkPolicy.egressRanges", list(func(p *v1beta1.Policy) []string { return p.NetworkPolicy.EgressRanges }, prefixes, asksEgressRanges)},
 
 	{"scheduling.priorityClassNames", list(func(p *v1beta1.Policy) []string { return p.Scheduling.PriorityClassNames }, names, asksPriorityClass)},
 	{"scheduling.tolerations", list(func(p *v1beta1.Policy) []string { return p.Scheduling.Tolerations }, keys, asksTolerations)},
@@ -139,6 +151,10 @@ func newComposed(s *composite.DittoServer, objects []manifest.Built) *composed {
 			c.container = &c.pod.Spec.Containers[0]
 		case *corev1.Service:
 			c.services[o.Name] = object
+		case *networkingv1.NetworkPolicy:
+			c.network = object
+		case *policyv1.PodDisruptionBudget:
+			c.budgets = append(c.budgets, object)
 		}
 
 		c.objects = append(c.objects, o.Object)
@@ -225,9 +241,9 @@ func setBy(p *field.Path, detail string) *field.Path {
 	}
 }
 
-// configEntries returns the list that the policy on spec.config amounts to.
-func configEntries(p *v1beta1.Policy) []string {
-	if p.Config == v1beta1.ConfigForbid {
+// permission returns the list that a permission amounts to.
+func permission(p v1beta1.Permission) []string {
+	if p == v1beta1.Forbid {
 		return []string{}
 	}
 

@@ -316,6 +316,96 @@ func TestRules(t *testing.T) {
 			spec:    "{service: {type: NodePort}}",
 		},
 
+		"Budgets": {
+			reason:  "One replica's budget holds up every drain.",
+			rule:    "podDisruptionBudget",
+			entries: "Forbid",
+			spec:    "{podDisruptionBudget: {enabled: true}}",
+			want:    []string{"spec.podDisruptionBudget.enabled"},
+		},
+		"BudgetsAllowed": {
+			reason:  "Allow allows.",
+			rule:    "podDisruptionBudget",
+			entries: "Allow",
+			spec:    "{podDisruptionBudget: {enabled: true}}",
+		},
+		"BudgetsNone": {
+			reason:  "Who asks for none needs no permission.",
+			rule:    "podDisruptionBudget",
+			entries: "Forbid",
+			spec:    "{podDisruptionBudget: {enabled: false}}",
+		},
+		"IngressNamespaces": {
+			reason:  "A namespace is told by its name, and any other selector may select all.",
+			rule:    "networkPolicy.ingressNamespaces",
+			entries: "[web-*]",
+			spec: `{metrics: {enabled: true}, networkPolicy: {ingress: {
+				file: [{podSelector: {}}, {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: web-a}}}, {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: payments}}}],
+				api: [{namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [web-a, others]}]}}, {namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: NotIn, values: [web-a]}]}}],
+				metrics: [{namespaceSelector: {}}, {namespaceSelector: {matchLabels: {team: web}}}]}}}`,
+			want: []string{
+				"spec.networkPolicy.ingress.file[2].namespaceSelector",
+				"spec.networkPolicy.ingress.api[0].namespaceSelector", "spec.networkPolicy.ingress.api[1].namespaceSelector",
+				"spec.networkPolicy.ingress.metrics[0].namespaceSelector", "spec.networkPolicy.ingress.metrics[1].namespaceSelector",
+			},
+		},
+		"IngressNamespacesOwn": {
+			reason:  "The server's own namespace passes, and addresses have a rule of their own.",
+			rule:    "networkPolicy.ingressNamespaces",
+			entries: "[]",
+			spec: `{networkPolicy: {ingress: {nodes: [file], api: [],
+				file: [{podSelector: {}}, {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: storage, team: web}}}, {ipBlock: {cidr: 0.0.0.0/0}}]}}}`,
+		},
+		"IngressNamespacesAll": {
+			reason:  "Every namespace can be allowed.",
+			rule:    "networkPolicy.ingressNamespaces",
+			entries: `["*"]`,
+			spec:    "{networkPolicy: {ingress: {file: [{namespaceSelector: {}}], api: []}}}",
+		},
+		"IngressRanges": {
+			reason:  "Each range lies in one of those allowed, whatever it leaves out.",
+			rule:    "networkPolicy.ingressRanges",
+			entries: "[10.0.0.0/8, 'fd00::/8']",
+			spec: `{networkPolicy: {ingress: {file: [{ipBlock: {cidr: 10.1.0.0/16}}, {ipBlock: {cidr: 'fd00::/9'}}, {ipBlock: {cidr: 0.0.0.0/0, except: [192.0.2.0/24]}}],
+				api: [{namespaceSelector: {}}, {ipBlock: {cidr: 192.0.2.0/24}}]}}}`,
+			want: []string{"spec.networkPolicy.ingress.file[2].ipBlock.cidr", "spec.networkPolicy.ingress.api[1].ipBlock.cidr"},
+		},
+		"IngressRangesNone": {
+			reason:  "Pods have a rule of their own, and [] admits nobody.",
+			rule:    "networkPolicy.ingressRanges",
+			entries: "[]",
+			spec:    "{networkPolicy: {ingress: {file: [{namespaceSelector: {}}], api: []}}}",
+		},
+		"EgressNamespaces": {
+			reason:  "A rule that names nobody is one of all.",
+			rule:    "networkPolicy.egressNamespaces",
+			entries: "[postgres]",
+			spec: `{networkPolicy: {ingress: {file: [], api: []}, egress: [
+				{to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: postgres}}}, {podSelector: {}}]},
+				{ports: [{port: 5432}]}, {to: [{ipBlock: {cidr: 192.0.2.0/24}}, {namespaceSelector: {}}]}]}}`,
+			want: []string{"spec.networkPolicy.egress[1].to", "spec.networkPolicy.egress[2].to[1].namespaceSelector"},
+		},
+		"EgressNamespacesDNS": {
+			reason:  "Name servers are the platform's.",
+			rule:    "networkPolicy.egressNamespaces",
+			entries: "[]",
+			spec:    "{networkPolicy: {ingress: {file: [], api: []}, egress: []}}",
+		},
+		"EgressRanges": {
+			reason:  "A rule that names nobody is one of all addresses.",
+			rule:    "networkPolicy.egressRanges",
+			entries: "[192.0.2.0/24]",
+			spec: `{networkPolicy: {ingress: {file: [], api: []}, egress: [
+				{to: [{ipBlock: {cidr: 192.0.2.7/32}}, {ipBlock: {cidr: 198.51.100.7/32}}, {namespaceSelector: {}}]}, {ports: [{port: 443}]}, {to: [{ipBlock: {cidr: 169.254.169.254/32}}]}]}}`,
+			want: []string{"spec.networkPolicy.egress[0].to[1].ipBlock.cidr", "spec.networkPolicy.egress[1].to", "spec.networkPolicy.egress[2].to[0].ipBlock.cidr"},
+		},
+		"EgressRangesNone": {
+			reason:  "Without egress a NetworkPolicy lets the server reach nothing that another one does not.",
+			rule:    "networkPolicy.egressRanges",
+			entries: "[]",
+			spec:    "{networkPolicy: {ingress: {file: [], api: []}}}",
+		},
+
 		"PriorityClasses": {
 			reason:  "The classes of the cluster's own components displace everybody.",
 			rule:    "scheduling.priorityClassNames",
@@ -732,6 +822,18 @@ func TestPlatformsOwn(t *testing.T) {
 	s := server(t, "{}", "{labels: {a: b}, annotations: {a: b}, "+closed+"}")
 	if errs := Check(s, objects(t, s)); len(errs) > 0 {
 		t.Error(errs.ToAggregate())
+	}
+
+	const network = "{networkPolicy: {nodeRanges: [172.16.0.0/16]}, policy: {networkPolicy: {ingressNamespaces: [], ingressRanges: [], egressNamespaces: [], egressRanges: []}}}"
+
+	s = server(t, "{networkPolicy: {ingress: {file: [{podSelector: {}}], api: [], nodes: [file, api]}, egress: []}}", network)
+	if errs := Check(s, objects(t, s)); len(errs) > 0 {
+		t.Error(errs.ToAggregate())
+	}
+
+	s = server(t, "{networkPolicy: {ingress: {file: [], api: [{ipBlock: {cidr: 172.16.0.0/15}}], nodes: [api]}}}", network)
+	if errs := Check(s, objects(t, s)); len(errs) != 1 || errs[0].Field != "spec.networkPolicy.ingress.api[0].ipBlock.cidr" {
+		t.Errorf("want an error of a larger range than the input's, got %v", errs)
 	}
 
 	s = server(t, "{service: {api: {annotations: {a: c}}}}", "{annotations: {a: b}, "+closed+"}")

@@ -42,6 +42,7 @@ func Check(t *testing.T, fn simulator.Function) {
 		"Leftover":       leftover,
 		"LostAnswer":     lostAnswer,
 		"CreationCost":   creationCost,
+		"TighterPolicy":  tighterPolicy,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, fn) })
 	}
