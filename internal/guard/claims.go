@@ -30,8 +30,10 @@ type KnownClaim struct {
 	NotedAttributes string
 	Older           bool
 
-	// Problem is what the provider or the API server says of what was asked last, or "".
+	// Problem is what the provider or the API server says of what was asked last, or "". Refused reports
+	// whether the API server refused it: other problems may pass by themselves.
 	Problem string
+	Refused bool
 
 	// Live is nil where the claim is not known, and Absent reports whether there is known to be none.
 	Live   *LiveClaim
@@ -299,13 +301,7 @@ func readKnownClaims(o observed.Resources, read observed.Claims) map[string]Know
 		if r := o[row.Name]; r != nil {
 			c.Live = readLiveClaim(r.Live)
 
-			if r.IsNotSynced() && r.Current {
-				c.Problem = cmp.Or(r.Synced.Message, r.Synced.Reason)
-			}
-		}
-
-		if says(c.Problem, notThere, cannotCreate, noModes) {
-			c.Live, c.Absent = nil, true
+			c.readProblem(r)
 		}
 
 		if read.Fetched {
@@ -319,6 +315,26 @@ func readKnownClaims(o observed.Resources, read observed.Claims) map[string]Know
 	}
 
 	return claims
+}
+
+// readProblem reads what the provider says of a claim.
+func (c *KnownClaim) readProblem(r *observed.Resource) {
+	if !r.IsNotSynced() {
+		return
+	}
+
+	text := cmp.Or(r.Synced.Message, r.Synced.Reason)
+
+	switch {
+	case says(text, notThere, cannotCreate, noModes):
+		// Whatever was asked since, the claim is as gone as it was. An Object still shows it.
+		c.Problem, c.Live, c.Absent = text, nil, true
+	case r.Live != nil && protostruct.Get(r.Asked, "spec") == nil && r.IsRefused():
+		// The provider has seen the claim. To apply nothing but its name would take back what was
+		// applied when it grew before, which the API server refuses.
+	case r.Current:
+		c.Problem, c.Refused = text, r.IsRefused()
+	}
 }
 
 // readLiveClaim reads a PersistentVolumeClaim.

@@ -226,6 +226,7 @@ func problem(claim KnownClaim) (why string, needsPerson bool) {
 	case says(claim.Problem, cannotGet, cannotPatch):
 		return "the provider may not: give it the rights on persistentvolumeclaims of example/install/provider-kubernetes.yaml (" + claim.Problem + ")", true
 	default:
-		return claim.Problem, true
+		// A Warning each time that a connection is lost would be one for each try.
+		return claim.Problem, claim.Refused
 	}
 }

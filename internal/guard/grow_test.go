@@ -58,6 +58,8 @@ func TestDecideGrow(t *testing.T) {
 		"Infeasible":      {"The driver gave up.", "20Gi", KnownClaim{Live: live("20Gi", "10Gi", func(l *LiveClaim) { l.Infeasible = true })}, nil, want{Composed: true, NeedsPerson: true, Size: "20Gi", Noted: "10Gi"}},
 		"InfeasibleLess":  {"The driver gave up, and the spec asks for less, but for more than there is.", "15Gi", KnownClaim{Live: live("20Gi", "10Gi", func(l *LiveClaim) { l.Infeasible = true })}, nil, want{Composed: true, Update: true, Size: "15Gi", Noted: "10Gi"}},
 		"Refused":         {"What is refused is asked again, and told.", "20Gi", KnownClaim{Problem: "x " + cannotExpand, Live: live("10Gi", "10Gi")}, nil, want{Composed: true, Update: true, NeedsPerson: true, Size: "20Gi", Noted: "10Gi"}},
+		"Quota":           {"What the API server refuses needs a person.", "20Gi", KnownClaim{Problem: "exceeded quota", Refused: true, Live: live("10Gi", "10Gi")}, nil, want{Composed: true, Update: true, NeedsPerson: true, Size: "20Gi", Noted: "10Gi"}},
+		"Lost":            {"A lost connection needs nobody.", "20Gi", KnownClaim{Problem: "connection reset by peer", Live: live("10Gi", "10Gi")}, nil, want{Composed: true, Update: true, Size: "20Gi", Noted: "10Gi"}},
 		"NoRights":        {"A person gives the provider rights.", "20Gi", KnownClaim{Problem: cannotGet}, nil, want{Composed: true, NeedsPerson: true, Noted: "10Gi"}},
 		"NotThere":        {"A claim that is missing is not created.", "20Gi", KnownClaim{Problem: notThere, Absent: true}, nil, want{Composed: true, Noted: "10Gi"}},
 		"Unreadable":      {"What cannot be read is left alone.", "20Gi", KnownClaim{Live: live("much", "10Gi")}, nil, want{Composed: true, Size: "much", Noted: "10Gi"}},
@@ -153,5 +155,46 @@ allocatedResourceStatuses: {storage: NodeResizeInfeasible}, conditions: [{type: 
 
 	if !known["cache"].Absent {
 		t.Error("readKnownClaims(...): a claim that was not found is not known to be absent")
+	}
+}
+
+// What the provider says of an Object's claim.
+func TestReadProblem(t *testing.T) {
+	const (
+		missing = "observe failed: external resource does not exist"
+		refusal = `observe failed: cannot get desired state: cannot dry run SSA: PersistentVolumeClaim "metadata-files-0" is invalid: spec.resources[storage]: Required value`
+	)
+
+	named, sized := protostructtest.FromYAML(t, "{metadata: {name: metadata-files-0}}"), protostructtest.FromYAML(t, "{spec: {resources: {requests: {storage: 20Gi}}}}")
+	live := protostructtest.FromYAML(t, "{status: {phase: Bound}}")
+
+	says := func(message string) *condition.Condition {
+		return &condition.Condition{Status: "False", Reason: "ReconcileError", Message: message}
+	}
+
+	cases := map[string]struct {
+		reason string
+		object observed.Resource
+		want   KnownClaim
+	}{
+		"Synced":     {"Nothing is wrong.", observed.Resource{Asked: sized, Live: live, Current: true}, KnownClaim{Live: &LiveClaim{Bound: true}}},
+		"Missing":    {"There is none, whatever was there before.", observed.Resource{Asked: sized, Live: live, Current: true, Synced: says(missing)}, KnownClaim{Problem: missing, Absent: true}},
+		"StillAsked": {"Another manifest makes no claim. The one that is shown would be asked for by turns.", observed.Resource{Asked: named, Live: live, Synced: says(missing)}, KnownClaim{Problem: missing, Absent: true}},
+		"Refused":    {"The API server refuses what was asked.", observed.Resource{Asked: sized, Live: live, Current: true, Synced: says(refusal)}, KnownClaim{Problem: refusal, Refused: true, Live: &LiveClaim{Bound: true}}},
+		"ByName":     {"A claim that grew before cannot be applied by its name only.", observed.Resource{Asked: named, Live: live, Current: true, Synced: says(refusal)}, KnownClaim{Live: &LiveClaim{Bound: true}}},
+		"Earlier":    {"An earlier request was refused.", observed.Resource{Asked: sized, Live: live, Synced: says(refusal)}, KnownClaim{Live: &LiveClaim{Bound: true}}},
+		"Lost":       {"Nobody refused it.", observed.Resource{Asked: sized, Live: live, Current: true, Synced: says("connection reset by peer")}, KnownClaim{Problem: "connection reset by peer", Live: &LiveClaim{Bound: true}}},
+		"Paused":     {"A person paused it.", observed.Resource{Asked: sized, Current: true, Synced: &condition.Condition{Status: "False", Reason: "ReconcilePaused"}}, KnownClaim{Problem: "ReconcilePaused"}},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			o := observed.Resources{manifest.ClaimRow(dittofs.VolumeMetadata).Name: &tc.object}
+
+			got := readKnownClaims(o, observed.Claims{})[dittofs.VolumeMetadata]
+			if diff := cmp.Diff(tc.want, got, cmp.Comparer(comparer)); diff != "" {
+				t.Errorf("%s\nreadKnownClaims(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
 	}
 }

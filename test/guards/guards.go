@@ -35,6 +35,8 @@ func Check(t *testing.T, fn simulator.Function) {
 		"OtherClass":     otherClass,
 		"ClaimWebhooks":  claimsOfWebhooks,
 		"Half":           half,
+		"GrownTwice":     grownTwice,
+		"GoneClaim":      goneClaim,
 		"UpgradeByHand":  upgradeByHand,
 		"ImageOfWebhook": imageOfWebhook,
 		"FirstPassword":  firstPassword,

@@ -194,6 +194,57 @@ func half(t *testing.T, fn simulator.Function) {
 	}
 }
 
+// grownTwice checks that the second growth of a claim is not taken for trouble: the provider cannot apply
+// the name only of a claim that it made grow before.
+func grownTwice(t *testing.T, fn simulator.Function) {
+	t.Helper()
+
+	w := simulator.NewServer(t, fn, simulator.Namespaced)
+	w.Edit(protostructtest.FromYAML(t, smallSpec))
+	w.Settle()
+
+	for _, size := range []string{"20Gi", "30Gi"} {
+		w.Patch(size, "storage", "metadataSize")
+
+		for range 12 {
+			rsp := w.Reconcile(len(w.Composed) + 10)
+			if got := cluster.ReasonOf(rsp, report.StorageUpToDate); got != report.ReasonGrowing && got != report.ReasonUpToDate {
+				t.Errorf("f.RunFunction(...): to %s: got %s", size, simulator.Condition(rsp, report.StorageUpToDate))
+			}
+
+			for name := range w.Composed {
+				w.Provide(name)
+			}
+
+			w.Provide("claim-metadata")
+			w.Control()
+		}
+
+		if _, has := cluster.ClaimSizes(w.Claims["claim-metadata"]); has != size {
+			t.Errorf("f.RunFunction(...): want %s, got %s", size, has)
+		}
+	}
+}
+
+// goneClaim checks that the Object of a claim that is gone comes to rest, though it still shows the claim: w fails
+// where a response that is fed back gives another one.
+func goneClaim(t *testing.T, fn simulator.Function) {
+	t.Helper()
+
+	w := simulator.NewServer(t, fn, simulator.Namespaced)
+	w.Edit(protostructtest.FromYAML(t, smallSpec))
+	w.Settle()
+	w.Fixed = true
+	w.Patch("20Gi", "storage", "metadataSize")
+	w.Patch("0", "replicas")
+	w.Settle()
+	delete(w.Claims, "claim-metadata")
+
+	if rsp := w.Settle(); cluster.ReasonOf(rsp, report.StorageUpToDate) != report.ReasonGrowing {
+		t.Errorf("f.RunFunction(...): want %s, got %s", report.ReasonGrowing, simulator.Condition(rsp, report.StorageUpToDate))
+	}
+}
+
 // contentDropped checks that the content stays mounted until the server is stopped.
 func contentDropped(t *testing.T, fn simulator.Function) {
 	t.Helper()
