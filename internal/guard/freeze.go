@@ -96,7 +96,9 @@ func (st *State) claimChanges(want Claim, kept *Claim) (changes []string, differ
 		changes = append(changes, fmt.Sprintf("volume claim %s has the volume attributes class %q instead of %q (it changes while the server runs with: %s, which nobody tells this function)", want.Name, has, want.Attributes, st.changeByHand(want)))
 	}
 
-	return changes, kept.Size.Cmp(want.Size) != 0 || want.asksOtherClass(kept) || want.asksOtherAttributes(kept)
+	// A source changes no claim that there is. A template without the one that is asked for would begin
+	// the next claim empty, and one that keeps another would bring back old files.
+	return changes, kept.Size.Cmp(want.Size) != 0 || want.asksOtherClass(kept) || want.asksOtherAttributes(kept) || want.Source != kept.Source
 }
 
 // className tells a storage class. An empty class is another one than none, which means

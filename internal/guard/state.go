@@ -161,6 +161,9 @@ type Claim struct {
 	// class, or "".
 	Class      *string
 	Attributes string
+
+	// Source is the name of the VolumeSnapshot that a new claim begins with, or "".
+	Source string
 }
 
 // A Pod is what the guards compare of a pod template.
@@ -394,6 +397,7 @@ func readClaims(statefulSet *structpb.Struct) []Claim {
 		claim.Size, _ = quantity.Parse(protostruct.Get(c, "spec", "resources", "requests", string(corev1.ResourceStorage)).GetStringValue())
 
 		claim.Attributes = protostruct.Get(c, "spec", "volumeAttributesClassName").GetStringValue()
+		claim.Source = protostruct.Get(c, "spec", "dataSource", "name").GetStringValue()
 
 		if class := protostruct.Get(c, "spec", "storageClassName"); class != nil {
 			claim.Class = new(class.GetStringValue())

@@ -35,6 +35,7 @@ func Check(t *testing.T, fn simulator.Function) {
 		"OtherClass":     otherClass,
 		"ClaimWebhooks":  claimsOfWebhooks,
 		"Half":           half,
+		"Sources":        sources,
 		"GrownTwice":     grownTwice,
 		"GoneClaim":      goneClaim,
 		"UpgradeByHand":  upgradeByHand,

@@ -194,6 +194,60 @@ func half(t *testing.T, fn simulator.Function) {
 	}
 }
 
+// sources checks that a source counts for the claims that come after a stop, and no longer than it is asked for.
+func sources(t *testing.T, fn simulator.Function) {
+	t.Helper()
+
+	const metadata = "claim-metadata"
+
+	for _, f := range simulator.Flavours {
+		t.Run(f.Name, func(t *testing.T) {
+			w := simulator.NewServer(t, fn, f)
+			w.Create(f.XR)
+			w.Edit(protostructtest.FromYAML(t, smallSpec))
+			w.Patch("fast", "storage", "storageClassName")
+			w.Settle()
+
+			restart := func() {
+				t.Helper()
+				w.Patch("0", "replicas")
+				w.Settle()
+				delete(w.Claims, metadata)
+				w.Patch("1", "replicas")
+
+				if rsp := w.Settle(); cluster.ReasonOf(rsp, report.StorageUpToDate) != report.ReasonUpToDate {
+					t.Errorf("f.RunFunction(...): want %s, got %s", report.ReasonUpToDate, simulator.Condition(rsp, report.StorageUpToDate))
+				}
+			}
+
+			uid := func() string {
+				return protostruct.Get(w.Live[statefulSet], "metadata", "uid").GetStringValue()
+			}
+
+			was := uid()
+
+			w.Patch("{name: first}", "storage", "metadataDataSource")
+
+			if rsp := w.Settle(); cluster.ReasonOf(rsp, report.StorageUpToDate) != report.ReasonUpToDate || uid() != was {
+				t.Errorf("f.RunFunction(...): a source does something to a server that runs: %s", simulator.Condition(rsp, report.StorageUpToDate))
+			}
+
+			restart()
+
+			if got := protostruct.Get(w.Claims[metadata], "spec", "dataSource", "name").GetStringValue(); got != "first" {
+				t.Errorf("f.RunFunction(...): the new claim does not begin with the snapshot, but with %q", got)
+			}
+
+			w.Patch("", "storage", "metadataDataSource")
+			restart()
+
+			if got := protostruct.Get(w.Claims[metadata], "spec", "dataSource"); got != nil {
+				t.Errorf("f.RunFunction(...): the source is gone, and a new claim begins with %v", got)
+			}
+		})
+	}
+}
+
 // grownTwice checks that the second growth of a claim is not taken for trouble: the provider cannot apply
 // the name only of a claim that it made grow before.
 func grownTwice(t *testing.T, fn simulator.Function) {
