@@ -235,7 +235,7 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 	report.Rollout(rsp, decision)
 	report.Storage(rsp, decision)
 	report.Apply(rsp, xr, manifests, resources)
-	report.Warn(rsp, slices.Concat(srv.Warnings(release), manifest.Warnings(srv, in), secrets.Warnings, decision.Warnings()))
+	report.Warn(rsp, slices.Concat(srv.Warnings(release), manifest.Warnings(srv, in), secrets.Warnings, decision.Warnings(), report.IdentityWarnings(decision)))
 
 	report.Transitions(rsp, xr)
 

@@ -38,6 +38,14 @@ const (
 	// to nano 9 more. To parse one takes time that grows with the square of its length.
 	MaxQuantityLength = 64
 
+	// MaxDNLength of a distinguished name or a URL of a directory, in characters. Active Directory
+	// takes no name of more than 255 in all.
+	MaxDNLength = 1024
+
+	// MaxRealmLength of a realm or of the name of an attribute, in characters: realms are named
+	// like DNS domains.
+	MaxRealmLength = validation.DNS1123SubdomainMaxLength
+
 	// MaxValues of a spec or an input in all: objects, lists, and what is in them. A request
 	// has each up to three and a half times: in the spec, in what was asked or is live, and in
 	// managed fields. It may have 32768 values.
@@ -86,6 +94,8 @@ var textBounds = []TextBound{
 	{"spec.extraVolumes[].secret.secretName", validation.DNS1123SubdomainMaxLength},
 	{"spec.identity.admin.passwordSecretRef.name", validation.DNS1123SubdomainMaxLength},
 	{"spec.identity.jwt.secretRef.name", validation.DNS1123SubdomainMaxLength},
+	{"spec.identity.ldap.bindPasswordSecretRef.name", validation.DNS1123SubdomainMaxLength},
+	{"spec.identity.ldap.caSecretRef.name", validation.DNS1123SubdomainMaxLength},
 	{"spec.metrics.tls.clientCASecretRef.name", validation.DNS1123SubdomainMaxLength},
 	{"spec.metrics.tls.secretRef.name", validation.DNS1123SubdomainMaxLength},
 	{"spec.metrics.tokenSecretRef.name", validation.DNS1123SubdomainMaxLength},
@@ -94,6 +104,13 @@ var textBounds = []TextBound{
 	{"spec.extraVolumes[].downwardAPI.items[].path", MaxPathLength},
 	{"spec.extraVolumes[].mountPath", MaxPathLength},
 	{"spec.extraVolumes[].secret.items[].path", MaxPathLength},
+
+	// A message has the REST call that sets them: all of it must fit.
+	{"spec.identity.ldap.baseDN", MaxDNLength},
+	{"spec.identity.ldap.bindDN", MaxDNLength},
+	{"spec.identity.ldap.url", MaxDNLength},
+	{"spec.identity.ldap.userAttribute", MaxRealmLength},
+	{"spec.identity.ldap.realm", MaxRealmLength},
 
 	// Linux starts no process with a longer environment variable (MAX_ARG_STRLEN).
 	{"spec.extraEnv[].value", 128 * 1024},

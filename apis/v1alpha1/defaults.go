@@ -34,6 +34,11 @@ const (
 	DefaultCAKey                = "ca.crt"
 	DefaultMetricsPath          = "/metrics"
 	DefaultMetricsTokenKey      = "token"
+	DefaultBindPasswordKey      = "password"
+	DefaultUserAttribute        = "sAMAccountName"
+	DefaultIdmap                = IdmapRFC2307
+	DefaultLDAPTimeout          = "10s"
+	DefaultMaxGroupResults      = 200
 )
 
 // Default fills in what the user left out. The image has no default here: a running
@@ -91,6 +96,8 @@ func (s *DittoServerSpec) Default() {
 		set(&r.Key, DefaultAdminPasswordKey)
 	}
 
+	s.Identity.LDAP.setDefaults()
+
 	set(&s.Cache.Path, DefaultCachePath)
 	set(&s.Cache.Size, DefaultCacheSize)
 	set(&s.Logging.Level, DefaultLoggingLevel)
@@ -133,6 +140,22 @@ func (v *ExtraVolume) configMapItems() []FileItem {
 func (t *TLS) setDefaults() {
 	if t != nil && t.ClientCASecretRef != nil {
 		set(&t.ClientCASecretRef.Key, DefaultCAKey)
+	}
+}
+
+func (l *LDAP) setDefaults() {
+	if l == nil {
+		return
+	}
+
+	set(&l.BindPasswordSecretRef.Key, DefaultBindPasswordKey)
+	set(&l.UserAttribute, DefaultUserAttribute)
+	set(&l.Idmap, DefaultIdmap)
+	set(&l.Timeout, DefaultLDAPTimeout)
+	setPtr(&l.MaxGroupResults, DefaultMaxGroupResults)
+
+	if r := l.CASecretRef; r != nil {
+		set(&r.Key, DefaultCAKey)
 	}
 }
 

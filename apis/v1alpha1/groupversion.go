@@ -46,6 +46,15 @@ const (
 	// size that such a claim is known to have, by its name, as JSON.
 	AnnotationClaims = Group + "/claims"
 
+	// AnnotationSeeded is set on the ConfigMap once a server starts with identity.ldap. It holds a
+	// digest of the settings that the server copied into its database, as JSON.
+	AnnotationSeeded = Group + "/seeded"
+
+	// AnnotationAcknowledge is set by a person on the DittoServer (or its XR), who made a change
+	// over the REST API that does not take effect by itself. Its value is the digest of that
+	// change, which the message of the condition Warnings names.
+	AnnotationAcknowledge = Group + "/acknowledge"
+
 	// AnnotationApprove is set by a person on the DittoServer (or its XR). Its
 	// value is the digest of the change that may go ahead: the one that the message
 	// of a ConfigRolledOut condition with reason ApprovalRequired names.

@@ -207,7 +207,8 @@ type DittoServerSpec struct {
 	// +optional
 	Database Database `json:"database,omitzero"`
 
-	// Identity configures the tokens of the REST API and the first administrator.
+	// Identity configures the tokens of the REST API, the first administrator, and where users
+	// are looked up.
 	Identity Identity `json:"identity"`
 
 	// Cache configures the cache of DittoFS 0.4 to 0.8; later releases have none.
@@ -824,13 +825,14 @@ type SecretKeyRef struct {
 	Name string `json:"name"`
 
 	// Key of the Secret. Default: jwt-secret for the tokens' secret, password for the
-	// administrator's, ca.crt for authorities, token for metrics. The server waits until the Secret has it.
+	// administrator's and the directory's, ca.crt for authorities, token for metrics. The server waits until the Secret has it.
 	// Text that cannot be a key is an error.
 	// +optional
 	Key string `json:"key,omitempty"`
 }
 
-// Identity configures the tokens of the REST API and the first administrator.
+// Identity configures the tokens of the REST API, the first administrator, and where users are
+// looked up.
 type Identity struct {
 	// JWT configures the tokens of the REST API.
 	JWT JWT `json:"jwt"`
@@ -838,6 +840,101 @@ type Identity struct {
 	// Admin configures the first administrator.
 	// +optional
 	Admin Admin `json:"admin,omitzero"`
+
+	// LDAP configures the directory, LDAP or Active Directory, that the server looks up users and
+	// groups in. The server copies these settings into its database when it first starts with
+	// them, and goes by its database from then on: a later change gets a warning, with the REST
+	// call that makes it, and restarts nothing. Default: none. DittoFS before 0.21 is an error.
+	// Removing it waits for approval.
+	// +optional
+	LDAP *LDAP `json:"ldap,omitempty"`
+}
+
+// Where the numbers of users and groups come from.
+const (
+	IdmapRFC2307 = "rfc2307"
+	IdmapRID     = "rid"
+)
+
+// LDAP configures a directory. Users are objects of the class user with sAMAccountName and
+// memberOf, groups of the class group, as Active Directory has them.
+//
+// +kubebuilder:validation:XValidation:rule="self.url.startsWith('ldaps://') || (has(self.startTLS) && self.startTLS) || (has(self.allowPlaintext) && self.allowPlaintext)",message="ldap:// needs startTLS, or allowPlaintext"
+// +kubebuilder:validation:XValidation:rule="!self.url.startsWith('ldaps://') || !(has(self.startTLS) && self.startTLS || has(self.allowPlaintext) && self.allowPlaintext)",message="ldaps:// takes neither startTLS nor allowPlaintext"
+type LDAP struct {
+	// URL of the directory: ldaps://host or ldap://host, with a port unless it is 636 or 389. Its
+	// certificate must name the host. Anything else is an error.
+	// +kubebuilder:validation:Pattern=`^ldaps?://`
+	URL string `json:"url"`
+
+	// StartTLS encrypts the connection to an ldap:// URL before anything is sent. Default: false.
+	// For an ldaps:// URL it is an error.
+	// +optional
+	StartTLS bool `json:"startTLS,omitempty"`
+
+	// AllowPlaintext lets the server send its password and its questions in the clear. Default:
+	// false, which makes an ldap:// URL without startTLS an error. For an encrypted connection it
+	// is an error.
+	// +optional
+	AllowPlaintext bool `json:"allowPlaintext,omitempty"`
+
+	// BaseDN is the distinguished name below which users and groups are looked up, such as
+	// DC=example,DC=com. Anything else is an error.
+	// +kubebuilder:validation:MinLength=1
+	BaseDN string `json:"baseDN"`
+
+	// BindDN is the account that the server looks up users with: a distinguished name or, for
+	// Active Directory, a user principal name such as dittofs@example.com. Anything else is an
+	// error. An account that can read and nothing else is enough.
+	// +kubebuilder:validation:MinLength=1
+	BindDN string `json:"bindDN"`
+
+	// BindPasswordSecretRef names the Secret key that holds the account's password. Default key:
+	// password. The server copies it in the clear into its database, and so into snapshots and
+	// backups of that. A new value restarts nothing, and does not count once the database has one:
+	// set it over the REST API. An empty one is an error.
+	BindPasswordSecretRef SecretKeyRef `json:"bindPasswordSecretRef"`
+
+	// CASecretRef names the Secret key that holds the authorities, in PEM, one of which must have
+	// signed the certificate of the directory. Default: none, which leaves those of the image.
+	// Default key: ca.crt. The server reads a new value by itself, without a restart.
+	// +optional
+	CASecretRef *SecretKeyRef `json:"caSecretRef,omitempty"`
+
+	// UserAttribute is the attribute that has the name by which a user logs in. Default:
+	// sAMAccountName. Text that cannot name an attribute is an error.
+	// +kubebuilder:validation:Pattern=`^[A-Za-z][A-Za-z0-9-]*$`
+	// +optional
+	UserAttribute string `json:"userAttribute,omitempty"`
+
+	// Realm is the Kerberos realm of the directory's users, in capitals. Users of other realms are
+	// not looked up. Default: none, which looks up all. Anything else is an error.
+	// +kubebuilder:validation:Pattern=`^[A-Z0-9]([A-Z0-9.-]*[A-Z0-9])?$`
+	// +optional
+	Realm string `json:"realm,omitempty"`
+
+	// Idmap is where the numbers of users and groups come from: rfc2307 takes uidNumber and
+	// gidNumber, or the RID where an object has none; rid takes the last part of the SID always.
+	// Default: rfc2307. Anything else is an error.
+	// +kubebuilder:validation:Enum=rfc2307;rid
+	// +optional
+	Idmap string `json:"idmap,omitempty"`
+
+	// NestedGroups looks up groups of groups as well, by a rule that Active Directory has.
+	// Default: false.
+	// +optional
+	NestedGroups bool `json:"nestedGroups,omitempty"`
+
+	// Timeout bounds each question to the directory, as a Go duration. Default: 10s. Less than a
+	// second or a malformed duration is an error.
+	// +optional
+	Timeout string `json:"timeout,omitempty"`
+
+	// MaxGroupResults is how many groups of a user are looked up at most. Default: 200. A number
+	// below 1 is an error.
+	// +kubebuilder:validation:Minimum=1
+	// +optional
+	MaxGroupResults *int32 `json:"maxGroupResults,omitempty"`
 }
 
 // JWT configures the tokens of the REST API.

@@ -66,8 +66,9 @@ type DittoServer struct {
 	// Generation is the composite resource's metadata.generation.
 	Generation int64
 
-	// Approved is the value of the composite resource's annotation dittofs.io/approve.
-	Approved string
+	// Approved and Acknowledged are the values of the composite resource's annotations
+	// dittofs.io/approve and dittofs.io/acknowledge.
+	Approved, Acknowledged string
 
 	// Spec with defaults.
 	Spec v1alpha1.DittoServerSpec
@@ -173,6 +174,8 @@ func (s *DittoServer) decodeMetadata(p *field.Path, v *structpb.Value) field.Err
 	errs = append(errs, protostruct.Decode(p.Child("namespace"), meta.GetFields()["namespace"], &s.Namespace)...)
 	errs = append(errs, protostruct.Decode(p.Child("generation"), meta.GetFields()["generation"], &s.Generation)...)
 
+	errs = append(errs, protostruct.Decode(p.Child("annotations").Key(v1alpha1.AnnotationAcknowledge), protostruct.Get(meta, "annotations", v1alpha1.AnnotationAcknowledge), &s.Acknowledged)...)
+
 	return append(errs, protostruct.Decode(p.Child("annotations").Key(v1alpha1.AnnotationApprove), protostruct.Get(meta, "annotations", v1alpha1.AnnotationApprove), &s.Approved)...)
 }
 
@@ -245,6 +248,7 @@ func (s *DittoServer) Settings() dittofs.Settings {
 		CachePath:            spec.Cache.Path,
 		CacheSize:            spec.Cache.Size,
 		AdminUsername:        spec.Identity.Admin.Username,
+		Identity:             s.Identity(),
 		Extra:                s.extra.keys,
 	}
 	if spec.Metrics.Enabled {
@@ -294,6 +298,29 @@ func postgresSettings(pg *v1alpha1.Postgres) *dittofs.Postgres {
 	}
 	if pg.CASecretRef != nil {
 		settings.CAFile = path.Join(RolePostgresCA.Dir(), dittofs.CAFile)
+	}
+
+	return settings
+}
+
+// Identity returns where the server looks up users.
+func (s *DittoServer) Identity() dittofs.Identity {
+	return dittofs.Identity{LDAP: ldapSettings(s.Spec.Identity.LDAP)}
+}
+
+// ldapSettings returns what the server is told of a directory, or nil without one.
+func ldapSettings(l *v1alpha1.LDAP) *dittofs.LDAP {
+	if l == nil {
+		return nil
+	}
+
+	settings := &dittofs.LDAP{
+		URL: l.URL, StartTLS: l.StartTLS, AllowPlaintext: l.AllowPlaintext, BaseDN: l.BaseDN, BindDN: l.BindDN,
+		UserAttribute: l.UserAttribute, Realm: l.Realm, Idmap: l.Idmap, NestedGroups: l.NestedGroups,
+		Timeout: l.Timeout, MaxGroupResults: ptr.Deref(l.MaxGroupResults, 0),
+	}
+	if l.CASecretRef != nil {
+		settings.CAFile = path.Join(RoleLDAPCA.Dir(), dittofs.CAFile)
 	}
 
 	return settings

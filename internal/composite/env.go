@@ -30,8 +30,21 @@ const maxRestartingEnv = 10
 //nolint:gochecknoglobals // A table.
 var ownEnv = sets.New(append(dittofs.ConfigEnv(), secretEnv()...)...)
 
-// IsOwnEnv reports whether the function sets an environment variable of this name.
-func IsOwnEnv(name string) bool { return ownEnv.Has(name) }
+// IsOwnEnv reports whether an environment variable of this name is the function's to set, and not the
+// user's.
+func (s *DittoServer) IsOwnEnv(name string) bool {
+	return ownEnv.Has(name) || s.providerOf(name) != ""
+}
+
+// providerOf returns the field of the identity provider that a variable sets, or "" if the spec has
+// no such provider: servers from before the field may have such variables.
+func (s *DittoServer) providerOf(name string) string {
+	if s.Spec.Identity.LDAP != nil && dittofs.ProviderLDAP.IsReachedBy(name) {
+		return dittofs.ProviderLDAP.Field()
+	}
+
+	return ""
+}
 
 // ExtraEnv returns the environment variables that the user asks for, as the pod has them.
 func (s *DittoServer) ExtraEnv() []corev1.EnvVar {
@@ -107,12 +120,19 @@ func (s *DittoServer) validateOwnEnv(p *field.Path) field.ErrorList {
 		switch setting := reached[e.Name]; {
 		case ownEnv.Has(e.Name):
 			return field.ErrorList{field.Forbidden(p.Child("name"), e.Name+" is the function's to set: use the field of the spec")}
+		case s.providerOf(e.Name) != "":
+			return field.ErrorList{wins(p, e.Name, s.providerOf(e.Name))}
 		case setting != "":
-			return field.ErrorList{field.Forbidden(p.Child("name"), fmt.Sprintf("%s would win over %s, which is set, too: remove one of them", e.Name, setting))}
+			return field.ErrorList{wins(p, e.Name, setting)}
 		default:
 			return nil
 		}
 	})
+}
+
+// wins is the error of a variable that would win over a setting.
+func wins(p *field.Path, env, setting string) *field.Error {
+	return field.Forbidden(p.Child("name"), fmt.Sprintf("%s would win over %s, which is set, too: remove one of them", env, setting))
 }
 
 // reachedSettings returns the settings of the spec that variables would win over, by the names of

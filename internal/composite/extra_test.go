@@ -62,7 +62,7 @@ func TestValidateConfig(t *testing.T) {
 				"spec.config.controlplane.host: Forbidden: the function decides it, so that probes and Services reach the API",
 				"spec.config.groups: Forbidden: " + rest, "spec.config.guest: Forbidden: " + rest,
 				"spec.config.kerberos: Forbidden: no field has it: it needs a keytab, which is a Secret's",
-				"spec.config.ldap: Forbidden: no field has it: since DittoFS 0.21 it counts at the first start only, and is set over the REST API (/api/v1/identity-providers/ldap/config)",
+				"spec.config.ldap: Forbidden: spec.identity.ldap decides it: set it there",
 				"spec.config.shares: Forbidden: " + rest, "spec.config.stores: Forbidden: " + rest, "spec.config.users: Forbidden: " + rest,
 			},
 		},

@@ -9,7 +9,10 @@ import (
 )
 
 func TestCheckRelease(t *testing.T) {
-	const apiTLS = "api: {tls: {secretRef: {name: files-tls}}}"
+	const (
+		apiTLS = "api: {tls: {secretRef: {name: files-tls}}}"
+		ldap   = "{url: 'ldaps://a', baseDN: 'DC=a', bindDN: 'CN=b', bindPasswordSecretRef: {name: c}}"
+	)
 
 	cases := map[string]struct {
 		reason  string
@@ -33,6 +36,8 @@ func TestCheckRelease(t *testing.T) {
 		"MetricsDefault": {"The default that is written out is what every release does", "metrics: {enabled: true, path: /metrics}", "0.6.2", nil},
 		"PostgresCA":     {"An older release would judge by other authorities", "database: {postgres: {secretRef: {name: a}, caSecretRef: {name: b}}}", "0.16.0", []string{"spec.database.postgres.caSecretRef: Forbidden: DittoFS 0.16.0 cannot do it: remove it, or run 0.17.0 or newer"}},
 		"PostgresCAFrom": {"The first release that does it", "database: {postgres: {secretRef: {name: a}, caSecretRef: {name: b}}}", "0.17.0", nil},
+		"LDAP":           {"An older release has none, or reads its settings at each start", "identity: {ldap: " + ldap + "}", "0.20.1", []string{"spec.identity.ldap: Forbidden: DittoFS 0.20.1 cannot do it: remove it, or run 0.21.0 or newer"}},
+		"LDAPFrom":       {"The first release that keeps it in its database", "identity: {ldap: " + ldap + "}", "0.21.0", nil},
 		"Unknown":        {"An image without a version may be any", apiTLS, "", nil},
 	}
 

@@ -34,6 +34,9 @@ const (
 	RoleMetricsCA    Role = "metrics-client-ca"
 
 	RolePostgresCA Role = "postgres-ca"
+
+	RoleLDAP   Role = "ldap"
+	RoleLDAPCA Role = "ldap-ca"
 )
 
 // Dir returns the directory of the files of a role.
@@ -148,9 +151,31 @@ func secretKeys(spec *v1alpha1.DittoServerSpec, r dittofs.Release) []SecretKey {
 		SecretKey{Role: RoleMetricsToken, Ref: keyRef("spec.metrics.tokenSecretRef", metrics.TokenSecretRef), File: dittofs.TokenFile, InDigest: true, Check: dittofs.CheckToken},
 	)
 	rows = append(rows, tlsKeys(RoleMetricsTLS, "spec.metrics.tls", metrics.TLS, true)...)
-	rows = append(rows, clientCAKey(RoleMetricsCA, "spec.metrics.tls.clientCASecretRef", clientCA(metrics.TLS)))
+	rows = append(rows,
+		clientCAKey(RoleMetricsCA, "spec.metrics.tls.clientCASecretRef", clientCA(metrics.TLS)),
+		caKey(RolePostgresCA, "spec.database.postgres.caSecretRef", pg.CASecretRef),
+	)
 
-	return append(rows, caKey(RolePostgresCA, "spec.database.postgres.caSecretRef", pg.CASecretRef))
+	return append(rows, identityKeys(&spec.Identity)...)
+}
+
+// identityKeys returns the rows of identity providers. The server copies a password into its
+// database once, and reads files by itself: neither restarts it.
+func identityKeys(id *v1alpha1.Identity) []SecretKey {
+	l := ptr.Deref(id.LDAP, v1alpha1.LDAP{})
+
+	var password *SecretKeyRef
+	if id.LDAP != nil {
+		password = keyRef("spec.identity.ldap.bindPasswordSecretRef", &l.BindPasswordSecretRef)
+	}
+
+	ca := caKey(RoleLDAPCA, "spec.identity.ldap.caSecretRef", l.CASecretRef)
+	ca.InDigest = false
+
+	return []SecretKey{
+		{Role: RoleLDAP, Ref: password, Env: dittofs.EnvLDAPPassword, Check: dittofs.CheckBindPassword},
+		ca,
+	}
 }
 
 // sslModeWarning returns the warning of an SSL mode for which the server does not look at the
@@ -248,11 +273,16 @@ func keyRef(path string, ref *v1alpha1.SecretKeyRef) *SecretKeyRef {
 }
 
 // secretEnv returns the environment variables that hold values of Secrets, whether a spec
-// names them or not.
+// names them or not. Those of identity providers are left out, since servers may have them without
+// the field that came later: validateOwnEnv refuses them beside it.
 func secretEnv() []string {
 	var env []string
 
 	for _, k := range secretKeys(&v1alpha1.DittoServerSpec{}, dittofs.Release{}) {
+		if dittofs.ProviderLDAP.IsReachedBy(k.Env) {
+			continue
+		}
+
 		for _, name := range []string{k.Env, k.HashEnv} {
 			if name != "" {
 				env = append(env, name)

@@ -52,6 +52,7 @@ func (s *DittoServer) validate() field.ErrorList {
 	errs = append(errs, s.validateDatabase(root.Child("database"))...)
 	errs = append(errs, validateSecrets(s.namedSecrets())...)
 	errs = append(errs, validateAccess(root.Child("identity"), &s.Spec.Identity)...)
+	errs = append(errs, validateLDAP(root.Child("identity", "ldap"), s.Spec.Identity.LDAP)...)
 	errs = append(errs, s.validateCache(root.Child("cache"))...)
 	errs = append(errs, s.validateLogging(root.Child("logging"))...)
 	errs = append(errs, validateTelemetry(root.Child("telemetry"), &s.Spec.Telemetry)...)

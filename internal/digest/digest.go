@@ -138,10 +138,11 @@ func Generation(s *composite.DittoServer) []byte {
 
 // restartless are the fields that no generation ever covered, since they touch no pod: stopping a
 // server changes nothing for the next one, and neither does who decides on restarts, or an object
-// beside the StatefulSet.
+// beside the StatefulSet. What of an identity provider restarts a server is in config.yaml, in the pod
+// template or in a Secret.
 //
 //nolint:gochecknoglobals // A table.
-var restartless = []string{"annotations", "labels", "networkPolicy", "podDisruptionBudget", "portmapper", "replicas", "rollout", "service.ipFamilies", "service.ipFamilyPolicy"}
+var restartless = []string{"annotations", "identity.ldap", "labels", "networkPolicy", "podDisruptionBudget", "portmapper", "replicas", "rollout", "service.ipFamilies", "service.ipFamilyPolicy"}
 
 // spec returns canonical JSON of the user's spec without some of its fields.
 func spec(s *composite.DittoServer, without ...string) []byte {

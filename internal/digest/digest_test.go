@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -333,6 +334,11 @@ func TestOfChanges(t *testing.T) {
 		"Order":    {"The order of fields means nothing", base, request{spec: `{"identity":{"admin":{"passwordSecretRef":{"name":"files-admin"}},"jwt":{"secretRef":{"name":"files-jwt"}}},"service":{"annotations":{"example.org/a":"<a>"}},"telemetry":{"sampleRate":0.5},"nfsPort":2049.0}`, data: secrets()}, true},
 		"Replicas": {"Stopping a server is no reason to restart it", base, request{spec: with(`"replicas":0`), data: secrets()}, true},
 		"Rollout":  {"Who decides on restarts is no reason for one", base, request{spec: with(`"rollout":"Manual"`), data: secrets()}, true},
+		"LDAP": {
+			"The server copies a directory's settings into its database once", base,
+			request{spec: strings.Replace(full, `"identity":{`, `"identity":{"ldap":{"url":"ldaps://a","baseDN":"DC=a","bindDN":"CN=b","bindPasswordSecretRef":{"name":"files-admin"}},`, 1), data: secrets()},
+			true,
+		},
 		"Crossplane": {
 			"What Crossplane writes into the spec is not the user's", base,
 			request{spec: with(`"crossplane":{"compositionRef":{"name":"a"},"resourceRefs":[{"name":"b"}]}`), data: secrets()},

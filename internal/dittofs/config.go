@@ -64,6 +64,9 @@ type Settings struct {
 	// AdminUsername of the first administrator.
 	AdminUsername string
 
+	// Identity is where users are looked up.
+	Identity Identity
+
 	// Extra are keys that no setting has, as JSON has them: objects, lists, texts, numbers,
 	// true and false.
 	Extra map[string]any
@@ -124,6 +127,7 @@ type config struct {
 	ControlPlane    controlPlane `yaml:"controlplane"`
 	Cache           *cache       `yaml:"cache,omitempty"`
 	Admin           admin        `yaml:"admin"`
+	LDAP            *ldap        `yaml:"ldap,omitempty"`
 }
 
 type database struct {
@@ -235,6 +239,10 @@ func Config(s Settings, r Release) ([]byte, error) {
 
 	if keys.Cache {
 		c.Cache = &cache{Path: s.CachePath, Size: s.CacheSize}
+	}
+
+	if s.Identity.LDAP != nil {
+		c.LDAP = s.Identity.LDAP.section()
 	}
 
 	var doc any = c

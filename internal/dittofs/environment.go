@@ -28,6 +28,9 @@ const (
 	EnvPostgresUser     = EnvPrefix + "DATABASE_POSTGRES_USER"
 	EnvPostgresPassword = EnvPrefix + "DATABASE_POSTGRES_PASSWORD"
 	EnvPostgresSSLMode  = EnvPrefix + "DATABASE_POSTGRES_SSLMODE"
+
+	// EnvLDAPPassword is that of the account which looks up users.
+	EnvLDAPPassword = EnvPrefix + "LDAP_BIND_PASSWORD"
 )
 
 // A DecidedKey is a key of config.yaml that a field of a spec decides.

@@ -86,6 +86,7 @@ var fields = map[string]string{
 	"controlplane.port":   "spec.apiPort",
 	"controlplane.tls":    "spec.api.tls",
 	"database":            "spec.database",
+	"ldap":                "spec.identity.ldap",
 	"logging.format":      "spec.logging.format",
 	"logging.level":       "spec.logging.level",
 	"logging.output":      "spec.logging.output",
@@ -100,7 +101,6 @@ var fields = map[string]string{
 var others = map[string]string{
 	"controlplane.host": "the function decides it, so that probes and Services reach the API",
 	"kerberos":          "no field has it: it needs a keytab, which is a Secret's",
-	"ldap":              "no field has it: since DittoFS 0.21 it counts at the first start only, and is set over the REST API (/api/v1/identity-providers/ldap/config)",
 
 	"adapters": onlyREST,
 	"groups":   onlyREST,

@@ -36,6 +36,10 @@ const (
 	// SincePostgresCA judges PostgreSQL by other authorities than the image's.
 	SincePostgresCA = "v0.17.0"
 
+	// SinceIdentityProviders keeps identity providers in the database. 0.20 knows LDAP as well, and
+	// reads its settings at each start.
+	SinceIdentityProviders = "v0.21.0"
+
 	// SinceMetricsAccess serves metrics at another path, with a token or over TLS.
 	SinceMetricsAccess = "v0.18.0"
 )

@@ -18,6 +18,9 @@ const (
 	MaxPasswordLength = 72
 )
 
+// maxBindPasswordSize is far above what directories take: Active Directory 256 characters.
+const maxBindPasswordSize = 4 * 1024
+
 // maxPort is the highest TCP port.
 const maxPort = 65535
 
@@ -99,6 +102,19 @@ func CheckFirstPassword(value []byte) string {
 		return "holds a bcrypt hash with something around it, all of which the server would take for a clear password: keep nothing but the hash, from $2 to its end"
 	case slices.ContainsFunc(otherHashes, func(r *regexp.Regexp) bool { return r.Match(value) }):
 		return "looks like a hash of another kind than bcrypt, which the server would take for a clear password: give it a bcrypt hash (htpasswd -nB prints one behind the colon), or the password itself"
+	default:
+		return ""
+	}
+}
+
+// CheckBindPassword returns why the password of an account of a directory cannot be used, or "".
+// With an empty one the directory would take the server for nobody, and the server does not start.
+func CheckBindPassword(value []byte) string {
+	switch {
+	case len(value) == 0:
+		return mustNotBeEmpty
+	case len(value) > maxBindPasswordSize:
+		return tooLarge(maxBindPasswordSize)
 	default:
 		return ""
 	}

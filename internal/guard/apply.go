@@ -56,6 +56,16 @@ func Apply(d Decision, desired, returning manifest.Manifests, o observed.Resourc
 		m.annotate(manifest.ClaimNotesAnnotation(d.ClaimNotes), v1alpha1.AnnotationClaims)
 	}
 
+	if len(d.Seeded) > 0 {
+		m.annotate(manifest.SeededAnnotation(d.Seeded), v1alpha1.AnnotationSeeded)
+	}
+
+	if d.Template != TemplateDesired {
+		for key, value := range manifest.KeptSeeds(o.Asked(manifest.ConfigMap), desired[manifest.ConfigMap]) {
+			m.set(manifest.ConfigMap, structpb.NewStringValue(value), "data", key)
+		}
+	}
+
 	if d.LeaveOut {
 		delete(m, manifest.StatefulSet)
 		return manifest.Manifests(m)

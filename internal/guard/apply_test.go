@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
@@ -45,6 +46,9 @@ func TestApply(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		d      Decision
+
+		// asked is the ConfigMap's manifest, or "".
+		asked string
 
 		// want are the manifests that differ from the desired ones, nil for one that is left
 		// out.
@@ -99,6 +103,20 @@ func TestApply(t *testing.T) {
 				manifest.ServiceMetrics: parse(keptMetrics),
 			},
 		},
+		"KeptSeeds": {
+			reason: "The template that is kept refers to settings that are gone from the spec.",
+			d:      Decision{Template: TemplateAsked, Seeded: map[dittofs.IdentityProvider]string{dittofs.ProviderLDAP: "digest"}},
+			asked:  `{data: {config.yaml: old, DITTOFS_LDAP_URL: "ldaps://old", other: value}}`,
+			want: manifest.Manifests{
+				manifest.ConfigMap:      parse(`{metadata: {annotations: {dittofs.io/image: "dittofs:old", dittofs.io/seeded: '{"ldap":"digest"}'}}, data: {config.yaml: new, DITTOFS_LDAP_URL: "ldaps://old"}}`),
+				manifest.StatefulSet:    parse(`{spec: {replicas: 0, serviceName: new, template: ` + askedTemplate + `}}`),
+				manifest.ServiceMetrics: parse(keptMetrics),
+			},
+		},
+		"DroppedSeeds": {
+			reason: "Nothing refers to them any more.",
+			asked:  `{data: {config.yaml: old, DITTOFS_LDAP_URL: "ldaps://old"}}`,
+		},
 		"Cover": {
 			reason: "The desired template covers the config.yaml that is kept, with its digest and a new one of itself.",
 			d:      Decision{Config: "old", Template: TemplateCovering},
@@ -146,6 +164,10 @@ func TestApply(t *testing.T) {
 				manifest.ServiceMetrics: {Asked: parse(askedMetrics)},
 
 				manifest.StatefulSet: {Asked: parse(`{spec: {replicas: 1, serviceName: old, selector: {a: b}, template: ` + askedTemplate + `}}`)},
+			}
+
+			if tc.asked != "" {
+				o[manifest.ConfigMap] = &observed.Resource{Asked: parse(tc.asked)}
 			}
 
 			want := maps.Clone(before)

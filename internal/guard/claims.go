@@ -198,9 +198,16 @@ func (d *Decision) noteClaims(st State) {
 		isBack := template == nil && st.StatefulSet.Asked == nil && st.Record != nil && asksForClass
 		note := manifest.ClaimNote{Older: claim.isOlder(template) || (isKept || isBack) && st.mustNoteAge(claim)}
 
-		// Only what the StatefulSet is known to have is a claim of this server.
-		if note.Older && asksForClass && st.mustNoteAge(claim) && template != nil && !isKept && st.StatefulSet.Live != nil && !d.LeaveOut {
-			d.look(st.StatefulSet.Desired.Name, want.Name, claim)
+		if note.Older && asksForClass && st.mustNoteAge(claim) && !isKept {
+			// While the StatefulSet is created anew as well, so that nobody goes on before the claim is seen.
+			if claim.Live == nil {
+				d.Unseen = append(d.Unseen, manifest.ClaimName(st.StatefulSet.Desired.Name, want.Name))
+			}
+
+			// Only what the StatefulSet is known to have is a claim of this server.
+			if template != nil && st.StatefulSet.Live != nil && !d.LeaveOut {
+				d.look(want.Name, claim)
+			}
 		}
 
 		d.noteWhatItHas(&note, want, template, claim, st.sees(claim))
@@ -240,11 +247,7 @@ func (d *Decision) noteWhatItHas(note *manifest.ClaimNote, want Claim, template 
 }
 
 // look at a claim that may be older than its template, unless it is looked at already.
-func (d *Decision) look(server, volume string, claim KnownClaim) {
-	if claim.Live == nil {
-		d.Unseen = append(d.Unseen, manifest.ClaimName(server, volume))
-	}
-
+func (d *Decision) look(volume string, claim KnownClaim) {
 	if !slices.ContainsFunc(d.ClaimObjects, func(o ClaimObject) bool { return o.Volume == volume }) {
 		d.ClaimObjects = append(d.ClaimObjects, observing(volume, claim.Live))
 	}

@@ -94,9 +94,9 @@ func TestDecideClass(t *testing.T) {
 			want{Rollout: Recreating, Frozen: []string{keepsTemplate}, NeedsStop: true, Stopping: true, Notes: older},
 		},
 		"Gone": {
-			"The note stays while there is no StatefulSet.",
+			"The note stays while there is no StatefulSet, and nobody knows yet.",
 			[]func(*State){withObjects, class("fast", "slow"), stop, metadata(KnownClaim{Older: true}), none},
-			want{Rollout: RolledOut, Notes: older},
+			want{Rollout: RolledOut, Unseen: []string{"metadata-files-0"}, Notes: older},
 		},
 		"Recreated": {
 			"The claim is looked at.",
@@ -179,6 +179,7 @@ func TestDecideExisting(t *testing.T) {
 		Rollout  Reason
 		LeaveOut bool
 		Existing []string
+		Frozen   []string
 		Dangers  []string
 		Approval string
 	}
@@ -192,6 +193,14 @@ func TestDecideExisting(t *testing.T) {
 		"None":       {"Most servers are new.", nil, nil, want{Rollout: RolledOut}},
 		"NotFetched": {"What exists is not known yet.", nil, func(st *State) { st.ClaimsFetched = false }, want{Rollout: PredecessorThere, LeaveOut: true}},
 		"All":        {"A server starts on what is there.", both, nil, want{Rollout: RolledOut, Existing: []string{"controlplane-files-0 (1Gi)", "metadata-files-0 (10Gi)"}}},
+		"Class": {
+			"A claim that exists keeps its class, which is told at once.",
+			map[string]KnownClaim{dittofs.VolumeControlPlane: {Live: bound("slow", "1Gi")}, dittofs.VolumeMetadata: {Live: bound("slow", "10Gi")}},
+			func(st *State) {
+				st.StatefulSet.Desired.Claims = []Claim{{Name: dittofs.VolumeMetadata, Class: new("fast")}}
+			},
+			want{Rollout: RolledOut, Existing: []string{"controlplane-files-0 (1Gi)", "metadata-files-0 (10Gi)"}, Frozen: []string{keepsClass}},
+		},
 		"Half": {
 			"Half of the data waits for a person.", half, nil,
 			want{Rollout: ApprovalRequired, LeaveOut: true, Dangers: []string{"only some of its PersistentVolumeClaims are there to stay: controlplane-files-0 (nothing), metadata-files-0 (10Gi)"}, Approval: "change"},
@@ -220,7 +229,7 @@ func TestDecideExisting(t *testing.T) {
 
 			d := Decide(st)
 
-			got := want{Rollout: d.Rollout, LeaveOut: d.LeaveOut, Existing: d.Existing, Dangers: d.Dangers, Approval: d.Approval}
+			got := want{Rollout: d.Rollout, LeaveOut: d.LeaveOut, Existing: d.Existing, Frozen: d.Frozen, Dangers: d.Dangers, Approval: d.Approval}
 			if diff := cmp.Diff(tc.want, got, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("%s\nDecide(...): -want, +got:\n%s", tc.reason, diff)
 			}

@@ -138,6 +138,15 @@ type Decision struct {
 	// Existing are the claims, with their sizes, that a server first starts on.
 	Existing []string
 
+	// NotInEffect are the identity providers that the server may have other settings of in its
+	// database, and Acknowledge is the value of the annotation dittofs.io/acknowledge by which a
+	// person says that the database has these.
+	NotInEffect []Provider
+	Acknowledge string
+
+	// Seeded are digests of the settings that the server is taken to have in its database.
+	Seeded map[dittofs.IdentityProvider]string
+
 	// Record is what the ConfigMap records of the pod that ran last, or nil.
 	Record *manifest.Record
 }
@@ -168,12 +177,13 @@ func Decide(st State) Decision {
 	d.Record = d.record(st)
 	d.grow(st)
 	d.noteClaims(st)
+	d.seed(st)
 
 	return d
 }
 
 func decide(st State) Decision {
-	d := Decision{Rollout: RolledOut, Classes: map[manifest.Name]*string{}, Families: map[manifest.Name]Families{}}
+	d := Decision{Rollout: RolledOut, Classes: map[manifest.Name]*string{}, Families: map[manifest.Name]Families{}, Seeded: map[dittofs.IdentityProvider]string{}}
 
 	switch st.Secrets {
 	case secret.NotFetched:
@@ -197,7 +207,7 @@ func decide(st State) Decision {
 	case d.Rollout != RolledOut:
 	case d.needsApproval(st):
 		d.Rollout = ApprovalRequired
-	case d.NeedsStop && st.StatefulSet.isStopped() && st.StatefulSet.Labelled && st.isNoted():
+	case d.NeedsStop && st.StatefulSet.isStopped() && st.StatefulSet.CanBeLeftOut && st.isNoted():
 		d.Rollout, d.LeaveOut = Recreating, true
 		return d
 	case st.StatefulSet.lacksClaim():
@@ -222,6 +232,7 @@ func decide(st State) Decision {
 func (d *Decision) create(st State) {
 	config, dangers := st.ConfigMap.Desired, st.returnDangers()
 	existing, isPartial := st.existingClaims()
+	d.freezeExisting(st)
 
 	if !isPartial {
 		d.Existing = existing
@@ -378,8 +389,8 @@ func (s *StatefulSet) mayRun() []Pod {
 // those of keys of Secrets that tell where a database is.
 func dangersOf(desired Pod, before []Pod, values map[string]secret.Data) []string {
 	var (
-		release, image dittofs.Release
-		databases      []string
+		release, image       dittofs.Release
+		databases, providers []string
 	)
 
 	for _, p := range before {
@@ -388,6 +399,12 @@ func dangersOf(desired Pod, before []Pod, values map[string]secret.Data) []strin
 		// Parse config.yaml only where the database may differ: parsing is slow.
 		if desired.Config == p.Config && desired.DatabaseSecrets == p.DatabaseSecrets {
 			continue
+		}
+
+		for _, danger := range providerDangers(desired, p) {
+			if !slices.Contains(providers, danger) {
+				providers = append(providers, danger)
+			}
 		}
 
 		db := p.database()
@@ -408,7 +425,7 @@ func dangersOf(desired Pod, before []Pod, values map[string]secret.Data) []strin
 		dangers = append(dangers, fmt.Sprintf("the database changes from %s to %s", db, desired.database()))
 	}
 
-	return dangers
+	return append(dangers, providers...)
 }
 
 // releaseDangers tells what of a change of the release may lose data, from the newest release

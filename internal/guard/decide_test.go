@@ -116,10 +116,10 @@ func atRest(t *testing.T) State {
 				UID: "uid", Pod: spec.Pod, Generation: 2, ObservedGeneration: 2, Replicas: 1, CurrentReplicas: 1,
 				ClaimTemplates: "[controlplane, metadata]", Claims: spec.Claims,
 			},
-			Current:  true,
-			Labelled: true,
-			Volumes:  dittofs.Volumes(release(t, "0.29.0"), false, ""),
-			Files:    []string{"/data/controlplane/controlplane.db"},
+			Current:      true,
+			CanBeLeftOut: true,
+			Volumes:      dittofs.Volumes(release(t, "0.29.0"), false, ""),
+			Files:        []string{"/data/controlplane/controlplane.db"},
 		},
 	}
 }
@@ -753,9 +753,9 @@ func TestDecide(t *testing.T) {
 			do:     []func(*State){grow, stop},
 			want:   Decision{Rollout: Recreating, LeaveOut: true, Immutable: claims, Frozen: []string{grown}},
 		},
-		"RecreateWithoutLabels": {
-			reason: "A StatefulSet that could not be found again is not left out: it gets its labels first.",
-			do:     []func(*State){grow, stop, func(st *State) { st.StatefulSet.Labelled = false }},
+		"RecreateTooEarly": {
+			reason: "A StatefulSet that would stay, or not be found again, is not left out: its Object changes first.",
+			do:     []func(*State){grow, stop, func(st *State) { st.StatefulSet.CanBeLeftOut = false }},
 			want:   Decision{Rollout: RolledOut, Immutable: claims, Frozen: []string{grown}},
 		},
 		"RecreateUnapproved": {
@@ -1166,10 +1166,10 @@ func TestDecideProperties(t *testing.T) {
 		"secretsMissing":   func(st *State) { st.Secrets = secret.Missing },
 		"refused":          func(st *State) { st.StatefulSet.NotSynced = true },
 		"notCurrent":       func(st *State) { st.StatefulSet.Current, st.ConfigMap.Current = false, false },
-		"noLabels":         func(st *State) { st.StatefulSet.Labelled = false },
+		"stays":            func(st *State) { st.StatefulSet.CanBeLeftOut = false },
 	}
 	// Later changes read what earlier ones wrote.
-	order := []string{"change", "downgrade", "configMapFollows", "inFlight", "grow", "stop", "manual", "approved", "secretsMissing", "refused", "notCurrent", "noLabels"}
+	order := []string{"change", "downgrade", "configMapFollows", "inFlight", "grow", "stop", "manual", "approved", "secretsMissing", "refused", "notCurrent", "stays"}
 
 	for set := range 1 << len(order) {
 		st := atRest(t)

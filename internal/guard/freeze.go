@@ -69,7 +69,6 @@ func (d *Decision) freezeClaims(st State) bool {
 // claim that is kept and not desired any more does no harm.
 func (st *State) claimChanges(want Claim, kept *Claim) (changes []string, differs bool) {
 	claim := st.Claims[want.Name]
-	name := manifest.ClaimName(st.StatefulSet.Asked.Name, want.Name)
 
 	if kept == nil {
 		return []string{fmt.Sprintf("volume claim %s of %s is missing, and nothing is mounted in its place", want.Name, want.Size.String())}, true
@@ -88,8 +87,8 @@ func (st *State) claimChanges(want Claim, kept *Claim) (changes []string, differ
 	switch isOther := want.asksOtherClass(kept); {
 	case isOther && (claim.Live == nil || !st.ReadsClaims):
 		changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (an existing PersistentVolumeClaim keeps its class)", want.Name, className(kept.Class), className(want.Class)))
-	case want.Class != nil && claim.Live != nil && claim.Live.Class != *want.Class:
-		changes = append(changes, fmt.Sprintf("PersistentVolumeClaim %s has %s instead of %s, which it keeps: copy its data to a claim of that class (docs/operations.md, another storage class)", name, className(&claim.Live.Class), className(want.Class)))
+	case claim.keepsClass(want):
+		changes = append(changes, classKept(st.StatefulSet.Asked.Name, want, claim.Live))
 	}
 
 	if has := claim.attributes(kept); want.Attributes != "" && has != want.Attributes && !st.sees(claim) {
@@ -99,6 +98,25 @@ func (st *State) claimChanges(want Claim, kept *Claim) (changes []string, differ
 	// A source changes no claim that there is. A template without the one that is asked for would begin
 	// the next claim empty, and one that keeps another would bring back old files.
 	return changes, kept.Size.Cmp(want.Size) != 0 || want.asksOtherClass(kept) || want.asksOtherAttributes(kept) || want.Source != kept.Source
+}
+
+// freezeExisting tells which claims that exist keep their class, where there is no StatefulSet.
+func (d *Decision) freezeExisting(st State) {
+	for _, want := range st.StatefulSet.Desired.Claims {
+		if claim := st.Claims[want.Name]; claim.keepsClass(want) {
+			d.Frozen = append(d.Frozen, classKept(st.StatefulSet.Desired.Name, want, claim.Live))
+		}
+	}
+}
+
+// keepsClass reports whether a live claim has another class than the spec asks for.
+func (c *KnownClaim) keepsClass(want Claim) bool {
+	return want.Class != nil && c.Live != nil && c.Live.Class != *want.Class
+}
+
+// classKept tells that a claim keeps its class.
+func classKept(server string, want Claim, live *LiveClaim) string {
+	return fmt.Sprintf("PersistentVolumeClaim %s has %s instead of %s, which it keeps: copy its data to a claim of that class (docs/operations.md, another storage class)", manifest.ClaimName(server, want.Name), className(&live.Class), className(want.Class))
 }
 
 // className tells a storage class. An empty class is another one than none, which means

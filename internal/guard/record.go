@@ -35,6 +35,11 @@ func Returning(s *composite.DittoServer, desired *corev1.PodTemplateSpec, in man
 		return manifest.Manifests{}, nil
 	}
 
+	// Nothing is left of the settings of an identity provider that the spec has no more.
+	if len(providerDangers(Pod{Config: string(in.Config)}, podOf(r))) > 0 {
+		return manifest.Manifests{}, nil
+	}
+
 	in.Config, in.ConfigHash = []byte(r.Config), digests.Of([]byte(r.Config))
 
 	objects, err := manifest.Objects(s, manifest.Inputs{Config: in.Config, Pod: r.Pod(s, desired, in)})

@@ -58,6 +58,10 @@ func TestReturning(t *testing.T) {
 			configMap: `{metadata: {annotations: {dittofs.io/ran: '{"image":"dittofs:ran","version":"0.8.0"}'}}, data: {config.yaml: ran}}`,
 			version:   "0.29.0",
 		},
+		"LDAPRemoved": {
+			reason:    "What the spec says no more of a directory is known to nobody.",
+			configMap: `{metadata: {annotations: {dittofs.io/ran: '{"image":"dittofs:ran","version":"0.29.0"}'}}, data: {config.yaml: "ldap:\n  enabled: true\n"}}`,
+		},
 		"Cache": {
 			reason:    "The desired release has a volume for the cache.",
 			configMap: `{metadata: {annotations: {dittofs.io/ran: '{"image":"dittofs:ran","version":"0.8.0"}'}}, data: {config.yaml: ran}}`,

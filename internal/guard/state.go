@@ -38,6 +38,11 @@ type State struct {
 	// Approved is the value of the annotation dittofs.io/approve.
 	Approved string
 
+	// Providers are the identity providers that the spec has or had, and Acknowledged is the value
+	// of the annotation dittofs.io/acknowledge.
+	Providers    []Provider
+	Acknowledged string
+
 	// Change names the change from the asked pod template to the desired one. It is empty
 	// where the two have the same facts.
 	Change string
@@ -117,8 +122,9 @@ type StatefulSet struct {
 	// was live.
 	Refused bool
 
-	// Labelled reports whether a StatefulSet that is left out once is found again.
-	Labelled bool
+	// CanBeLeftOut reports whether the StatefulSet goes once it is not composed, and is found
+	// until then.
+	CanBeLeftOut bool
 
 	// Volumes of the desired server. It mounts those that have a claim.
 	Volumes []dittofs.Volume
@@ -254,6 +260,8 @@ func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o obs
 		Databases:    secrets.Databases,
 		Manual:       s.Spec.Rollout == v1alpha1.RolloutManual,
 		Approved:     strings.TrimSpace(s.Approved),
+		Providers:    readProviders(s, o),
+		Acknowledged: strings.TrimSpace(s.Acknowledged),
 		Predecessors: p,
 		Record:       manifest.RecordOf(o.Asked(manifest.ConfigMap)),
 		CanReturn:    len(returning) > 0,
@@ -283,7 +291,7 @@ func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o obs
 		asked := readSpec(sts.Asked)
 		st.StatefulSet.Asked = &asked
 		st.StatefulSet.Current, st.StatefulSet.NotSynced, st.StatefulSet.Refused = sts.Current, sts.IsNotSynced(), sts.IsRefused()
-		st.StatefulSet.Labelled = observed.IsFoundAgain(s, sts)
+		st.StatefulSet.CanBeLeftOut = observed.CanBeLeftOut(s, sts)
 
 		whole := manifest.ConfigHash(sts.Asked)
 		if same := digests.Same(whole, []byte(st.coveredConfig())); same != "" {

@@ -9,10 +9,17 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
-// configMap holds config.yaml.
-func configMap(_ *composite.DittoServer, in Inputs) (object, error) {
+// configMap holds config.yaml, and the settings of identity providers that variables of the
+// container refer to.
+func configMap(s *composite.DittoServer, in Inputs) (object, error) {
+	data := map[string]string{dittofs.ConfigFile: string(in.Config)}
+
+	for _, seed := range s.Identity().Seeds() {
+		data[seed.Variable] = seed.Value
+	}
+
 	return &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.AnnotationImage: in.Pod.Spec.Containers[0].Image}},
-		Data:       map[string]string{dittofs.ConfigFile: string(in.Config)},
+		Data:       data,
 	}, nil
 }

@@ -126,7 +126,7 @@ func Pod(s *composite.DittoServer, in PodInputs) (*corev1.PodTemplateSpec, error
 				Image:           in.Image,
 				ImagePullPolicy: s.Spec.ImagePullPolicy,
 				Args:            dittofs.Args(),
-				Env:             append(environment(keys, in.AdminPasswordIsHash), s.ExtraEnv()...),
+				Env:             slices.Concat(environment(keys, in.AdminPasswordIsHash), seeds(s), s.ExtraEnv()),
 				Ports:           containerPorts(s),
 				VolumeMounts:    slices.Concat(mounts, fileMounts, extraMounts),
 				Resources:       s.Spec.Resources,

@@ -104,7 +104,7 @@ func (r *Record) Pod(s *composite.DittoServer, desired *corev1.PodTemplateSpec, 
 
 	container := &pod.Spec.Containers[0]
 	container.Image = r.Image
-	container.Env = append(environment(ran.Secrets(), in.AdminPasswordIsHash), s.ExtraEnv()...)
+	container.Env = slices.Concat(environment(ran.Secrets(), in.AdminPasswordIsHash), seeds(s), s.ExtraEnv())
 
 	pod.Spec.Volumes = slices.DeleteFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return isOfSecret(v.Name) })
 	container.VolumeMounts = slices.DeleteFunc(container.VolumeMounts, func(m corev1.VolumeMount) bool { return isOfSecret(m.Name) })

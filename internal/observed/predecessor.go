@@ -26,10 +26,11 @@ import (
 // Crossplane would take over an object that has no controller. With Objects, the provider
 // reads what exists before it writes.
 
-// IsFoundAgain reports whether Requirements finds an observed StatefulSet once Crossplane
-// does not observe it any more: by its name, or by the labels of its Object.
-func IsFoundAgain(s *composite.DittoServer, o *Resource) bool {
-	return s.IsNative() || object.IsLabelled(s, o.Raw)
+// CanBeLeftOut reports whether an observed StatefulSet goes once it is not composed, and
+// Requirements finds it until then: by its name, or by the labels of its Object. The provider
+// leaves a StatefulSet where it is until the function has seen whose it is.
+func CanBeLeftOut(s *composite.DittoServer, o *Resource) bool {
+	return s.IsNative() || object.IsLabelled(s, o.Raw) && (o.Policy == object.Manage || o.Live == nil)
 }
 
 // requirement is the name under which a Kubernetes object, or its Object, is required.

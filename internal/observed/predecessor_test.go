@@ -13,6 +13,7 @@ import (
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/object"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 )
 
@@ -88,6 +89,41 @@ spec: {forProvider: {manifest: {spec: {serviceName: files-headless, podManagemen
 
 // What Crossplane does not observe is required: the Object by its labels, or what is composed
 // natively by its name.
+// A StatefulSet is left out only where it goes, and is looked for meanwhile.
+func TestCanBeLeftOut(t *testing.T) {
+	labels := "labels: {dittofs.io/namespace: storage, dittofs.io/statefulset: files}"
+	live := &structpb.Struct{}
+
+	cases := map[string]struct {
+		reason string
+		native bool
+		raw    string
+		o      Resource
+		want   bool
+	}{
+		"Managed":    {"The provider deletes it with its Object.", false, labels, Resource{Live: live}, true},
+		"Unlabelled": {"Nobody would find the Object.", false, "name: files", Resource{Live: live}, false},
+		"Created":    {"It would stay, with the claim templates that it has.", false, labels, Resource{Policy: object.Create, Live: live}, false},
+		"Missing":    {"There is none that could stay.", false, labels, Resource{Policy: object.Create}, true},
+		"Native":     {"Crossplane deletes it itself.", true, "name: files", Resource{Policy: object.Create, Live: live}, true},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := &composite.DittoServer{Namespace: "storage", Name: "files"}
+			if tc.native {
+				s.Input.Compose = v1beta1.ComposeNative
+			}
+
+			tc.o.Raw = protostructtest.FromYAML(t, "{metadata: {"+tc.raw+"}}")
+
+			if got := CanBeLeftOut(s, &tc.o); got != tc.want {
+				t.Errorf("%s\nCanBeLeftOut(...): want %t, got %t", tc.reason, tc.want, got)
+			}
+		})
+	}
+}
+
 func TestRequirements(t *testing.T) {
 	labels := &fnv1.ResourceSelector_MatchLabels{MatchLabels: &fnv1.MatchLabels{Labels: map[string]string{"dittofs.io/namespace": "storage", "dittofs.io/statefulset": "files"}}}
 

@@ -152,7 +152,7 @@ func asksExtraVolumes(c *composed) []ask {
 // extraEnv returns the variables of the container that are not the function's, in the order of
 // spec.extraEnv.
 func (c *composed) extraEnv() []corev1.EnvVar {
-	return slices.DeleteFunc(slices.Clone(c.container.Env), func(e corev1.EnvVar) bool { return composite.IsOwnEnv(e.Name) })
+	return slices.DeleteFunc(slices.Clone(c.container.Env), func(e corev1.EnvVar) bool { return c.server.IsOwnEnv(e.Name) })
 }
 
 // extraVolumes returns the volumes of the pod that are not the function's, in the order of

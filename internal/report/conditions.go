@@ -347,6 +347,18 @@ func Warn(rsp *fnv1.RunFunctionResponse, warnings []string) {
 	set(rsp, Warnings, isTrue, ReasonHasWarnings, message(strings.Join(warnings, "; ")))
 }
 
+// IdentityWarnings returns what of identity providers may not be in effect, and what to do.
+func IdentityWarnings(d guard.Decision) []string {
+	var w []string
+
+	for _, p := range d.NotInEffect {
+		w = append(w, fmt.Sprintf("%s: the server goes by what it copied into its database when it first started, so these settings may not be in effect: send it PUT %s with %s and then annotate the DittoServer with %s=%s",
+			p.Name.Field(), p.Name.Endpoint(), p.Body, v1alpha1.AnnotationAcknowledge, d.Acknowledge))
+	}
+
+	return w
+}
+
 // troubles are the reasons of conditions that get a Warning result when they come
 // up. Other reasons pass by themselves.
 //

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/dittofs/function-dittoserver/internal/condition"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
@@ -311,6 +312,29 @@ func TestWarn(t *testing.T) {
 
 			if diff := cmp.Diff([]*fnv1.Condition{tc.want}, rsp.GetConditions(), protocmp.Transform()); diff != "" {
 				t.Errorf("%s\nWarn(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestIdentityWarnings(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		d      guard.Decision
+		want   []string
+	}{
+		"None": {"Everything is in effect.", guard.Decision{}, nil},
+		"LDAP": {
+			"A person makes the change over the REST API, and says so.",
+			guard.Decision{NotInEffect: []guard.Provider{{Name: dittofs.ProviderLDAP, Body: `{"url":"ldaps://a"}`}}, Acknowledge: "0123"},
+			[]string{`spec.identity.ldap: the server goes by what it copied into its database when it first started, so these settings may not be in effect: send it PUT /api/v1/identity-providers/ldap/config with {"url":"ldaps://a"} and then annotate the DittoServer with dittofs.io/acknowledge=0123`},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, IdentityWarnings(tc.d)); diff != "" {
+				t.Errorf("%s\nIdentityWarnings(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
 	}

@@ -30,13 +30,17 @@ const olderRelease = "0.6.2"
 
 // newerFields are the fields of example/full.yaml that olderRelease does not know, or whose use
 // is an error there.
-var newerFields = []string{"spec.api", "spec.metrics.path", "spec.metrics.tokenSecretRef", "spec.metrics.tls", "spec.database.postgres.caSecretRef"}
+var newerFields = []string{"spec.api", "spec.metrics.path", "spec.metrics.tokenSecretRef", "spec.metrics.tls", "spec.database.postgres.caSecretRef", "spec.identity.ldap"}
 
 // Fields of example/full.yaml whose value there is the default, or is needed: each with
 // another value. The others are left out.
 var otherValues = map[string]string{
 	"spec.replicas":   "0",
 	"spec.cache.path": "/cache",
+
+	"spec.identity.ldap.url":    "ldap://other.example.org",
+	"spec.identity.ldap.baseDN": "DC=other",
+	"spec.identity.ldap.bindDN": "CN=other",
 
 	"spec.storage.contentSize":                 "2Ti",
 	"spec.storage.controlPlaneDataSource.name": "other",
@@ -61,6 +65,8 @@ var shownElsewhere = map[string]string{
 	"spec.database.postgres.keys.database": "internal/composite: the example has the database's name itself",
 	"spec.database.postgres.keys.sslmode":  "internal/composite: the example has the mode itself",
 	"spec.storage.storageClassName":        "internal/composite: every claim of the example has a class of its own",
+	"spec.identity.ldap.startTLS":          "internal/dittofs: an ldap:// URL needs it",
+	"spec.identity.ldap.allowPlaintext":    "internal/dittofs: it is an error beside startTLS",
 	"spec.nfsPort":                         "internal/manifest: the portmapper of the example wants it to be that of adapterPorts",
 	"spec.adapterPorts.nfs":                "internal/manifest: the same, the other way around",
 	"spec.service.ipFamilyPolicy":          "internal/manifest: the families of the example need it",

@@ -98,7 +98,7 @@ var restartRows = []restartRow{
 		want:  [3]string{held, held, held},
 	},
 	{
-		what:   "the value of a Secret key that the spec names, but for the next row",
+		what:   "the value of a Secret key that the spec names, but for the rows below",
 		secret: "jwt",
 		want:   [3]string{restarts, restarts, restarts},
 	},
@@ -144,6 +144,38 @@ var restartRows = []restartRow{
 		what:  "another Secret in `identity`, though with the same value",
 		edits: []map[string]string{{"identity.jwt.secretRef.name": "jwt-copy"}, {"identity.jwt.secretRef.key": "other"}, {"identity.admin.passwordSecretRef.name": "jwt-copy", "identity.admin.passwordSecretRef.key": "jwt-secret"}},
 		want:  [3]string{restarts, restarts, restarts},
+	},
+	{
+		what:  "`identity.ldap`, where there was none",
+		edits: []map[string]string{{"identity.ldap": directory}},
+		want:  [3]string{restarts, restarts, restarts},
+	},
+	{
+		what: "its Secrets, by another name or key",
+		from: map[string]string{"identity.ldap": directory},
+		edits: []map[string]string{
+			{"identity.ldap.bindPasswordSecretRef.name": "jwt", "identity.ldap.bindPasswordSecretRef.key": "other"},
+			{"identity.ldap.caSecretRef.name": "tls", "identity.ldap.caSecretRef.key": "tls.crt"},
+		},
+		want: [3]string{restarts, restarts, restarts},
+	},
+	{
+		what:  "the rest of `identity.ldap`: the server [has it in its database](directory.md#what-counts-once)",
+		from:  map[string]string{"identity.ldap": directory},
+		edits: []map[string]string{{"identity.ldap.url": "ldaps://other.example.org"}, {"identity.ldap.url": "ldap://directory.example.org", "identity.ldap.startTLS": "true"}, {"identity.ldap.url": "ldap://directory.example.org", "identity.ldap.allowPlaintext": "true"}, {"identity.ldap.baseDN": "DC=other"}, {"identity.ldap.bindDN": "CN=other"}, {"identity.ldap.userAttribute": "uid"}, {"identity.ldap.realm": "EXAMPLE.ORG"}, {"identity.ldap.idmap": "rid"}, {"identity.ldap.nestedGroups": "true"}, {"identity.ldap.timeout": "5s"}, {"identity.ldap.maxGroupResults": "500"}},
+		want:  [3]string{stays, restarts, stays},
+	},
+	{
+		what:   "the value of the directory's password; the directory's authorities, when they are renewed",
+		from:   map[string]string{"identity.ldap": directory},
+		secret: "directory",
+		want:   [3]string{stays, stays, stays},
+	},
+	{
+		what:  "`identity.ldap`, when it is removed",
+		from:  map[string]string{"identity.ldap": directory},
+		edits: []map[string]string{{"identity.ldap": ""}},
+		want:  [3]string{held, held, held},
 	},
 	{
 		what:  "`resources`, `extraEnv`, `extraVolumes`, `podLabels`, `podAnnotations`, security contexts, scheduling, `serviceAccountName`, `terminationGracePeriodSeconds`, `startupTimeout`: whatever is in the pod template",
@@ -227,6 +259,9 @@ var restartRows = []restartRow{
 		want:     [3]string{stays, restarts, stays},
 	},
 }
+
+// directory is one that a server looks up users in.
+const directory = "{url: 'ldaps://directory.example.org', baseDN: 'DC=example,DC=org', bindDN: 'CN=dittofs,DC=example,DC=org', bindPasswordSecretRef: {name: directory}}"
 
 // restartingServer runs before each edit.
 const restartingServer = `
@@ -381,6 +416,7 @@ func restartSecrets(t *testing.T, changed string, served *pki.Pair) []*structpb.
 		"{metadata: {name: environment, namespace: storage}, data: {access-key: " + value("environment") + "}}",
 		"{metadata: {name: tls, namespace: storage}, data: {tls.crt: " + certificate + ", tls.key: " + key + "}}",
 		"{metadata: {name: tls-copy, namespace: storage}, data: {tls.crt: " + certificate + ", tls.key: " + key + "}}",
+		"{metadata: {name: directory, namespace: storage}, data: {password: " + value("directory") + "}}",
 		"{metadata: {name: db, namespace: storage}, data: {host: ZGI=, database: ZGI=, user: ZGI=, password: ZGI=}}",
 	} {
 		secret := protostructtest.FromYAML(t, s)

@@ -94,6 +94,14 @@ func approval(t *testing.T, fn simulator.Function) {
 			},
 			change: func(w *simulator.World) { w.Patch("", "database", "postgres", "host") },
 		},
+		"LDAPRemoved": {
+			reason: "The server keeps the directory in its database.",
+			start: func(w *simulator.World) {
+				w.SetSecret("directory", map[string]string{"password": "example"})
+				w.Patch(directory, "identity", "ldap")
+			},
+			change: func(w *simulator.World) { w.Patch("", "identity", "ldap") },
+		},
 		"Manual": {
 			reason: "Under rollout Manual every restart waits.",
 			start:  func(w *simulator.World) { w.Patch("Manual", "rollout") },

@@ -46,6 +46,8 @@ func Check(t *testing.T, fn simulator.Function) {
 		"LostAnswer":     lostAnswer,
 		"CreationCost":   creationCost,
 		"TighterPolicy":  tighterPolicy,
+		"Seeds":          seeds,
+		"SeedsHeld":      seedsHeld,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, fn) })
 	}

@@ -127,6 +127,7 @@ func (w *World) Reconcile(n int) *fnv1.RunFunctionResponse {
 		}
 	}
 
+	starts := w.Composed["statefulset"] == nil || cluster.IsPaused(w.Composed["statefulset"])
 	names := slices.Sorted(maps.Keys(rsp.GetDesired().GetResources()))
 	w.rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 
@@ -166,7 +167,7 @@ func (w *World) Reconcile(n int) *fnv1.RunFunctionResponse {
 		w.setConditions(rsp)
 		w.matchedIfRolledOut(rsp)
 		w.noteRest(rsp)
-		w.checkIdempotent(rsp)
+		w.checkIdempotent(rsp, starts && w.reads() && len(w.Claims) > 0)
 	}
 
 	return rsp

@@ -1,0 +1,160 @@
+package guards
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/guard"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/report"
+	"github.com/dittofs/function-dittoserver/test/cluster"
+	"github.com/dittofs/function-dittoserver/test/simulator"
+)
+
+// directory is one that a server looks up users in.
+const directory = "{url: 'ldaps://directory.example.org', baseDN: 'DC=example,DC=org', bindDN: 'CN=dittofs,DC=example,DC=org', bindPasswordSecretRef: {name: directory}}"
+
+// newDirectory returns a server at rest that looks up users in a directory.
+func newDirectory(t *testing.T, fn simulator.Function, f simulator.Flavour) *simulator.World {
+	t.Helper()
+
+	w := simulator.NewServer(t, fn, f)
+	w.SetSecret("directory", map[string]string{"password": "example"})
+	w.Patch(directory, "identity", "ldap")
+	w.Settle()
+
+	return w
+}
+
+// acknowledgement returns the value that the condition Warnings asks to annotate with, or "".
+func acknowledgement(rsp *fnv1.RunFunctionResponse) string {
+	for _, c := range rsp.GetConditions() {
+		if _, value, ok := strings.Cut(c.GetMessage(), v1alpha1.AnnotationAcknowledge+"="); ok && c.GetType() == report.Warnings {
+			return value
+		}
+	}
+
+	return ""
+}
+
+// seeds checks that settings which the server copies into its database once restart nothing, and
+// are told until a person says that the database has them.
+func seeds(t *testing.T, fn simulator.Function) {
+	t.Helper()
+
+	for _, f := range onePerWay() {
+		t.Run(f.Name, func(t *testing.T) {
+			w := newDirectory(t, fn, f)
+			was := w.Template()
+
+			check := func(what string, isTold bool) {
+				t.Helper()
+
+				rsp := w.Settle()
+				if !cmp.Equal(was, w.Template(), protocmp.Transform()) {
+					t.Fatalf("%s: the server restarts", what)
+				}
+
+				if got := acknowledgement(rsp) != ""; got != isTold {
+					t.Fatalf("%s: told: want %t, got %t: %s", what, isTold, got, cluster.ReasonOf(rsp, report.Warnings))
+				}
+			}
+
+			acknowledge := func() { w.Annotate(v1alpha1.AnnotationAcknowledge, acknowledgement(w.Settle())) }
+
+			check("the first start", false)
+
+			w.Patch("ldaps://other.example.org", "identity", "ldap", "url")
+			check("another directory", true)
+
+			if got := protostruct.Get(w.Live["configmap"], "data", "DITTOFS_LDAP_URL").GetStringValue(); got != "ldaps://other.example.org" {
+				t.Errorf("the next pod must get what the spec says, got %q", got)
+			}
+
+			w.Annotate(v1alpha1.AnnotationAcknowledge, "true")
+			check("a wrong word", true)
+
+			w.SetSecret("directory", map[string]string{"password": "example-2"})
+			check("another password", true)
+
+			w.Patch("ldaps://directory.example.org", "identity", "ldap", "url")
+			check("the change taken back", false)
+
+			w.Patch("ldaps://other.example.org", "identity", "ldap", "url")
+			acknowledge()
+			check("the change made", false)
+
+			w.Patch("ldaps://directory.example.org", "identity", "ldap", "url")
+			check("taken back after it was made", true)
+
+			acknowledge()
+			check("taken back in the database, too", false)
+		})
+	}
+}
+
+// seedsHeld checks that a server whose directory is removed keeps all that its pod refers to, until
+// a person approves.
+func seedsHeld(t *testing.T, fn simulator.Function) {
+	t.Helper()
+
+	for _, f := range onePerWay() {
+		t.Run(f.Name, func(t *testing.T) {
+			w := newDirectory(t, fn, f)
+			was, data := w.Template(), protostruct.Get(w.Live["configmap"], "data")
+
+			w.Patch("", "identity", "ldap")
+
+			if got := rollout(w.Settle()); got != guard.ApprovalRequired {
+				t.Fatalf("want %s, got %s", guard.ApprovalRequired, got)
+			}
+
+			if diff := cmp.Diff(data, protostruct.Get(w.Live["configmap"], "data"), protocmp.Transform()); diff != "" {
+				t.Errorf("the ConfigMap: -was, +is:\n%s", diff)
+			}
+
+			if !cmp.Equal(was, w.Template(), protocmp.Transform()) {
+				t.Error("the server restarts")
+			}
+
+			// Nothing is known of its directory but what the pod refers to.
+			delete(w.Live, "statefulset")
+			w.Settle()
+			delete(w.Live, "statefulset")
+			delete(w.Composed, "statefulset")
+
+			if got := rollout(w.Settle()); got != guard.ApprovalRequired {
+				t.Fatalf("gone: want %s, got %s", guard.ApprovalRequired, got)
+			}
+
+			if w.Live["statefulset"] != nil {
+				t.Error("gone: a server comes back that knows half of its directory")
+			}
+
+			w.Annotate(v1alpha1.AnnotationApprove, w.Approval())
+
+			if got := rollout(w.Settle()); got != guard.RolledOut {
+				t.Fatalf("approved: want %s, got %s", guard.RolledOut, got)
+			}
+
+			got := slices.Collect(maps.Keys(protostruct.Get(w.Live["configmap"], "data").GetStructValue().GetFields()))
+			if diff := cmp.Diff([]string{"config.yaml"}, got); diff != "" {
+				t.Errorf("approved: the ConfigMap: -want, +got:\n%s", diff)
+			}
+
+			// The database may have it turned off.
+			w.Patch(directory, "identity", "ldap")
+
+			if acknowledgement(w.Settle()) == "" {
+				t.Error("a directory that comes back may not be in effect, which is not told")
+			}
+		})
+	}
+}
