@@ -201,7 +201,7 @@ func (d *Decision) noteClaims(st State) {
 		if note.Older && asksForClass && st.mustNoteAge(claim) && !isKept {
 			// While the StatefulSet is created anew as well, so that nobody goes on before the claim is seen.
 			if claim.Live == nil {
-				d.Unseen = append(d.Unseen, manifest.ClaimName(st.StatefulSet.Desired.Name, want.Name))
+				d.Unseen = append(d.Unseen, unseen(st.StatefulSet.Desired.Name, want.Name, claim))
 			}
 
 			// Only what the StatefulSet is known to have is a claim of this server.
@@ -244,6 +244,16 @@ func (d *Decision) noteWhatItHas(note *manifest.ClaimNote, want Claim, template 
 	if template == nil && claim.NotedAttributes != "" || template != nil && attributes != template.Attributes {
 		note.Attributes = attributes
 	}
+}
+
+// unseen tells a claim that nobody saw yet, and what keeps the provider from seeing it.
+func unseen(server, volume string, claim KnownClaim) string {
+	name := manifest.ClaimName(server, volume)
+	if why, _ := problem(claim); why != "" {
+		return name + ": " + why
+	}
+
+	return name
 }
 
 // look at a claim that may be older than its template, unless it is looked at already.

@@ -103,6 +103,11 @@ func TestDecideClass(t *testing.T) {
 			[]func(*State){withObjects, class("fast", "fast"), metadata(KnownClaim{Older: true})},
 			want{Rollout: RolledOut, Unseen: []string{"metadata-files-0"}, Objects: []ClaimObject{{Volume: dittofs.VolumeMetadata}}, Notes: older},
 		},
+		"NoRights": {
+			"What keeps the provider from looking is told.",
+			[]func(*State){withObjects, class("fast", "fast"), metadata(KnownClaim{Older: true, Problem: "lost"})},
+			want{Rollout: RolledOut, Unseen: []string{"metadata-files-0: lost"}, Objects: []ClaimObject{{Volume: dittofs.VolumeMetadata}}, Notes: older},
+		},
 		"Seen": {
 			"It has the class of the earlier template, and only a person can change that.",
 			[]func(*State){withObjects, class("fast", "fast"), metadata(KnownClaim{Older: true, Live: bound("slow", "10Gi")})},

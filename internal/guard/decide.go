@@ -123,7 +123,7 @@ type Decision struct {
 	NeedsStop, Stopping bool
 
 	// Growing are the claims that are to be larger than they are known to be. Unseen are those
-	// that may be older than their templates, and that are looked at.
+	// that may be older than their templates, and that are looked at, with what keeps the provider from that.
 	Growing []Growth
 	Unseen  []string
 
