@@ -46,6 +46,9 @@ const (
 	// like DNS domains.
 	MaxRealmLength = validation.DNS1123SubdomainMaxLength
 
+	// MaxKrb5ConfLength of a krb5.conf, in characters. One of a dozen realms has some 2000.
+	MaxKrb5ConfLength = 8192
+
 	// MaxValues of a spec or an input in all: objects, lists, and what is in them. A request
 	// has each up to three and a half times: in the spec, in what was asked or is live, and in
 	// managed fields. It may have 32768 values.
@@ -94,6 +97,10 @@ var textBounds = []TextBound{
 	{"spec.extraVolumes[].secret.secretName", validation.DNS1123SubdomainMaxLength},
 	{"spec.identity.admin.passwordSecretRef.name", validation.DNS1123SubdomainMaxLength},
 	{"spec.identity.jwt.secretRef.name", validation.DNS1123SubdomainMaxLength},
+	{"spec.identity.kerberos.keytabSecretRef.name", validation.DNS1123SubdomainMaxLength},
+	{"spec.identity.kerberos.machineAccount.onlineJoin.bindPasswordSecretRef.name", validation.DNS1123SubdomainMaxLength},
+	{"spec.identity.kerberos.machineAccount.onlineJoin.caSecretRef.name", validation.DNS1123SubdomainMaxLength},
+	{"spec.identity.kerberos.machineAccount.passwordSecretRef.name", validation.DNS1123SubdomainMaxLength},
 	{"spec.identity.ldap.bindPasswordSecretRef.name", validation.DNS1123SubdomainMaxLength},
 	{"spec.identity.ldap.caSecretRef.name", validation.DNS1123SubdomainMaxLength},
 	{"spec.metrics.tls.clientCASecretRef.name", validation.DNS1123SubdomainMaxLength},
@@ -106,11 +113,24 @@ var textBounds = []TextBound{
 	{"spec.extraVolumes[].secret.items[].path", MaxPathLength},
 
 	// A message has the REST call that sets them: all of it must fit.
+	{"spec.identity.kerberos.dnsDomain", MaxRealmLength},
+	{"spec.identity.kerberos.machineAccount.dcAddress", MaxDNLength},
+	{"spec.identity.kerberos.machineAccount.onlineJoin.baseDN", MaxDNLength},
+	{"spec.identity.kerberos.machineAccount.onlineJoin.bindDN", MaxDNLength},
+	{"spec.identity.kerberos.machineAccount.onlineJoin.dnsHostName", MaxRealmLength},
+	{"spec.identity.kerberos.machineAccount.onlineJoin.ldapURL", MaxDNLength},
+	{"spec.identity.kerberos.machineAccount.onlineJoin.ou", MaxDNLength},
+	{"spec.identity.kerberos.machineAccount.onlineJoin.servicePrincipals[]", MaxDNLength},
+	{"spec.identity.kerberos.realm", MaxRealmLength},
+	{"spec.identity.kerberos.servicePrincipal", MaxDNLength},
 	{"spec.identity.ldap.baseDN", MaxDNLength},
 	{"spec.identity.ldap.bindDN", MaxDNLength},
 	{"spec.identity.ldap.url", MaxDNLength},
 	{"spec.identity.ldap.userAttribute", MaxRealmLength},
 	{"spec.identity.ldap.realm", MaxRealmLength},
+
+	// The pod template has it, and it is parsed on every call.
+	{"spec.identity.kerberos.krb5Conf", MaxKrb5ConfLength},
 
 	// Linux starts no process with a longer environment variable (MAX_ARG_STRLEN).
 	{"spec.extraEnv[].value", 128 * 1024},

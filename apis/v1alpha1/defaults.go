@@ -35,6 +35,7 @@ const (
 	DefaultMetricsPath          = "/metrics"
 	DefaultMetricsTokenKey      = "token"
 	DefaultBindPasswordKey      = "password"
+	DefaultKeytabKey            = "krb5.keytab"
 	DefaultUserAttribute        = "sAMAccountName"
 	DefaultIdmap                = IdmapRFC2307
 	DefaultLDAPTimeout          = "10s"
@@ -97,6 +98,7 @@ func (s *DittoServerSpec) Default() {
 	}
 
 	s.Identity.LDAP.setDefaults()
+	s.Identity.Kerberos.setDefaults()
 
 	set(&s.Cache.Path, DefaultCachePath)
 	set(&s.Cache.Size, DefaultCacheSize)
@@ -156,6 +158,31 @@ func (l *LDAP) setDefaults() {
 
 	if r := l.CASecretRef; r != nil {
 		set(&r.Key, DefaultCAKey)
+	}
+}
+
+func (k *Kerberos) setDefaults() {
+	if k == nil {
+		return
+	}
+
+	set(&k.KeytabSecretRef.Key, DefaultKeytabKey)
+
+	m := k.MachineAccount
+	if m == nil {
+		return
+	}
+
+	if r := m.PasswordSecretRef; r != nil {
+		set(&r.Key, DefaultBindPasswordKey)
+	}
+
+	if j := m.OnlineJoin; j != nil {
+		set(&j.BindPasswordSecretRef.Key, DefaultBindPasswordKey)
+
+		if r := j.CASecretRef; r != nil {
+			set(&r.Key, DefaultCAKey)
+		}
 	}
 }
 

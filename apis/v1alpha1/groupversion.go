@@ -33,6 +33,10 @@ const (
 	// restores the ConfigMap even if that has changed or is gone.
 	AnnotationConfig = Group + "/config"
 
+	// AnnotationKrb5Conf is set on the pod template of a server with Kerberos. It holds krb5.conf,
+	// which a volume shows as a file: it can neither be missing nor change without a restart.
+	AnnotationKrb5Conf = Group + "/krb5-conf"
+
 	// AnnotationImage is set on the ConfigMap. It holds the image that was last
 	// asked for, so that a StatefulSet that is created anew keeps it.
 	AnnotationImage = Group + "/image"

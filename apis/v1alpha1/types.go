@@ -825,7 +825,8 @@ type SecretKeyRef struct {
 	Name string `json:"name"`
 
 	// Key of the Secret. Default: jwt-secret for the tokens' secret, password for the
-	// administrator's and the directory's, ca.crt for authorities, token for metrics. The server waits until the Secret has it.
+	// administrator's and the directory's, ca.crt for authorities, krb5.keytab for a keytab, token for metrics. The server waits until the
+	// Secret has it.
 	// Text that cannot be a key is an error.
 	// +optional
 	Key string `json:"key,omitempty"`
@@ -848,6 +849,143 @@ type Identity struct {
 	// Removing it waits for approval.
 	// +optional
 	LDAP *LDAP `json:"ldap,omitempty"`
+
+	// Kerberos lets NFS clients log in with sec=krb5, krb5i or krb5p, and SMB clients with a ticket.
+	// Default: none. DittoFS before 0.22.1 is an error. Removing it waits for approval.
+	// +optional
+	Kerberos *Kerberos `json:"kerberos,omitempty"`
+}
+
+// Kerberos configures tickets, and passwords of an Active Directory domain. What the server copies
+// into its database when it first starts with it is said of each field: a later change gets a
+// warning, with the REST call that makes it, and restarts nothing.
+type Kerberos struct {
+	// Realm of the server, in capitals, such as EXAMPLE.COM. Anything else is an error. The server
+	// copies it into its database.
+	// +kubebuilder:validation:Pattern=`^[A-Z0-9]([A-Z0-9.-]*[A-Z0-9])?$`
+	Realm string `json:"realm"`
+
+	// ServicePrincipal is the name that NFS clients ask tickets for: nfs/ and the host that they
+	// mount from, such as nfs/files.example.com, with or without @ and the realm. SMB takes tickets
+	// for cifs/ and the same host. Another realm or anything else is an error. A change restarts
+	// the server.
+	// +kubebuilder:validation:MinLength=1
+	ServicePrincipal string `json:"servicePrincipal"`
+
+	// KeytabSecretRef names the Secret key that holds the keytab, which is binary, with a key of the
+	// service principal. Default key: krb5.keytab. What is no keytab, or has no such key, is no
+	// good: the server waits for a better one. Where SMB is enabled, one without cifs/ and the same
+	// host gets a warning. The server reads a new one by itself within a minute, without a restart.
+	KeytabSecretRef SecretKeyRef `json:"keytabSecretRef"`
+
+	// Krb5Conf is the text of krb5.conf, of up to 8192 bytes and 256 lines. Default: one that names the
+	// realm, which is all that the server needs. Text that the server cannot read, or that includes
+	// other files, is an error: NFS would run without Kerberos. A change restarts the server.
+	// +optional
+	Krb5Conf string `json:"krb5Conf,omitempty"`
+
+	// NetBIOSDomain is the short name of the Active Directory domain that SMB clients are told, such
+	// as EXAMPLE: up to 15 letters, digits, '-' and '_'. Default: none, which tells WORKGROUP.
+	// Anything else is an error. The server copies it into its database.
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]{1,15}$`
+	// +optional
+	NetBIOSDomain string `json:"netbiosDomain,omitempty"`
+
+	// DNSDomain is the DNS name of the domain that SMB clients are told. Default: the realm in small
+	// letters. What is no DNS name is an error. The server copies it into its database.
+	// +optional
+	DNSDomain string `json:"dnsDomain,omitempty"`
+
+	// MachineAccount is the server's own account in the domain, by which it lets the domain's users
+	// log in to SMB with a password (NTLM). Default: none. It needs netbiosDomain, or is an error.
+	// +optional
+	MachineAccount *MachineAccount `json:"machineAccount,omitempty"`
+}
+
+// MachineAccount configures the server's account in an Active Directory domain: one that is there,
+// with its password, or one that the server makes.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.passwordSecretRef) != has(self.onlineJoin)",message="set either passwordSecretRef or onlineJoin"
+type MachineAccount struct {
+	// AccountName of the account, of up to 15 letters, digits, '-' and '_', and a '$', such as FILES$.
+	// Anything else is an error. The server copies it into its database.
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]{1,15}\$$`
+	AccountName string `json:"accountName"`
+
+	// PasswordSecretRef names the Secret key that holds the password of an account that is there.
+	// Default: none, which needs onlineJoin. Default key: password. The server copies it in the
+	// clear into its database, and so into snapshots and backups of that. A new value restarts
+	// nothing, and does not count once the database has one: set it over the REST API. An empty
+	// one is an error.
+	// +optional
+	PasswordSecretRef *SecretKeyRef `json:"passwordSecretRef,omitempty"`
+
+	// DCAddress is the host of a domain controller, with or without a port. Default: the one that
+	// DNS has for the realm. Anything else is an error. The server copies it into its database.
+	// +optional
+	DCAddress string `json:"dcAddress,omitempty"`
+
+	// OnlineJoin has the server make the account, and change its password. Default: none, which
+	// needs passwordSecretRef. A change of it, or of its password, restarts the server.
+	// +optional
+	OnlineJoin *OnlineJoin `json:"onlineJoin,omitempty"`
+}
+
+// OnlineJoin configures how the server makes its account. The server keeps the password that it
+// chooses in the clear in its database.
+//
+// +kubebuilder:validation:XValidation:rule="self.ldapURL.startsWith('ldaps://') != (has(self.startTLS) && self.startTLS)",message="ldap:// needs startTLS, and ldaps:// does not take it"
+type OnlineJoin struct {
+	// LDAPURL of a domain controller: ldaps://host or ldap://host, with a port unless it is 636 or
+	// 389. Anything else is an error.
+	// +kubebuilder:validation:Pattern=`^ldaps?://`
+	LDAPURL string `json:"ldapURL"`
+
+	// StartTLS encrypts the connection to an ldap:// URL, and must be set for one. Default: false.
+	// For an ldaps:// URL it is an error.
+	// +optional
+	StartTLS bool `json:"startTLS,omitempty"`
+
+	// BindDN is an account that may create computers: a distinguished name, or a user principal
+	// name. Anything else is an error.
+	// +kubebuilder:validation:MinLength=1
+	BindDN string `json:"bindDN"`
+
+	// BindPasswordSecretRef names the Secret key that holds that account's password. Default key:
+	// password. The server does not keep it. A new value restarts the server. An empty one is an
+	// error.
+	BindPasswordSecretRef SecretKeyRef `json:"bindPasswordSecretRef"`
+
+	// BaseDN is the distinguished name of the domain, such as DC=example,DC=com. Anything else is an
+	// error.
+	// +kubebuilder:validation:MinLength=1
+	BaseDN string `json:"baseDN"`
+
+	// OU is the distinguished name of where the account is made. Default: CN=Computers and the name
+	// of the domain. Anything else is an error.
+	// +optional
+	OU string `json:"ou,omitempty"`
+
+	// DNSHostName is the server's name in DNS that the account gets. Default: none. What is no DNS
+	// name is an error.
+	// +optional
+	DNSHostName string `json:"dnsHostName,omitempty"`
+
+	// ServicePrincipals that the account gets, such as cifs/files.example.com. Default: none.
+	// Anything else is an error, and so are more than 32.
+	// +optional
+	ServicePrincipals []string `json:"servicePrincipals,omitempty"`
+
+	// CASecretRef names the Secret key that holds the authorities, in PEM, one of which must have
+	// signed the certificate of the domain controller. Default: none, which leaves those of the
+	// image. Default key: ca.crt. The server reads a new value by itself, without a restart.
+	// +optional
+	CASecretRef *SecretKeyRef `json:"caSecretRef,omitempty"`
+
+	// RotationInterval is how often the server changes the password of the account, as a Go
+	// duration. Default: never. Less than an hour or a malformed duration is an error.
+	// +optional
+	RotationInterval string `json:"rotationInterval,omitempty"`
 }
 
 // Where the numbers of users and groups come from.

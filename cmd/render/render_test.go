@@ -215,8 +215,8 @@ func missingFields(t reflect.Type, v any, path string) []string {
 
 	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		// A field that only the other Service has.
-		if slices.Contains([]string{"spec.service.api.loadBalancerClass", "spec.service.api.loadBalancerSourceRanges"}, path+"."+name) {
+		// A field that only the other Service has, or that another field excludes.
+		if slices.Contains([]string{"spec.service.api.loadBalancerClass", "spec.service.api.loadBalancerSourceRanges", "spec.identity.kerberos.machineAccount.passwordSecretRef"}, path+"."+name) {
 			continue
 		}
 

@@ -144,5 +144,9 @@ func (b *bounds) checkText(p *field.Path, text string, bound int) bool {
 func beginning(key string) string {
 	const length = 20
 
+	if len(key) <= length {
+		return key
+	}
+
 	return strings.ToValidUTF8(key[:length], "") + "…"
 }

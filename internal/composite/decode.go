@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -305,7 +306,55 @@ func postgresSettings(pg *v1alpha1.Postgres) *dittofs.Postgres {
 
 // Identity returns where the server looks up users.
 func (s *DittoServer) Identity() dittofs.Identity {
-	return dittofs.Identity{LDAP: ldapSettings(s.Spec.Identity.LDAP)}
+	return dittofs.Identity{LDAP: ldapSettings(s.Spec.Identity.LDAP), Kerberos: kerberosSettings(s.Spec.Identity.Kerberos)}
+}
+
+// Krb5Conf returns the text of krb5.conf, or "" for a server without Kerberos.
+func (s *DittoServer) Krb5Conf() string {
+	k := s.Spec.Identity.Kerberos
+	if k == nil {
+		return ""
+	}
+
+	return cmp.Or(k.Krb5Conf, dittofs.DefaultKrb5Conf(k.Realm))
+}
+
+// servicePrincipal returns the principal of a server with its realm.
+func servicePrincipal(k v1alpha1.Kerberos) string {
+	name, _, _ := strings.Cut(k.ServicePrincipal, "@")
+
+	return name + "@" + k.Realm
+}
+
+// kerberosSettings returns what the server is told of Kerberos, or nil without it.
+func kerberosSettings(k *v1alpha1.Kerberos) *dittofs.Kerberos {
+	if k == nil {
+		return nil
+	}
+
+	settings := &dittofs.Kerberos{
+		ServicePrincipal: servicePrincipal(*k), Realm: k.Realm, NetBIOSDomain: k.NetBIOSDomain, DNSDomain: k.DNSDomain,
+		KeytabFile: path.Join(RoleKeytab.Dir(), dittofs.KeytabFile), Krb5ConfFile: path.Join(dittofs.Krb5ConfDir, dittofs.Krb5ConfFile),
+	}
+
+	m := k.MachineAccount
+	if m == nil {
+		return settings
+	}
+
+	settings.MachineAccount = &dittofs.MachineAccount{AccountName: m.AccountName, DCAddress: m.DCAddress}
+
+	if j := m.OnlineJoin; j != nil {
+		settings.MachineAccount.OnlineJoin = &dittofs.OnlineJoin{
+			Enabled: true, LDAPURL: j.LDAPURL, StartTLS: j.StartTLS, BindDN: j.BindDN, BaseDN: j.BaseDN, OU: j.OU,
+			DNSHostName: j.DNSHostName, SPNs: j.ServicePrincipals, RotationInterval: j.RotationInterval,
+		}
+		if j.CASecretRef != nil {
+			settings.MachineAccount.OnlineJoin.CACertFile = path.Join(RoleJoinCA.Dir(), dittofs.CAFile)
+		}
+	}
+
+	return settings
 }
 
 // ldapSettings returns what the server is told of a directory, or nil without one.

@@ -43,6 +43,10 @@ func (s *DittoServer) providerOf(name string) string {
 		return dittofs.ProviderLDAP.Field()
 	}
 
+	if s.Spec.Identity.Kerberos != nil && dittofs.ProviderKerberos.IsReachedBy(name) {
+		return dittofs.ProviderKerberos.Field()
+	}
+
 	return ""
 }
 

@@ -61,7 +61,7 @@ func TestValidateConfig(t *testing.T) {
 				"spec.config.adapters: Forbidden: " + rest,
 				"spec.config.controlplane.host: Forbidden: the function decides it, so that probes and Services reach the API",
 				"spec.config.groups: Forbidden: " + rest, "spec.config.guest: Forbidden: " + rest,
-				"spec.config.kerberos: Forbidden: no field has it: it needs a keytab, which is a Secret's",
+				"spec.config.kerberos: Forbidden: spec.identity.kerberos decides it: set it there",
 				"spec.config.ldap: Forbidden: spec.identity.ldap decides it: set it there",
 				"spec.config.shares: Forbidden: " + rest, "spec.config.stores: Forbidden: " + rest, "spec.config.users: Forbidden: " + rest,
 			},

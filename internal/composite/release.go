@@ -32,6 +32,7 @@ var newerFields = []struct {
 	{"spec.database.postgres.caSecretRef", dittofs.SincePostgresCA, func(spec *v1alpha1.DittoServerSpec) bool {
 		return spec.UsesPostgres() && spec.Database.Postgres.CASecretRef != nil
 	}},
+	{"spec.identity.kerberos", dittofs.SinceKerberos, func(spec *v1alpha1.DittoServerSpec) bool { return spec.Identity.Kerberos != nil }},
 	{"spec.identity.ldap", dittofs.SinceIdentityProviders, func(spec *v1alpha1.DittoServerSpec) bool { return spec.Identity.LDAP != nil }},
 }
 

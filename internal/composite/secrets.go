@@ -37,6 +37,11 @@ const (
 
 	RoleLDAP   Role = "ldap"
 	RoleLDAPCA Role = "ldap-ca"
+
+	RoleKeytab         Role = "keytab"
+	RoleMachineAccount Role = "machine-account"
+	RoleJoin           Role = "domain-join"
+	RoleJoinCA         Role = "domain-join-ca"
 )
 
 // Dir returns the directory of the files of a role.
@@ -156,24 +161,63 @@ func secretKeys(spec *v1alpha1.DittoServerSpec, r dittofs.Release) []SecretKey {
 		caKey(RolePostgresCA, "spec.database.postgres.caSecretRef", pg.CASecretRef),
 	)
 
-	return append(rows, identityKeys(&spec.Identity)...)
+	return append(rows, identityKeys(spec)...)
 }
 
 // identityKeys returns the rows of identity providers. The server copies a password into its
 // database once, and reads files by itself: neither restarts it.
-func identityKeys(id *v1alpha1.Identity) []SecretKey {
-	l := ptr.Deref(id.LDAP, v1alpha1.LDAP{})
+func identityKeys(spec *v1alpha1.DittoServerSpec) []SecretKey {
+	l := ptr.Deref(spec.Identity.LDAP, v1alpha1.LDAP{})
 
 	var password *SecretKeyRef
-	if id.LDAP != nil {
+	if spec.Identity.LDAP != nil {
 		password = keyRef("spec.identity.ldap.bindPasswordSecretRef", &l.BindPasswordSecretRef)
 	}
 
 	ca := caKey(RoleLDAPCA, "spec.identity.ldap.caSecretRef", l.CASecretRef)
 	ca.InDigest = false
 
-	return []SecretKey{
+	rows := []SecretKey{
 		{Role: RoleLDAP, Ref: password, Env: dittofs.EnvLDAPPassword, Check: dittofs.CheckBindPassword},
+		ca,
+	}
+
+	return append(rows, kerberosKeys(spec.Identity.Kerberos, spec.SMB.Enabled)...)
+}
+
+// kerberosKeys returns the rows of Kerberos. What the server makes its account with, it reads when it
+// starts.
+func kerberosKeys(k *v1alpha1.Kerberos, smb bool) []SecretKey {
+	const path = "spec.identity.kerberos."
+
+	var (
+		keytab, joinPassword *SecretKeyRef
+		keytabWarning        func([]byte, time.Time) string
+
+		account   = ptr.Deref(ptr.Deref(k, v1alpha1.Kerberos{}).MachineAccount, v1alpha1.MachineAccount{})
+		join      = ptr.Deref(account.OnlineJoin, v1alpha1.OnlineJoin{})
+		principal = servicePrincipal(ptr.Deref(k, v1alpha1.Kerberos{}))
+	)
+
+	if k != nil {
+		keytab = keyRef(path+"keytabSecretRef", &k.KeytabSecretRef)
+	}
+
+	if smb {
+		keytabWarning = func(value []byte, _ time.Time) string { return dittofs.SMBKeytabWarning(principal, value) }
+	}
+
+	if account.OnlineJoin != nil {
+		joinPassword = keyRef(path+"machineAccount.onlineJoin.bindPasswordSecretRef", &join.BindPasswordSecretRef)
+	}
+
+	ca := caKey(RoleJoinCA, path+"machineAccount.onlineJoin.caSecretRef", join.CASecretRef)
+	ca.InDigest = false
+
+	return []SecretKey{
+		{Role: RoleKeytab, Ref: keytab, File: dittofs.KeytabFile, Check: dittofs.CheckKeytab(principal), Warning: keytabWarning},
+		{Role: RoleMachineAccount, Ref: keyRef(path+"machineAccount.passwordSecretRef", account.PasswordSecretRef), Env: dittofs.EnvMachineAccountPassword, Check: dittofs.CheckBindPassword},
+		{Role: RoleJoin, Ref: joinPassword, Env: dittofs.EnvJoinPassword, InDigest: true, Check: dittofs.CheckBindPassword},
 		ca,
 	}
 }
@@ -279,7 +323,7 @@ func secretEnv() []string {
 	var env []string
 
 	for _, k := range secretKeys(&v1alpha1.DittoServerSpec{}, dittofs.Release{}) {
-		if dittofs.ProviderLDAP.IsReachedBy(k.Env) {
+		if slices.ContainsFunc(dittofs.IdentityProviders(), func(p dittofs.IdentityProvider) bool { return p.IsReachedBy(k.Env) }) {
 			continue
 		}
 

@@ -39,6 +39,10 @@ func full(t *testing.T) (*structpb.Struct, *DittoServer) {
 	pg := s.Spec.Database.Postgres
 	pg.Host, pg.Port, pg.Database, pg.SSLMode = "", nil, "", ""
 
+	// It cannot have both, the password of an account and how to make one.
+	s.Spec.Identity.Kerberos.MachineAccount.PasswordSecretRef = &v1alpha1.SecretKeyRef{Name: "files-kerberos", Key: "password"}
+	xr = protostruct.With(xr, protostructtest.FromYAML(t, "value: {name: files-kerberos, key: password}").GetFields()["value"], "spec", "identity", "kerberos", "machineAccount", "passwordSecretRef")
+
 	return xr, s
 }
 
@@ -97,6 +101,26 @@ func TestSecrets(t *testing.T) {
 			"Another Secret may have the authorities of PostgreSQL",
 			v1alpha1.DittoServerSpec{Database: v1alpha1.Database{Postgres: &v1alpha1.Postgres{CASecretRef: &v1alpha1.SecretKeyRef{}}}},
 			[]string{"jwt", "postgres host", "postgres port", "postgres database", "postgres user", "postgres password", "postgres sslmode", "postgres-ca"},
+		},
+		"LDAP": {
+			"The directory has a password, and may have authorities of its own",
+			v1alpha1.DittoServerSpec{Identity: v1alpha1.Identity{LDAP: &v1alpha1.LDAP{CASecretRef: &v1alpha1.SecretKeyRef{}}}},
+			[]string{"jwt", "ldap", "ldap-ca"},
+		},
+		"Kerberos": {
+			"It needs a keytab",
+			v1alpha1.DittoServerSpec{Identity: v1alpha1.Identity{Kerberos: &v1alpha1.Kerberos{}}},
+			[]string{"jwt", "keytab"},
+		},
+		"MachineAccount": {
+			"An account that is there has a password",
+			v1alpha1.DittoServerSpec{Identity: v1alpha1.Identity{Kerberos: &v1alpha1.Kerberos{MachineAccount: &v1alpha1.MachineAccount{PasswordSecretRef: &v1alpha1.SecretKeyRef{}}}}},
+			[]string{"jwt", "keytab", "machine-account"},
+		},
+		"OnlineJoin": {
+			"What makes an account is another one",
+			v1alpha1.DittoServerSpec{Identity: v1alpha1.Identity{Kerberos: &v1alpha1.Kerberos{MachineAccount: &v1alpha1.MachineAccount{OnlineJoin: &v1alpha1.OnlineJoin{CASecretRef: &v1alpha1.SecretKeyRef{}}}}}},
+			[]string{"jwt", "keytab", "domain-join", "domain-join-ca"},
 		},
 	}
 

@@ -53,6 +53,7 @@ func (s *DittoServer) validate() field.ErrorList {
 	errs = append(errs, validateSecrets(s.namedSecrets())...)
 	errs = append(errs, validateAccess(root.Child("identity"), &s.Spec.Identity)...)
 	errs = append(errs, validateLDAP(root.Child("identity", "ldap"), s.Spec.Identity.LDAP)...)
+	errs = append(errs, validateKerberos(root.Child("identity", "kerberos"), s.Spec.Identity.Kerberos)...)
 	errs = append(errs, s.validateCache(root.Child("cache"))...)
 	errs = append(errs, s.validateLogging(root.Child("logging"))...)
 	errs = append(errs, validateTelemetry(root.Child("telemetry"), &s.Spec.Telemetry)...)

@@ -133,3 +133,148 @@ func TestValidateLDAP(t *testing.T) {
 
 	tests.run(t)
 }
+
+func TestValidateKerberos(t *testing.T) {
+	// with returns a DittoServer with Kerberos, some of whose fields are others.
+	with := func(fields string) string {
+		return "spec: {identity: {kerberos: {realm: EXAMPLE.ORG, servicePrincipal: nfs/files.example.org, keytabSecretRef: {name: files-kerberos}, " + fields + "}}}"
+	}
+
+	// account returns one with a machine account.
+	account := func(fields string) string {
+		return with("netbiosDomain: EXAMPLE, machineAccount: {accountName: FILES$, passwordSecretRef: {name: files-kerberos}, " + fields + "}")
+	}
+
+	// join returns one that makes its account.
+	join := func(fields string) string {
+		return with("netbiosDomain: EXAMPLE, machineAccount: {accountName: FILES$, onlineJoin: {ldapURL: 'ldaps://dc1.example.org', bindDN: join@example.org, bindPasswordSecretRef: {name: files-join}, baseDN: 'DC=example,DC=org', " + fields + "}}")
+	}
+
+	const (
+		notPrincipal = "must be nfs/ and a host, such as nfs/files.example.com, and have no other realm than spec.identity.kerberos.realm"
+		notKrb5Conf  = "must be a krb5.conf that the server can read, with nothing in [libdefaults], [realms] and [domain_realm] but names, '=' and values"
+		notShortName = "must be the short name of a domain: up to 15 letters, digits, '-' and '_'"
+		notAccount   = "must be the name of a computer: up to 15 letters, digits, '-' and '_', and a '$'"
+	)
+
+	tests := errorTable{
+		"Least":          {reason: "The rest has defaults", xr: with("")},
+		"PrincipalRealm": {reason: "A principal may have its realm", xr: with("servicePrincipal: nfs/files.example.org@EXAMPLE.ORG")},
+		"Krb5Conf":       {reason: "The server needs no more than that", xr: with(`krb5Conf: "[libdefaults]\ndefault_realm = EXAMPLE.ORG\n"`)},
+		"Domain":         {reason: "A domain has two names", xr: with("netbiosDomain: EX_AMPLE-1, dnsDomain: ad.Example.org")},
+		"Account":        {reason: "An account that is there has a password", xr: account("dcAddress: 'dc1.example.org:445'")},
+		"Join":           {reason: "The server can make it", xr: join("ou: 'OU=Servers,DC=example,DC=org', dnsHostName: files.example.org, servicePrincipals: [cifs/files.example.org, HOST/files], rotationInterval: 720h")},
+		"Realm": {
+			reason: "Realms are compared as they are written",
+			xr:     with("realm: example.org"),
+			want:   []string{`spec.identity.kerberos.realm: Invalid value: "example.org": must be a Kerberos realm in capitals, such as EXAMPLE.COM`},
+		},
+		"DNSDomain": {
+			reason: "It is a name of DNS",
+			xr:     with("dnsDomain: ad_example.org"),
+			want:   []string{`spec.identity.kerberos.dnsDomain: Invalid value: "ad_example.org": ` + notSubdomain},
+		},
+		"AccountWithoutDomain": {
+			reason: "The server would ignore it, and says so in its log only",
+			xr:     with("machineAccount: {accountName: FILES$, passwordSecretRef: {name: files-kerberos}}"),
+			want:   []string{"spec.identity.kerberos.netbiosDomain: Required value: without it the server ignores spec.identity.kerberos.machineAccount"},
+		},
+		"AccountWithoutPassword": {
+			reason: "The server would go on without",
+			xr:     with("netbiosDomain: EXAMPLE, machineAccount: {accountName: FILES$}"),
+			want:   []string{"spec.identity.kerberos.machineAccount.passwordSecretRef: Required value: name the password of the account, or have the server make it by onlineJoin"},
+		},
+		"PasswordAndJoin": {
+			reason: "Only one of them counts",
+			xr:     strings.Replace(join(""), "FILES$,", "FILES$, passwordSecretRef: {name: files-kerberos},", 1),
+			want:   []string{"spec.identity.kerberos.machineAccount.passwordSecretRef: Forbidden: with onlineJoin the server chooses the password: remove one of them"},
+		},
+		"DCAddress": {
+			reason: "It is a host, with or without a port",
+			xr:     account("dcAddress: 'ldap://dc1'"),
+			want:   []string{`spec.identity.kerberos.machineAccount.dcAddress: Invalid value: "ldap://dc1": must be host:port with a port number`},
+		},
+		"Secrets": {
+			reason: "Secrets are objects, and named like one",
+			xr:     strings.NewReplacer("files-kerberos", "A_B", "files-join", "C_D").Replace(join("caSecretRef: {name: a, key: b/c}")),
+			want: []string{
+				`spec.identity.kerberos.keytabSecretRef.name: Invalid value: "A_B": ` + notSubdomain,
+				`spec.identity.kerberos.machineAccount.onlineJoin.bindPasswordSecretRef.name: Invalid value: "C_D": ` + notSubdomain,
+				`spec.identity.kerberos.machineAccount.onlineJoin.caSecretRef.key: Invalid value: "b/c": ` + notDataKey,
+			},
+		},
+		"JoinInTheClear": {
+			reason: "No domain controller sets a password so",
+			xr:     join("ldapURL: 'ldap://dc1.example.org'"),
+			want:   []string{"spec.identity.kerberos.machineAccount.onlineJoin.startTLS: Required value: an ldap:// URL would send the password in the clear: set startTLS, or take an ldaps:// URL"},
+		},
+		"JoinNames": {
+			reason: "Every name is parsed",
+			xr:     join("bindDN: join, baseDN: example.org, ou: Servers, dnsHostName: a_b, servicePrincipals: [files, cifs/files@EXAMPLE.ORG], rotationInterval: 59m"),
+			want: []string{
+				`spec.identity.kerberos.machineAccount.onlineJoin.baseDN: Invalid value: "example.org": must be a distinguished name, such as DC=example,DC=com`,
+				`spec.identity.kerberos.machineAccount.onlineJoin.bindDN: Invalid value: "join": must be a distinguished name, such as CN=dittofs,DC=example,DC=com, or a user principal name of Active Directory, such as dittofs@example.com`,
+				`spec.identity.kerberos.machineAccount.onlineJoin.ou: Invalid value: "Servers": must be a distinguished name, such as DC=example,DC=com`,
+				`spec.identity.kerberos.machineAccount.onlineJoin.dnsHostName: Invalid value: "a_b": ` + notSubdomain,
+				`spec.identity.kerberos.machineAccount.onlineJoin.servicePrincipals[0]: Invalid value: "files": must be a service and a host, such as cifs/files.example.com`,
+				`spec.identity.kerberos.machineAccount.onlineJoin.servicePrincipals[1]: Invalid value: "cifs/files@EXAMPLE.ORG": must be a service and a host, such as cifs/files.example.com`,
+				`spec.identity.kerberos.machineAccount.onlineJoin.rotationInterval: Invalid value: "59m": must be a Go duration of an hour or more, such as 720h`,
+			},
+		},
+		"JoinPrincipals": {
+			reason: "A computer has some",
+			xr:     join("servicePrincipals: [" + strings.Repeat("cifs/files, ", maxServicePrincipals) + "cifs/files]"),
+			want:   []string{"spec.identity.kerberos.machineAccount.onlineJoin.servicePrincipals: Too many: 33: must have at most 32 items"},
+		},
+		"Variable": {
+			reason: "A variable would win over the field, or hide it",
+			xr:     strings.Replace(with(""), "spec: {", "spec: {extraEnv: [{name: DITTOFS_KERBEROS_PRINCIPAL, value: a}, {name: DITTOFS_KERBEROS, value: a}, {name: DITTOFS_LDAP_URL, value: a}], ", 1),
+			want: []string{
+				"spec.extraEnv[0].name: Forbidden: DITTOFS_KERBEROS_PRINCIPAL would win over spec.identity.kerberos, which is set, too: remove one of them",
+				"spec.extraEnv[1].name: Forbidden: DITTOFS_KERBEROS would win over spec.identity.kerberos, which is set, too: remove one of them",
+			},
+		},
+		"VariableAlone": {
+			reason: "Servers from before the field have such variables",
+			xr:     "spec: {extraEnv: [{name: DITTOFS_KERBEROS_REALM, value: EXAMPLE.ORG}]}",
+		},
+	}
+
+	for name, principal := range map[string]string{"NoHost": "nfs", "OtherRealm": "nfs/files@OTHER.ORG", "TwoParts": "nfs/files/a", "Space": "nfs/fi les", "Empty": ""} {
+		tests["Principal/"+name] = testCase{
+			reason: "Nobody asks a ticket for it",
+			xr:     with(fmt.Sprintf("servicePrincipal: '%s'", principal)),
+			want:   []string{fmt.Sprintf("spec.identity.kerberos.servicePrincipal: Invalid value: %q: %s", principal, notPrincipal)},
+		}
+	}
+
+	for name, domain := range map[string]string{"DNS": "example.org", "Long": "SIXTEEN-LETTERSS", "Space": "EX AMPLE"} {
+		tests["Domain/"+name] = testCase{
+			reason: "It is no short name",
+			xr:     with(fmt.Sprintf("netbiosDomain: '%s'", domain)),
+			want:   []string{fmt.Sprintf("spec.identity.kerberos.netbiosDomain: Invalid value: %q: %s", domain, notShortName)},
+		}
+	}
+
+	for name, account := range map[string]string{"User": "files", "Long": "SIXTEEN-LETTERSS$", "Domain": `EXAMPLE\FILES$`} {
+		tests["AccountName/"+name] = testCase{
+			reason: "It is no computer's",
+			xr:     with(fmt.Sprintf("netbiosDomain: EXAMPLE, machineAccount: {accountName: '%s', passwordSecretRef: {name: a}}", account)),
+			want:   []string{fmt.Sprintf("spec.identity.kerberos.machineAccount.accountName: Invalid value: %q: %s", account, notAccount)},
+		}
+	}
+
+	for name, tc := range map[string]struct{ text, problem string }{
+		"NoSection": {"default_realm = A", notKrb5Conf},
+		"NoValue":   {"[libdefaults]\nfoo", notKrb5Conf},
+		"Include":   {"[realms]\ninclude /a", "must not include other files or load modules: the server reads none"},
+	} {
+		tests["Krb5Conf/"+name] = testCase{
+			reason: "NFS would run without Kerberos",
+			xr:     with(fmt.Sprintf("krb5Conf: %q", tc.text)),
+			want:   []string{fmt.Sprintf("spec.identity.kerberos.krb5Conf: Invalid value: %q: %s", tc.text, tc.problem)},
+		}
+	}
+
+	tests.run(t)
+}

@@ -128,6 +128,7 @@ type config struct {
 	Cache           *cache       `yaml:"cache,omitempty"`
 	Admin           admin        `yaml:"admin"`
 	LDAP            *ldap        `yaml:"ldap,omitempty"`
+	Kerberos        *kerberos    `yaml:"kerberos,omitempty"`
 }
 
 type database struct {
@@ -243,6 +244,10 @@ func Config(s Settings, r Release) ([]byte, error) {
 
 	if s.Identity.LDAP != nil {
 		c.LDAP = s.Identity.LDAP.section()
+	}
+
+	if s.Identity.Kerberos != nil {
+		c.Kerberos = s.Identity.Kerberos.section()
 	}
 
 	var doc any = c

@@ -11,25 +11,39 @@ import (
 // on: resolveIdentityProviders in cmd/dfs/commands/start.go.
 type IdentityProvider string
 
-// Identity providers, as the REST API names them.
+// Identity providers, as the REST API names them, and the part of one that the server merges by
+// itself: mergeMachineAccountFromFile, beside it.
 const (
-	ProviderLDAP IdentityProvider = "ldap"
+	ProviderLDAP           IdentityProvider = "ldap"
+	ProviderKerberos       IdentityProvider = "kerberos"
+	ProviderMachineAccount IdentityProvider = "kerberos.machineAccount"
 )
 
-// IdentityProviders returns all of them, in a fixed order.
-func IdentityProviders() []IdentityProvider { return []IdentityProvider{ProviderLDAP} }
+// IdentityProviders returns all of them, in a fixed order, each before its parts.
+func IdentityProviders() []IdentityProvider {
+	return []IdentityProvider{ProviderLDAP, ProviderKerberos, ProviderMachineAccount}
+}
 
 // Field returns the field of the spec that configures the provider.
 func (p IdentityProvider) Field() string { return "spec.identity." + string(p) }
 
+// Whole returns the provider that p is a part of, or p.
+func (p IdentityProvider) Whole() IdentityProvider {
+	whole, _, _ := strings.Cut(string(p), ".")
+	return IdentityProvider(whole)
+}
+
 // Endpoint returns the path of the REST API that sets the provider's row.
 func (p IdentityProvider) Endpoint() string {
-	return "/api/v1/identity-providers/" + string(p) + "/config"
+	return "/api/v1/identity-providers/" + string(p.Whole()) + "/config"
 }
+
+// IsReadAtStart reports whether the server reads what the REST API sets when it starts only.
+func (p IdentityProvider) IsReadAtStart() bool { return p.Whole() == ProviderKerberos }
 
 // IsReachedBy reports whether an environment variable sets the provider, or hides what does.
 func (p IdentityProvider) IsReachedBy(env string) bool {
-	own := variable(string(p))
+	own := variable(string(p.Whole()))
 	return env == own || strings.HasPrefix(env, own+"_")
 }
 
@@ -50,7 +64,7 @@ type Seed struct {
 }
 
 // A setting of an identity provider, by its key in config.yaml and in the REST API, where a dot leads
-// into an object. Its value is a text, a number, a truth or a list of texts.
+// into an object. Its value is a text, a number or a truth.
 type setting struct {
 	key   string
 	value any
@@ -61,12 +75,7 @@ func seedsOf(p IdentityProvider, settings []setting) []Seed {
 	seeds := make([]Seed, 0, len(settings))
 
 	for _, s := range settings {
-		value := fmt.Sprint(s.value)
-		if list, isList := s.value.([]string); isList {
-			value = strings.Join(list, ",")
-		}
-
-		seeds = append(seeds, Seed{variable(string(p) + "." + s.key), value})
+		seeds = append(seeds, Seed{variable(string(p.Whole()) + "." + s.key), fmt.Sprint(s.value)})
 	}
 
 	return seeds
@@ -99,27 +108,62 @@ func bodyOf(settings []setting) string {
 
 // Identity is where the server looks up users: the identity providers that it has.
 type Identity struct {
-	LDAP *LDAP
+	LDAP     *LDAP
+	Kerberos *Kerberos
 }
 
 // Seeds returns the settings that count once. The list has the same variables, in the same order,
 // whatever the settings are: the server takes an empty value for none.
 func (i Identity) Seeds() []Seed {
-	if i.LDAP == nil {
-		return nil
+	var seeds []Seed
+	for _, p := range IdentityProviders() {
+		seeds = append(seeds, seedsOf(p, i.once(p))...)
 	}
 
-	return seedsOf(ProviderLDAP, i.LDAP.once())
+	return seeds
 }
 
-// Body returns the body of the REST call that sets an identity provider to the same, or "" without
-// it. It has no password: the server keeps the one that it has.
-func (i Identity) Body(p IdentityProvider) string {
-	if p == ProviderLDAP && i.LDAP != nil {
-		return i.LDAP.body()
+// Once returns what of an identity provider counts once, as text to compare, or "" without it.
+func (i Identity) Once(p IdentityProvider) string {
+	once := i.once(p)
+	if once == nil {
+		return ""
 	}
 
-	return ""
+	// With the server's own join the database has no password of the account, and with a password
+	// of the spec it must have one.
+	if p == ProviderMachineAccount {
+		once = append(once, setting{"machine_account.online_join", i.Kerberos.MachineAccount.OnlineJoin != nil})
+	}
+
+	return bodyOf(once)
+}
+
+// once returns the settings of an identity provider that count once, or nil without it.
+func (i Identity) once(p IdentityProvider) []setting {
+	switch {
+	case p == ProviderLDAP && i.LDAP != nil:
+		return i.LDAP.once()
+	case p == ProviderKerberos && i.Kerberos != nil:
+		return i.Kerberos.once()
+	case p == ProviderMachineAccount && i.Kerberos != nil && i.Kerberos.MachineAccount != nil:
+		return i.Kerberos.MachineAccount.once()
+	default:
+		return nil
+	}
+}
+
+// Body returns the body of the REST call by which the server goes by the same settings, or "" without
+// the identity provider. It has no password: the server keeps the one that it has.
+func (i Identity) Body(p IdentityProvider) string {
+	switch {
+	case p == ProviderLDAP && i.LDAP != nil:
+		return i.LDAP.body()
+	case p != ProviderLDAP && i.Kerberos != nil:
+		return i.Kerberos.body()
+	default:
+		return ""
+	}
 }
 
 // LDAP settings, in the words of config.yaml.

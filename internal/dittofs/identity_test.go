@@ -108,6 +108,110 @@ func TestLDAP(t *testing.T) {
 	}
 }
 
+func TestKerberos(t *testing.T) {
+	cases := map[string]struct {
+		reason   string
+		kerberos *Kerberos
+
+		section []string
+		seeds   []Seed
+		body    string
+
+		// once are texts to compare, of Kerberos and of the machine account.
+		once [2]string
+	}{
+		"None": {reason: "Without Kerberos there is nothing"},
+		"Least": {
+			reason:   "Files and the principal count at each start, the realm once",
+			kerberos: &Kerberos{ServicePrincipal: "nfs/a@A", Realm: "A", KeytabFile: "/keytab", Krb5ConfFile: "/krb5.conf"},
+			section:  []string{"kerberos:", "  enabled: true", "  keytab_path: /keytab", "  krb5_conf: /krb5.conf"},
+			seeds:    []Seed{{"DITTOFS_KERBEROS_REALM", "A"}, {"DITTOFS_KERBEROS_NETBIOS_DOMAIN", ""}, {"DITTOFS_KERBEROS_DNS_DOMAIN", ""}},
+			body:     `{"dns_domain":"","enabled":true,"keytab_path":"/keytab","krb5_conf":"/krb5.conf","netbios_domain":"","realm":"A","service_principal":"nfs/a@A"}`,
+			once:     [2]string{`{"dns_domain":"","netbios_domain":"","realm":"A"}`},
+		},
+		"Account": {
+			reason: "An account in the REST call, which has no password, would win over that of the Secret",
+			kerberos: &Kerberos{
+				ServicePrincipal: "nfs/a@A", Realm: "A", NetBIOSDomain: "B", DNSDomain: "c", KeytabFile: "/keytab", Krb5ConfFile: "/krb5.conf",
+				MachineAccount: &MachineAccount{AccountName: "FILES$", DCAddress: "dc1"},
+			},
+			section: []string{"kerberos:", "  enabled: true", "  keytab_path: /keytab", "  krb5_conf: /krb5.conf", "  machine_account:", "    enabled: true"},
+			seeds: []Seed{
+				{"DITTOFS_KERBEROS_REALM", "A"},
+				{"DITTOFS_KERBEROS_NETBIOS_DOMAIN", "B"},
+				{"DITTOFS_KERBEROS_DNS_DOMAIN", "c"},
+				{"DITTOFS_KERBEROS_MACHINE_ACCOUNT_ACCOUNT_NAME", "FILES$"},
+				{"DITTOFS_KERBEROS_MACHINE_ACCOUNT_DC_ADDRESS", "dc1"},
+			},
+			body: `{"dns_domain":"c","enabled":true,"keytab_path":"/keytab","krb5_conf":"/krb5.conf","netbios_domain":"B","realm":"A","service_principal":"nfs/a@A"}`,
+			once: [2]string{`{"dns_domain":"c","netbios_domain":"B","realm":"A"}`, `{"machine_account":{"account_name":"FILES$","dc_address":"dc1","online_join":false}}`},
+		},
+		"Join": {
+			reason: "How the account is made counts at each start",
+			kerberos: &Kerberos{
+				ServicePrincipal: "nfs/a@A", Realm: "A", NetBIOSDomain: "B", KeytabFile: "/keytab", Krb5ConfFile: "/krb5.conf",
+				MachineAccount: &MachineAccount{AccountName: "FILES$", OnlineJoin: &OnlineJoin{
+					Enabled: true, LDAPURL: "ldap://dc1", StartTLS: true, BindDN: "join@a", BaseDN: "DC=a", OU: "OU=b,DC=a", DNSHostName: "files.a", SPNs: []string{"cifs/files.a"}, RotationInterval: "720h", CACertFile: "/ca.crt",
+				}},
+			},
+			section: []string{
+				"kerberos:", "  enabled: true", "  keytab_path: /keytab", "  krb5_conf: /krb5.conf", "  machine_account:", "    enabled: true", "    online_join:", "      enabled: true",
+				"      ldap_url: ldap://dc1", "      start_tls: true", "      bind_dn: join@a", "      base_dn: DC=a", "      ou: OU=b,DC=a", "      dns_host_name: files.a", "      spns:", "        - cifs/files.a",
+				"      rotation_interval: 720h", "      ca_cert_file: /ca.crt",
+			},
+			seeds: []Seed{
+				{"DITTOFS_KERBEROS_REALM", "A"},
+				{"DITTOFS_KERBEROS_NETBIOS_DOMAIN", "B"},
+				{"DITTOFS_KERBEROS_DNS_DOMAIN", ""},
+				{"DITTOFS_KERBEROS_MACHINE_ACCOUNT_ACCOUNT_NAME", "FILES$"},
+				{"DITTOFS_KERBEROS_MACHINE_ACCOUNT_DC_ADDRESS", ""},
+			},
+			body: `{"dns_domain":"","enabled":true,"keytab_path":"/keytab","krb5_conf":"/krb5.conf","netbios_domain":"B","realm":"A","service_principal":"nfs/a@A"}`,
+			once: [2]string{`{"dns_domain":"","netbios_domain":"B","realm":"A"}`, `{"machine_account":{"account_name":"FILES$","dc_address":"","online_join":true}}`},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := settings["minimal"]
+			s.Identity.Kerberos = tc.kerberos
+
+			config, err := Config(s, release("0.29.0"))
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			without, err := Config(settings["minimal"], release("0.29.0"))
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			want := strings.Join(append(tc.section, ""), "\n")
+			if diff := cmp.Diff(want, strings.TrimPrefix(string(config), string(without))); diff != "" {
+				t.Errorf("%s\nConfig(...): -want, +got:\n%s", tc.reason, diff)
+			}
+
+			if diff := cmp.Diff(tc.seeds, s.Identity.Seeds()); diff != "" {
+				t.Errorf("%s\nSeeds(): -want, +got:\n%s", tc.reason, diff)
+			}
+
+			for _, p := range []IdentityProvider{ProviderKerberos, ProviderMachineAccount} {
+				if diff := cmp.Diff(tc.body, s.Identity.Body(p)); diff != "" {
+					t.Errorf("%s\nBody(%s): -want, +got:\n%s", tc.reason, p, diff)
+				}
+			}
+
+			if diff := cmp.Diff(tc.once, [2]string{s.Identity.Once(ProviderKerberos), s.Identity.Once(ProviderMachineAccount)}); diff != "" {
+				t.Errorf("%s\nOnce(...): -want, +got:\n%s", tc.reason, diff)
+			}
+
+			if got := ProviderKerberos.IsIn(string(config)); got != (tc.kerberos != nil) {
+				t.Errorf("%s\nIsIn(...): got %t", tc.reason, got)
+			}
+		})
+	}
+}
+
 func TestIsIn(t *testing.T) {
 	cases := map[string]struct {
 		reason string

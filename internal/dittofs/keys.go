@@ -86,6 +86,7 @@ var fields = map[string]string{
 	"controlplane.port":   "spec.apiPort",
 	"controlplane.tls":    "spec.api.tls",
 	"database":            "spec.database",
+	"kerberos":            "spec.identity.kerberos",
 	"ldap":                "spec.identity.ldap",
 	"logging.format":      "spec.logging.format",
 	"logging.level":       "spec.logging.level",
@@ -100,7 +101,6 @@ var fields = map[string]string{
 //nolint:gochecknoglobals // A table.
 var others = map[string]string{
 	"controlplane.host": "the function decides it, so that probes and Services reach the API",
-	"kerberos":          "no field has it: it needs a keytab, which is a Secret's",
 
 	"adapters": onlyREST,
 	"groups":   onlyREST,

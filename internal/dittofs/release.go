@@ -40,6 +40,10 @@ const (
 	// reads its settings at each start.
 	SinceIdentityProviders = "v0.21.0"
 
+	// SinceKerberos takes paths of files and the machine account from config.yaml whatever the
+	// database has. 0.5 to 0.22.0 know Kerberos as well.
+	SinceKerberos = "v0.22.1"
+
 	// SinceMetricsAccess serves metrics at another path, with a token or over TLS.
 	SinceMetricsAccess = "v0.18.0"
 )

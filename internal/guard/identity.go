@@ -17,12 +17,17 @@ import (
 // is not known then.
 const removed = "removed"
 
+// absent is noted of a part that its identity provider came without. The server takes one that is added
+// at its next start.
+const absent = "absent"
+
 // A Provider is the state of an identity provider.
 type Provider struct {
 	Name dittofs.IdentityProvider
 
-	// Desired is a digest of the desired settings, and Body that of the REST call that sets them.
-	// Both are "" where the spec has no such provider.
+	// Desired is a digest of the desired settings that count once, absent for a part that the spec
+	// does not have, or "" where it has no such provider. Body is that of the REST call by which the
+	// server goes by what the spec says.
 	Desired, Body string
 
 	// Seeded is a digest of the settings that the server is taken to have in its database, or "" if
@@ -37,8 +42,14 @@ func readProviders(s *composite.DittoServer, o observed.Resources) []Provider {
 
 	for _, name := range dittofs.IdentityProviders() {
 		p := Provider{Name: name, Body: identity.Body(name), Seeded: seeded[name]}
-		if p.Body != "" {
-			p.Desired = manifest.Digest(p.Body)
+
+		once := identity.Once(name)
+		if once != "" {
+			p.Desired = manifest.Digest(once)
+		}
+
+		if once == "" && p.Body != "" {
+			p.Desired = absent
 		}
 
 		if p.Desired != "" || p.Seeded != "" {
@@ -71,7 +82,7 @@ func (d *Decision) seed(st State) {
 		switch {
 		case p.isChanged() && !isMade:
 			d.NotInEffect, d.Acknowledge = append(d.NotInEffect, p), change
-		case p.isChanged(), p.Seeded == "" && goesOut:
+		case p.isChanged(), p.Desired != "" && goesOut:
 			seeded = p.Desired
 		case p.Desired == "" && goesOut:
 			seeded = removed
@@ -85,7 +96,7 @@ func (d *Decision) seed(st State) {
 
 // isChanged reports whether the desired settings are others than the server is taken to have.
 func (p *Provider) isChanged() bool {
-	return p.Desired != "" && p.Seeded != "" && p.Desired != p.Seeded
+	return p.Desired != "" && p.Seeded != "" && p.Seeded != absent && p.Desired != p.Seeded
 }
 
 // providerDangers tells the identity providers that a pod has and the desired one has not: the

@@ -13,7 +13,7 @@ import (
 // The server goes by what it copied into its database, which is noted from the first pod template
 // on, and until a person says otherwise.
 func TestDecideSeeds(t *testing.T) {
-	const ldap = dittofs.ProviderLDAP
+	const ldap, account = dittofs.ProviderLDAP, dittofs.ProviderMachineAccount
 
 	change := manifest.Digest("ldap", "first", "second")
 	changed := Provider{Name: ldap, Desired: "second", Seeded: "first"}
@@ -46,6 +46,15 @@ func TestDecideSeeds(t *testing.T) {
 				st.StatefulSet.Asked, st.StatefulSet.Live, st.CanPause, st.ConfigMap = nil, nil, true, ConfigMap{Desired: configOld}
 			}, "", false,
 		},
+		"NoPart":      {"Kerberos comes without a machine account.", Provider{Name: account, Desired: absent}, nil, absent, false},
+		"PartAdded":   {"The server takes one that its database does not have.", Provider{Name: account, Desired: "first", Seeded: absent}, nil, "first", false},
+		"PartWaits":   {"A pod template that waits takes nothing along.", Provider{Name: account, Desired: "first", Seeded: absent}, downgrade(t), absent, false},
+		"PartChanged": {"The server goes by what it has.", Provider{Name: account, Desired: "second", Seeded: "first"}, nil, "first", true},
+		"PartRemoved": {"The server keeps it in its database.", Provider{Name: account, Desired: absent, Seeded: "first"}, nil, "first", true},
+		"PartIsOff": {"A person took it away over the REST API.", Provider{Name: account, Desired: absent, Seeded: "first"}, func(st *State) {
+			st.Acknowledged = manifest.Digest(string(account), "first", absent)
+		}, absent, false},
+		"WithoutItsWhole": {"What Kerberos had is not known.", Provider{Name: account, Seeded: absent}, nil, removed, false},
 		"SecretsMissing": {"A server without its Secrets does not start.", Provider{Name: ldap, Desired: "first"}, func(st *State) {
 			st.StatefulSet.Asked, st.StatefulSet.Live, st.Secrets = nil, nil, 1
 		}, "", false},
@@ -62,11 +71,11 @@ func TestDecideSeeds(t *testing.T) {
 
 			want := Decision{}
 			if tc.want != "" {
-				want.Seeded = map[dittofs.IdentityProvider]string{ldap: tc.want}
+				want.Seeded = map[dittofs.IdentityProvider]string{tc.provider.Name: tc.want}
 			}
 
 			if tc.isTold {
-				want.NotInEffect, want.Acknowledge = []Provider{tc.provider}, manifest.Digest("ldap", tc.provider.Seeded, tc.provider.Desired)
+				want.NotInEffect, want.Acknowledge = []Provider{tc.provider}, manifest.Digest(string(tc.provider.Name), tc.provider.Seeded, tc.provider.Desired)
 			}
 
 			d := Decide(st)
@@ -81,7 +90,11 @@ func TestDecideSeeds(t *testing.T) {
 
 // The server keeps an identity provider that is gone from the spec.
 func TestProviderDangers(t *testing.T) {
-	const with = configOld + "ldap:\n  enabled: true\n"
+	const (
+		with     = configOld + "ldap:\n  enabled: true\n"
+		kerberos = configOld + "kerberos:\n  enabled: true\n"
+		account  = kerberos + "  machine_account:\n    enabled: true\n"
+	)
 
 	const danger = `spec.identity.ldap is removed and the server keeps it in its database: send it PUT /api/v1/identity-providers/ldap/config with {"enabled":false} first`
 
@@ -94,6 +107,11 @@ func TestProviderDangers(t *testing.T) {
 		"Added":   {"The server takes it at its next start.", with, configOld, nil},
 		"Kept":    {"It stays.", with, with, nil},
 		"Removed": {"A person turns it off first.", configOld, with, []string{danger}},
+		"Kerberos": {
+			"A server with SMB does not start without its keytab.", configOld, account,
+			[]string{`spec.identity.kerberos is removed and the server keeps it in its database: send it PUT /api/v1/identity-providers/kerberos/config with {"enabled":false} first`},
+		},
+		"Part": {"A warning tells of it.", kerberos, account, nil},
 	}
 
 	for name, tc := range cases {

@@ -87,6 +87,7 @@ func Pod(s *composite.DittoServer, in PodInputs) (*corev1.PodTemplateSpec, error
 
 	keys := s.Secrets()
 	files, fileMounts := secretFiles(keys)
+	krb5, krb5Mounts := krb5Conf(s)
 	extra, extraMounts := extraVolumes(s)
 	mounts := volumeMounts(claimed(s, in))
 
@@ -101,6 +102,10 @@ func Pod(s *composite.DittoServer, in PodInputs) (*corev1.PodTemplateSpec, error
 		v1alpha1.AnnotationConfigHash: in.ConfigHash,
 		v1alpha1.AnnotationConfig:     string(in.Config),
 	}
+	if text := s.Krb5Conf(); text != "" {
+		annotations[v1alpha1.AnnotationKrb5Conf] = text
+	}
+
 	maps.Copy(annotations, s.Spec.PodAnnotations)
 
 	pod := &corev1.PodTemplateSpec{
@@ -128,12 +133,12 @@ func Pod(s *composite.DittoServer, in PodInputs) (*corev1.PodTemplateSpec, error
 				Args:            dittofs.Args(),
 				Env:             slices.Concat(environment(keys, in.AdminPasswordIsHash), seeds(s), s.ExtraEnv()),
 				Ports:           containerPorts(s),
-				VolumeMounts:    slices.Concat(mounts, fileMounts, extraMounts),
+				VolumeMounts:    slices.Concat(mounts, fileMounts, krb5Mounts, extraMounts),
 				Resources:       s.Spec.Resources,
 				SecurityContext: security,
 				Lifecycle:       &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: v1alpha1.PreStopSeconds}}},
 			}},
-			Volumes: slices.Concat(volumes(s, mounts), files, extra),
+			Volumes: slices.Concat(volumes(s, mounts), files, krb5, extra),
 		},
 	}
 

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/structpb"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
@@ -16,17 +17,41 @@ import (
 )
 
 // seeds hands settings of identity providers to the server by reference to the ConfigMap: the pod
-// template stays the same whatever they are, and the next pod gets those of the spec.
+// template stays the same whatever they are, and the next pod gets those of the spec. The service
+// principal is no such setting: the variable counts at each start.
 func seeds(s *composite.DittoServer) []corev1.EnvVar {
 	var env []corev1.EnvVar
 
-	for _, seed := range s.Identity().Seeds() {
+	identity := s.Identity()
+	for _, seed := range identity.Seeds() {
 		env = append(env, corev1.EnvVar{Name: seed.Variable, ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{
 			LocalObjectReference: corev1.LocalObjectReference{Name: s.Name + suffixConfig}, Key: seed.Variable,
 		}}})
 	}
 
+	if identity.Kerberos != nil {
+		env = append(env, corev1.EnvVar{Name: dittofs.EnvServicePrincipal, Value: identity.Kerberos.ServicePrincipal})
+	}
+
 	return env
+}
+
+// volumeKrb5Conf has krb5.conf, which is an annotation of the pod.
+const volumeKrb5Conf = "krb5-conf"
+
+// krb5Conf returns the volume of krb5.conf and its mount, if a server has Kerberos. The text is in
+// the pod template: it is there whenever the pod is, and another one is another template.
+func krb5Conf(s *composite.DittoServer) ([]corev1.Volume, []corev1.VolumeMount) {
+	if s.Krb5Conf() == "" {
+		return nil, nil
+	}
+
+	file := corev1.DownwardAPIVolumeFile{Path: dittofs.Krb5ConfFile, FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.annotations['" + v1alpha1.AnnotationKrb5Conf + "']"}}
+	volume := corev1.Volume{Name: volumeKrb5Conf, VolumeSource: corev1.VolumeSource{DownwardAPI: &corev1.DownwardAPIVolumeSource{
+		Items: []corev1.DownwardAPIVolumeFile{file}, DefaultMode: ptr.To[int32](secretFileMode),
+	}}}
+
+	return []corev1.Volume{volume}, []corev1.VolumeMount{{Name: volumeKrb5Conf, MountPath: dittofs.Krb5ConfDir, ReadOnly: true}}
 }
 
 // KeptSeeds returns the settings of identity providers that an asked ConfigMap's manifest has and a

@@ -352,8 +352,13 @@ func IdentityWarnings(d guard.Decision) []string {
 	var w []string
 
 	for _, p := range d.NotInEffect {
-		w = append(w, fmt.Sprintf("%s: the server goes by what it copied into its database when it first started, so these settings may not be in effect: send it PUT %s with %s and then annotate the DittoServer with %s=%s",
-			p.Name.Field(), p.Name.Endpoint(), p.Body, v1alpha1.AnnotationAcknowledge, d.Acknowledge))
+		told := fmt.Sprintf("%s: the server goes by what it copied into its database when it first started, so these settings may not be in effect: send it PUT %s with %s and then annotate the DittoServer with %s=%s",
+			p.Name.Field(), p.Name.Endpoint(), p.Body, v1alpha1.AnnotationAcknowledge, d.Acknowledge)
+		if p.Name.IsReadAtStart() {
+			told += "; after the call delete its pod, which reads them when it starts"
+		}
+
+		w = append(w, told)
 	}
 
 	return w

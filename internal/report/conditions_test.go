@@ -329,6 +329,11 @@ func TestIdentityWarnings(t *testing.T) {
 			guard.Decision{NotInEffect: []guard.Provider{{Name: dittofs.ProviderLDAP, Body: `{"url":"ldaps://a"}`}}, Acknowledge: "0123"},
 			[]string{`spec.identity.ldap: the server goes by what it copied into its database when it first started, so these settings may not be in effect: send it PUT /api/v1/identity-providers/ldap/config with {"url":"ldaps://a"} and then annotate the DittoServer with dittofs.io/acknowledge=0123`},
 		},
+		"MachineAccount": {
+			"The server reads Kerberos when it starts.",
+			guard.Decision{NotInEffect: []guard.Provider{{Name: dittofs.ProviderMachineAccount, Body: `{"realm":"A"}`}}, Acknowledge: "0123"},
+			[]string{`spec.identity.kerberos.machineAccount: the server goes by what it copied into its database when it first started, so these settings may not be in effect: send it PUT /api/v1/identity-providers/kerberos/config with {"realm":"A"} and then annotate the DittoServer with dittofs.io/acknowledge=0123; after the call delete its pod, which reads them when it starts`},
+		},
 	}
 
 	for name, tc := range cases {

@@ -10,7 +10,9 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/test/krb5"
 )
 
 // StandIns returns Secrets in the place of those that a composite resource names, for
@@ -30,7 +32,7 @@ func StandIns(xr, input *structpb.Struct) []*structpb.Struct {
 			data[k.Ref.Name] = map[string]string{}
 		}
 
-		data[k.Ref.Name][k.Ref.Key] = standIn(k)
+		data[k.Ref.Name][k.Ref.Key] = standIn(k, s.Identity())
 	}
 
 	// What the spec says of its database, the Secret is taken to have said before.
@@ -77,7 +79,7 @@ func portOf(port *int32) string {
 }
 
 // standIn returns a value that the server can use, or any where there is none that is known.
-func standIn(k composite.SecretKey) string {
+func standIn(k composite.SecretKey, identity dittofs.Identity) string {
 	values := []string{
 		// Long enough for a JWT secret, short enough for a password.
 		strings.Repeat("stand-in-", 5) + "secret",
@@ -85,6 +87,9 @@ func standIn(k composite.SecretKey) string {
 		"require",
 		certificate,
 		privateKey,
+	}
+	if identity.Kerberos != nil {
+		values = append(values, string(krb5.Keytab(identity.Kerberos.ServicePrincipal)))
 	}
 
 	i := slices.IndexFunc(values, func(v string) bool { return k.Check([]byte(v)) == "" })

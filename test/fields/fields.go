@@ -30,7 +30,7 @@ const olderRelease = "0.6.2"
 
 // newerFields are the fields of example/full.yaml that olderRelease does not know, or whose use
 // is an error there.
-var newerFields = []string{"spec.api", "spec.metrics.path", "spec.metrics.tokenSecretRef", "spec.metrics.tls", "spec.database.postgres.caSecretRef", "spec.identity.ldap"}
+var newerFields = []string{"spec.api", "spec.metrics.path", "spec.metrics.tokenSecretRef", "spec.metrics.tls", "spec.database.postgres.caSecretRef", "spec.identity.ldap", "spec.identity.kerberos"}
 
 // Fields of example/full.yaml whose value there is the default, or is needed: each with
 // another value. The others are left out.
@@ -41,6 +41,14 @@ var otherValues = map[string]string{
 	"spec.identity.ldap.url":    "ldap://other.example.org",
 	"spec.identity.ldap.baseDN": "DC=other",
 	"spec.identity.ldap.bindDN": "CN=other",
+
+	"spec.identity.kerberos.realm":                             "OTHER.ORG",
+	"spec.identity.kerberos.servicePrincipal":                  "nfs/other.example.org",
+	"spec.identity.kerberos.netbiosDomain":                     "OTHER",
+	"spec.identity.kerberos.machineAccount.accountName":        "OTHER$",
+	"spec.identity.kerberos.machineAccount.onlineJoin.ldapURL": "ldap://other.example.org",
+	"spec.identity.kerberos.machineAccount.onlineJoin.bindDN":  "CN=other",
+	"spec.identity.kerberos.machineAccount.onlineJoin.baseDN":  "DC=other",
 
 	"spec.storage.contentSize":                 "2Ti",
 	"spec.storage.controlPlaneDataSource.name": "other",
@@ -55,24 +63,25 @@ var otherValues = map[string]string{
 
 // Fields that count only where others are not as in example/full.yaml.
 var shownElsewhere = map[string]string{
-	"spec.rollout":                         "TestGuards/Approval: it counts for a server that runs",
-	"spec.database.type":                   "internal/composite: the example has PostgreSQL either way",
-	"spec.database.sqlite.path":            "internal/dittofs: the example has PostgreSQL",
-	"spec.database.postgres.maxOpenConns":  "internal/dittofs: the release of the example has no such setting",
-	"spec.database.postgres.maxIdleConns":  "internal/dittofs: the release of the example has no such setting",
-	"spec.database.postgres.keys.host":     "internal/composite: the example has the host itself",
-	"spec.database.postgres.keys.port":     "internal/composite: the example has the port itself",
-	"spec.database.postgres.keys.database": "internal/composite: the example has the database's name itself",
-	"spec.database.postgres.keys.sslmode":  "internal/composite: the example has the mode itself",
-	"spec.storage.storageClassName":        "internal/composite: every claim of the example has a class of its own",
-	"spec.identity.ldap.startTLS":          "internal/dittofs: an ldap:// URL needs it",
-	"spec.identity.ldap.allowPlaintext":    "internal/dittofs: it is an error beside startTLS",
-	"spec.nfsPort":                         "internal/manifest: the portmapper of the example wants it to be that of adapterPorts",
-	"spec.adapterPorts.nfs":                "internal/manifest: the same, the other way around",
-	"spec.service.ipFamilyPolicy":          "internal/manifest: the families of the example need it",
-	"spec.networkPolicy.ingress.nodes":     "internal/manifest: the input here has no ranges of nodes",
-	"spec.service.type":                    "internal/composite: both Services of the example have their own",
-	"spec.service.file.type":               "internal/composite: what the example says beside it needs LoadBalancer",
+	"spec.rollout":                                              "TestGuards/Approval: it counts for a server that runs",
+	"spec.database.type":                                        "internal/composite: the example has PostgreSQL either way",
+	"spec.database.sqlite.path":                                 "internal/dittofs: the example has PostgreSQL",
+	"spec.database.postgres.maxOpenConns":                       "internal/dittofs: the release of the example has no such setting",
+	"spec.database.postgres.maxIdleConns":                       "internal/dittofs: the release of the example has no such setting",
+	"spec.database.postgres.keys.host":                          "internal/composite: the example has the host itself",
+	"spec.database.postgres.keys.port":                          "internal/composite: the example has the port itself",
+	"spec.database.postgres.keys.database":                      "internal/composite: the example has the database's name itself",
+	"spec.database.postgres.keys.sslmode":                       "internal/composite: the example has the mode itself",
+	"spec.storage.storageClassName":                             "internal/composite: every claim of the example has a class of its own",
+	"spec.identity.ldap.startTLS":                               "internal/dittofs: an ldap:// URL needs it",
+	"spec.identity.ldap.allowPlaintext":                         "internal/dittofs: it is an error beside startTLS",
+	"spec.identity.kerberos.machineAccount.onlineJoin.startTLS": "internal/dittofs: an ldap:// URL needs it",
+	"spec.nfsPort":                                              "internal/manifest: the portmapper of the example wants it to be that of adapterPorts",
+	"spec.adapterPorts.nfs":                                     "internal/manifest: the same, the other way around",
+	"spec.service.ipFamilyPolicy":                               "internal/manifest: the families of the example need it",
+	"spec.networkPolicy.ingress.nodes":                          "internal/manifest: the input here has no ranges of nodes",
+	"spec.service.type":                                         "internal/composite: both Services of the example have their own",
+	"spec.service.file.type":                                    "internal/composite: what the example says beside it needs LoadBalancer",
 }
 
 // Count checks that no field of a DittoServer is accepted and then ignored: each changes

@@ -13,6 +13,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/test/change"
+	"github.com/dittofs/function-dittoserver/test/krb5"
 	"github.com/dittofs/function-dittoserver/test/pki"
 	"github.com/dittofs/function-dittoserver/test/simulator"
 )
@@ -178,6 +179,58 @@ var restartRows = []restartRow{
 		want:  [3]string{held, held, held},
 	},
 	{
+		what:  "`identity.kerberos`, where there was none",
+		edits: []map[string]string{{"identity.kerberos": kerberos}},
+		want:  [3]string{restarts, restarts, restarts},
+	},
+	{
+		what: "its `realm`, `servicePrincipal`, `krb5Conf` and `machineAccount.onlineJoin`; `machineAccount`, where there was none, or when it is removed; its Secrets, by another name or key",
+		from: map[string]string{"identity.kerberos": kerberos},
+		edits: []map[string]string{
+			{"identity.kerberos.realm": "OTHER.ORG"},
+			{"identity.kerberos.servicePrincipal": "nfs/other.example.org"},
+			{"identity.kerberos.krb5Conf": "'[libdefaults]'"},
+			{"identity.kerberos.keytabSecretRef.name": "join", "identity.kerberos.keytabSecretRef.key": "keytab"},
+			{"identity.kerberos.machineAccount": ""},
+			{"identity.kerberos.machineAccount": "{accountName: FILES$, passwordSecretRef: {name: join}}"},
+			{"identity.kerberos.machineAccount.onlineJoin.ldapURL": "ldaps://other.example.org"},
+			{"identity.kerberos.machineAccount.onlineJoin.ldapURL": "ldap://dc1.example.org", "identity.kerberos.machineAccount.onlineJoin.startTLS": "true"},
+			{"identity.kerberos.machineAccount.onlineJoin.bindDN": "CN=other"},
+			{"identity.kerberos.machineAccount.onlineJoin.bindPasswordSecretRef.name": "jwt", "identity.kerberos.machineAccount.onlineJoin.bindPasswordSecretRef.key": "other"},
+			{"identity.kerberos.machineAccount.onlineJoin.baseDN": "DC=other"},
+			{"identity.kerberos.machineAccount.onlineJoin.ou": "OU=Servers,DC=example,DC=org"},
+			{"identity.kerberos.machineAccount.onlineJoin.dnsHostName": "files.example.org"},
+			{"identity.kerberos.machineAccount.onlineJoin.servicePrincipals": "[cifs/files.example.org]"},
+			{"identity.kerberos.machineAccount.onlineJoin.rotationInterval": "720h"},
+			{"identity.kerberos.machineAccount.onlineJoin.caSecretRef.name": "tls", "identity.kerberos.machineAccount.onlineJoin.caSecretRef.key": "tls.crt"},
+		},
+		want: [3]string{restarts, restarts, restarts},
+	},
+	{
+		what:  "the rest of `identity.kerberos`: the server [has it in its database](directory.md#what-counts-once)",
+		from:  map[string]string{"identity.kerberos": kerberos},
+		edits: []map[string]string{{"identity.kerberos.netbiosDomain": "OTHER"}, {"identity.kerberos.dnsDomain": "other.example.org"}, {"identity.kerberos.machineAccount.accountName": "OTHER$"}, {"identity.kerberos.machineAccount.dcAddress": "dc2.example.org"}},
+		want:  [3]string{stays, restarts, stays},
+	},
+	{
+		what:   "the keytab, when it is renewed; the value of the machine account's password",
+		from:   map[string]string{"identity.kerberos": strings.Replace(kerberos, join, "passwordSecretRef: {name: kerberos}", 1)},
+		secret: "kerberos",
+		want:   [3]string{stays, stays, stays},
+	},
+	{
+		what:   "the value of the password of `onlineJoin`",
+		from:   map[string]string{"identity.kerberos": kerberos},
+		secret: "join",
+		want:   [3]string{restarts, restarts, restarts},
+	},
+	{
+		what:  "`identity.kerberos`, when it is removed",
+		from:  map[string]string{"identity.kerberos": kerberos},
+		edits: []map[string]string{{"identity.kerberos": ""}},
+		want:  [3]string{held, held, held},
+	},
+	{
 		what:  "`resources`, `extraEnv`, `extraVolumes`, `podLabels`, `podAnnotations`, security contexts, scheduling, `serviceAccountName`, `terminationGracePeriodSeconds`, `startupTimeout`: whatever is in the pod template",
 		edits: []map[string]string{{"resources.requests.cpu": "100m"}, {"extraEnv": "[{name: A, value: b}]"}, {"podLabels": "{a: b}"}, {"podAnnotations": "{a: b}"}, {"podSecurityContext.supplementalGroups": "[1000]"}, {"nodeSelector": "{a: b}"}, {"priorityClassName": "storage"}, {"serviceAccountName": "files"}, {"extraVolumes": "[{name: a, mountPath: /etc/a, secret: {secretName: environment, items: [{key: access-key}]}}]"}, {"terminationGracePeriodSeconds": "60"}, {"startupTimeout": "10m"}, {"imagePullPolicy": "Always"}, {"imagePullSecrets": "[{name: registry}]"}, {"securityContext.runAsUser": "1000"}, {"tolerations": "[{operator: Exists}]"}, {"affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution": "[{topologyKey: zone}]"}, {"topologySpreadConstraints": "[{topologyKey: zone, maxSkew: 1, whenUnsatisfiable: DoNotSchedule}]"}},
 		want:  [3]string{restarts, restarts, restarts},
@@ -262,6 +315,12 @@ var restartRows = []restartRow{
 
 // directory is one that a server looks up users in.
 const directory = "{url: 'ldaps://directory.example.org', baseDN: 'DC=example,DC=org', bindDN: 'CN=dittofs,DC=example,DC=org', bindPasswordSecretRef: {name: directory}}"
+
+// kerberos is of a server in a domain, which it joins by itself.
+const (
+	kerberos = "{realm: EXAMPLE.ORG, servicePrincipal: nfs/files.example.org, keytabSecretRef: {name: kerberos}, netbiosDomain: EXAMPLE, machineAccount: {accountName: FILES$, " + join + "}}"
+	join     = "onlineJoin: {ldapURL: 'ldaps://dc1.example.org', bindDN: join@example.org, bindPasswordSecretRef: {name: join}, baseDN: 'DC=example,DC=org'}"
+)
 
 // restartingServer runs before each edit.
 const restartingServer = `
@@ -408,6 +467,13 @@ func restartSecrets(t *testing.T, changed string, served *pki.Pair) []*structpb.
 		return "ZXhhbXBsZS1leGFtcGxlLWV4YW1wbGUtZXhhbXBsZS1leGFtcGxl"
 	}
 
+	principals := []string{"nfs/files.example.org@EXAMPLE.ORG", "nfs/other.example.org@EXAMPLE.ORG", "nfs/files.example.org@OTHER.ORG"}
+	if changed == "kerberos" {
+		principals = append(principals, "cifs/files.example.org@EXAMPLE.ORG")
+	}
+
+	keytab := base64.StdEncoding.EncodeToString(krb5.Keytab(principals...))
+
 	var secrets []*structpb.Struct
 	for _, s := range []string{
 		"{metadata: {name: jwt, namespace: storage}, data: {jwt-secret: " + value("jwt") + ", other: " + value("jwt-other-key") + "}}",
@@ -417,6 +483,8 @@ func restartSecrets(t *testing.T, changed string, served *pki.Pair) []*structpb.
 		"{metadata: {name: tls, namespace: storage}, data: {tls.crt: " + certificate + ", tls.key: " + key + "}}",
 		"{metadata: {name: tls-copy, namespace: storage}, data: {tls.crt: " + certificate + ", tls.key: " + key + "}}",
 		"{metadata: {name: directory, namespace: storage}, data: {password: " + value("directory") + "}}",
+		"{metadata: {name: kerberos, namespace: storage}, data: {krb5.keytab: " + keytab + ", password: " + value("kerberos") + "}}",
+		"{metadata: {name: join, namespace: storage}, data: {keytab: " + keytab + ", password: " + value("join") + "}}",
 		"{metadata: {name: db, namespace: storage}, data: {host: ZGI=, database: ZGI=, user: ZGI=, password: ZGI=}}",
 	} {
 		secret := protostructtest.FromYAML(t, s)

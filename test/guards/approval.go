@@ -15,6 +15,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/test/cluster"
+	"github.com/dittofs/function-dittoserver/test/krb5"
 	"github.com/dittofs/function-dittoserver/test/simulator"
 )
 
@@ -101,6 +102,14 @@ func approval(t *testing.T, fn simulator.Function) {
 				w.Patch(directory, "identity", "ldap")
 			},
 			change: func(w *simulator.World) { w.Patch("", "identity", "ldap") },
+		},
+		"KerberosRemoved": {
+			reason: "The server keeps Kerberos in its database, and with SMB needs its keytab.",
+			start: func(w *simulator.World) {
+				setKerberos(w, krb5.Keytab("nfs/files.example.org@EXAMPLE.ORG"), "example")
+				w.Patch(kerberos, "identity", "kerberos")
+			},
+			change: func(w *simulator.World) { w.Patch("", "identity", "kerberos") },
 		},
 		"Manual": {
 			reason: "Under rollout Manual every restart waits.",

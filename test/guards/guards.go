@@ -48,6 +48,7 @@ func Check(t *testing.T, fn simulator.Function) {
 		"TighterPolicy":  tighterPolicy,
 		"Seeds":          seeds,
 		"SeedsHeld":      seedsHeld,
+		"Kerberos":       kerberosServer,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, fn) })
 	}

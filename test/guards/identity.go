@@ -15,6 +15,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/test/cluster"
+	"github.com/dittofs/function-dittoserver/test/krb5"
 	"github.com/dittofs/function-dittoserver/test/simulator"
 )
 
@@ -33,10 +34,20 @@ func newDirectory(t *testing.T, fn simulator.Function, f simulator.Flavour) *sim
 	return w
 }
 
+// kerberos is of a server with a machine account.
+const kerberos = "{realm: EXAMPLE.ORG, servicePrincipal: nfs/files.example.org, keytabSecretRef: {name: kerberos}, netbiosDomain: EXAMPLE, machineAccount: {accountName: FILES$, passwordSecretRef: {name: kerberos}}}"
+
+// setKerberos sets the Secret of a server with Kerberos.
+func setKerberos(w *simulator.World, keytab []byte, password string) {
+	w.SetSecret("kerberos", map[string]string{"krb5.keytab": string(keytab), "password": password})
+}
+
 // acknowledgement returns the value that the condition Warnings asks to annotate with, or "".
 func acknowledgement(rsp *fnv1.RunFunctionResponse) string {
 	for _, c := range rsp.GetConditions() {
-		if _, value, ok := strings.Cut(c.GetMessage(), v1alpha1.AnnotationAcknowledge+"="); ok && c.GetType() == report.Warnings {
+		if _, rest, ok := strings.Cut(c.GetMessage(), v1alpha1.AnnotationAcknowledge+"="); ok && c.GetType() == report.Warnings {
+			value, _, _ := strings.Cut(rest, ";")
+
 			return value
 		}
 	}
@@ -156,5 +167,93 @@ func seedsHeld(t *testing.T, fn simulator.Function) {
 				t.Error("a directory that comes back may not be in effect, which is not told")
 			}
 		})
+	}
+}
+
+// kerberosServer checks that no pod starts without a keytab that fits, that a renewed one restarts
+// nothing, and what is told of the parts that count once.
+func kerberosServer(t *testing.T, fn simulator.Function) {
+	t.Helper()
+
+	const principal = "nfs/files.example.org@EXAMPLE.ORG"
+
+	for _, f := range onePerWay() {
+		t.Run(f.Name, func(t *testing.T) {
+			w := simulator.NewServer(t, fn, f)
+			refuseKeytabs(t, w)
+			setKerberos(w, krb5.Keytab(principal), "example")
+
+			if got := rollout(w.Settle()); got != guard.RolledOut {
+				t.Fatalf("want %s, got %s", guard.RolledOut, got)
+			}
+
+			was := w.Template()
+
+			check := func(what string, isTold bool) {
+				t.Helper()
+
+				rsp := w.Settle()
+				if !cmp.Equal(was, w.Template(), protocmp.Transform()) {
+					t.Fatalf("%s: the server restarts", what)
+				}
+
+				if got := acknowledgement(rsp) != ""; got != isTold {
+					t.Fatalf("%s: told: want %t, got %t", what, isTold, got)
+				}
+			}
+
+			acknowledge := func() { w.Annotate(v1alpha1.AnnotationAcknowledge, acknowledgement(w.Settle())) }
+
+			check("the first start", false)
+
+			setKerberos(w, krb5.Keytab(principal, "cifs/files.example.org@EXAMPLE.ORG"), "example-2")
+			check("another keytab and password", false)
+
+			w.Patch("OTHER", "identity", "kerberos", "netbiosDomain")
+			check("another domain", true)
+
+			acknowledge()
+			check("the change made", false)
+
+			w.Patch("OTHER$", "identity", "kerberos", "machineAccount", "accountName")
+			check("another account", true)
+			acknowledge()
+
+			// Without an account in the database, one that comes is that of the spec.
+			w.Patch("", "identity", "kerberos", "machineAccount")
+
+			if acknowledgement(w.Settle()) == "" {
+				t.Error("an account that is removed stays in the database, which is not told")
+			}
+
+			acknowledge()
+
+			w.Patch("{accountName: FILES$, passwordSecretRef: {name: kerberos}}", "identity", "kerberos", "machineAccount")
+
+			if got := acknowledgement(w.Settle()); got != "" {
+				t.Error("an account that is added counts, and it is told that it may not")
+			}
+		})
+	}
+}
+
+// refuseKeytabs checks that a server at rest gets no Kerberos without a keytab that fits.
+func refuseKeytabs(t *testing.T, w *simulator.World) {
+	t.Helper()
+
+	without := w.Template()
+
+	w.Patch(kerberos, "identity", "kerberos")
+
+	for name, keytab := range map[string][]byte{"none": nil, "text": []byte("example"), "another service's": krb5.Keytab("http/files.example.org@EXAMPLE.ORG")} {
+		setKerberos(w, keytab, "example")
+
+		if keytab == nil {
+			delete(w.Secrets, "kerberos")
+		}
+
+		if rollout(w.Settle()) != guard.SecretsNotResolved || !cmp.Equal(without, w.Template(), protocmp.Transform()) {
+			t.Fatalf("a keytab that is %s: a pod would start on it", name)
+		}
 	}
 }

@@ -300,6 +300,7 @@ func (w *World) digest(config string) string {
 	// The server copies it into its database once.
 	if identity, ok := user["identity"].(map[string]any); ok {
 		delete(identity, "ldap")
+		delete(identity, "kerberos")
 	}
 
 	b, _ := json.Marshal(user)
