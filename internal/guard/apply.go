@@ -31,13 +31,12 @@ func Apply(d Decision, desired, returning manifest.Manifests, o observed.Resourc
 		m.set(n, stringOrNil(class), "spec", "loadBalancerClass")
 	}
 
-	for n, families := range d.Families {
-		list := &structpb.ListValue{}
-		for _, f := range families.List {
-			list.Values = append(list.Values, structpb.NewStringValue(f))
-		}
+	for n, ranges := range d.Ranges {
+		m.set(n, listOf(ranges), "spec", "loadBalancerSourceRanges")
+	}
 
-		m.set(n, structpb.NewListValue(list), "spec", "ipFamilies")
+	for n, families := range d.Families {
+		m.set(n, listOf(families.List), "spec", "ipFamilies")
 
 		if families.Policy != "" {
 			m.set(n, structpb.NewStringValue(families.Policy), "spec", "ipFamilyPolicy")
@@ -145,6 +144,15 @@ func (m patched) cover(config, digest string) {
 // field.
 func (m patched) set(n manifest.Name, v *structpb.Value, path ...string) {
 	m[n] = protostruct.With(m[n], v, path...)
+}
+
+func listOf(texts []string) *structpb.Value {
+	list := &structpb.ListValue{}
+	for _, s := range texts {
+		list.Values = append(list.Values, structpb.NewStringValue(s))
+	}
+
+	return structpb.NewListValue(list)
 }
 
 func stringOrNil(s *string) *structpb.Value {

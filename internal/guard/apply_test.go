@@ -67,6 +67,11 @@ func TestApply(t *testing.T) {
 			d:      Decision{Families: map[manifest.Name]Families{manifest.ServiceFile: {List: []string{"IPv4", "IPv6"}, Policy: "PreferDualStack"}}},
 			want:   manifest.Manifests{manifest.ServiceFile: parse(`{spec: {type: LoadBalancer, loadBalancerClass: new, ipFamilies: [IPv4, IPv6], ipFamilyPolicy: PreferDualStack}}`)},
 		},
+		"Ranges": {
+			reason: "A load balancer keeps a family closed that nobody has a range of.",
+			d:      Decision{Ranges: map[manifest.Name][]string{manifest.ServiceFile: {"10.0.0.0/8", "::1/128"}}},
+			want:   manifest.Manifests{manifest.ServiceFile: parse(`{spec: {type: LoadBalancer, loadBalancerClass: new, loadBalancerSourceRanges: [10.0.0.0/8, "::1/128"]}}`)},
+		},
 		"NoClass": {
 			reason: "A Service keeps that it has no class.",
 			d:      Decision{Classes: map[manifest.Name]*string{manifest.ServiceFile: nil}},

@@ -118,6 +118,9 @@ type Decision struct {
 	// Families are what Services get whose primary IP family is another one than desired.
 	Families map[manifest.Name]Families
 
+	// Ranges are the source ranges of load balancers that have a family without one.
+	Ranges map[manifest.Name][]string
+
 	// NeedsStop reports whether a stop lets the StatefulSet be created anew with what it keeps now, and
 	// Stopping whether the spec asks for one.
 	NeedsStop, Stopping bool
@@ -183,7 +186,10 @@ func Decide(st State) Decision {
 }
 
 func decide(st State) Decision {
-	d := Decision{Rollout: RolledOut, Classes: map[manifest.Name]*string{}, Families: map[manifest.Name]Families{}, Seeded: map[dittofs.IdentityProvider]string{}}
+	d := Decision{
+		Rollout: RolledOut, Classes: map[manifest.Name]*string{}, Families: map[manifest.Name]Families{}, Ranges: map[manifest.Name][]string{},
+		Seeded: map[dittofs.IdentityProvider]string{},
+	}
 
 	switch st.Secrets {
 	case secret.NotFetched:

@@ -1152,6 +1152,44 @@ func TestDecideFamilies(t *testing.T) {
 	}
 }
 
+func TestDecideRanges(t *testing.T) {
+	balancer := LoadBalancer{Is: true}
+	v4, v6, both := []string{"10.0.0.0/8"}, []string{"fd00::/8"}, []string{"10.0.0.0/8", "fd00::/8"}
+
+	cases := map[string]struct {
+		reason string
+		svc    Service
+		want   []string
+	}{
+		"NoRanges":    {"Without ranges all may come, of both families.", Service{Desired: balancer, LiveFamilies: Families{List: []string{"IPv4", "IPv6"}}}, nil},
+		"NoBalancer":  {"Only load balancers have ranges.", Service{Ranges: v4, LiveFamilies: Families{List: []string{"IPv4", "IPv6"}}}, nil},
+		"Unknown":     {"What a Service will have is the cluster's.", Service{Desired: balancer, Ranges: v4}, nil},
+		"One":         {"The family has ranges.", Service{Desired: balancer, Ranges: v4, LiveFamilies: Families{List: []string{"IPv4"}}}, nil},
+		"Both":        {"Both families have ranges.", Service{Desired: balancer, Ranges: both, DesiredFamilies: Families{Policy: "RequireDualStack"}}, nil},
+		"Dual":        {"Ranges of one family close the other.", Service{Desired: balancer, Ranges: v4, DesiredFamilies: Families{Policy: "PreferDualStack"}}, []string{"10.0.0.0/8", "::1/128"}},
+		"DualReverse": {"And the other way around.", Service{Desired: balancer, Ranges: v6, DesiredFamilies: Families{Policy: "RequireDualStack"}}, []string{"fd00::/8", "127.0.0.1/32"}},
+		"Asked":       {"A family that the spec asks for is closed before it is there.", Service{Desired: balancer, Ranges: v4, DesiredFamilies: Families{List: []string{"IPv6"}}}, []string{"10.0.0.0/8", "::1/128"}},
+		"NoMore":      {"A family that the spec does not name any more is there.", Service{Desired: balancer, Ranges: v4, LiveFamilies: Families{List: []string{"IPv4", "IPv6"}}}, []string{"10.0.0.0/8", "::1/128"}},
+		"Frozen": {
+			"The primary family stays, whatever the ranges are of.",
+			Service{Desired: balancer, Ranges: v6, DesiredFamilies: Families{List: []string{"IPv6"}}, LiveFamilies: Families{List: []string{"IPv4"}}},
+			[]string{"fd00::/8", "127.0.0.1/32"},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			st := atRest(t)
+			tc.svc.Name = manifest.ServiceFile
+			st.Services = []Service{tc.svc}
+
+			if diff := cmp.Diff(tc.want, Decide(st).Ranges[manifest.ServiceFile]); diff != "" {
+				t.Errorf("%s\nDecide(...): ranges: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
 // TestDecideProperties tries every combination of the changes above.
 func TestDecideProperties(t *testing.T) {
 	changes := map[string]func(st *State){

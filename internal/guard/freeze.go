@@ -2,7 +2,10 @@ package guard
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
@@ -134,6 +137,7 @@ func className(class *string) string {
 func (d *Decision) freezeServices(services []Service) {
 	for _, svc := range services {
 		d.freezeFamilies(svc)
+		d.closeFamilies(svc)
 
 		// What was asked last may not be applied yet.
 		got := svc.Live
@@ -179,4 +183,34 @@ func (d *Decision) freezeFamilies(svc Service) {
 	}
 
 	d.Frozen = append(d.Frozen, fmt.Sprintf("primary IP family of %s is %s instead of %s (delete the composed resource, which is then made anew, with other addresses)", svc.Name, got.List[0], want.List[0]))
+}
+
+// closeFamilies adds a range that no client comes from for each IP family of a load balancer whose
+// ranges are of the other one only: kube-proxy takes no range of a family for all of its addresses. The
+// Service may have a family that the spec does not name, or names no more.
+func (d *Decision) closeFamilies(svc Service) {
+	if !svc.Desired.Is || len(svc.Ranges) == 0 {
+		return
+	}
+
+	isDual := svc.DesiredFamilies.isDual() || svc.AskedFamilies.isDual()
+	families := slices.Concat(svc.DesiredFamilies.List, svc.AskedFamilies.List, svc.LiveFamilies.List)
+	ranges := slices.Clone(svc.Ranges)
+
+	for _, f := range []struct {
+		name     corev1.IPFamily
+		loopback string
+		has      func(cidr string) bool
+	}{
+		{corev1.IPv4Protocol, "127.0.0.1/32", func(cidr string) bool { return !strings.Contains(cidr, ":") }},
+		{corev1.IPv6Protocol, "::1/128", func(cidr string) bool { return strings.Contains(cidr, ":") }},
+	} {
+		if (isDual || slices.Contains(families, string(f.name))) && !slices.ContainsFunc(svc.Ranges, f.has) {
+			ranges = append(ranges, f.loopback)
+		}
+	}
+
+	if len(ranges) > len(svc.Ranges) {
+		d.Ranges[svc.Name] = ranges
+	}
 }

@@ -224,6 +224,9 @@ type Service struct {
 	Desired, Asked, Live LoadBalancer
 
 	DesiredFamilies, AskedFamilies, LiveFamilies Families
+
+	// Ranges are the source ranges that are desired.
+	Ranges []string
 }
 
 // Families are the IP families of a Service, and its policy on them.
@@ -231,6 +234,11 @@ type Families struct {
 	// List has the primary one first. It is empty where none is named.
 	List   []string
 	Policy string
+}
+
+// isDual reports whether a Service may have both families, whether it names them or not.
+func (f *Families) isDual() bool {
+	return f.Policy == string(corev1.IPFamilyPolicyPreferDualStack) || f.Policy == string(corev1.IPFamilyPolicyRequireDualStack)
 }
 
 // A LoadBalancer is what the guards compare of a Service's manifest.
@@ -309,10 +317,11 @@ func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o obs
 
 	for _, n := range manifest.Names() {
 		svc := Service{Name: n, Desired: readLoadBalancer(desired[n]), Asked: readLoadBalancer(o.Asked(n)), Live: readLoadBalancer(o.Live(n))}
+		svc.DesiredFamilies, svc.Ranges = readFamilies(desired[n]), texts(protostruct.Get(desired[n], "spec", "loadBalancerSourceRanges"))
 
 		// What comes after a Service that goes is a new one.
 		if !o[n].IsLeaving() {
-			svc.DesiredFamilies, svc.AskedFamilies, svc.LiveFamilies = readFamilies(desired[n]), readFamilies(o.Asked(n)), readFamilies(o.Live(n))
+			svc.AskedFamilies, svc.LiveFamilies = readFamilies(o.Asked(n)), readFamilies(o.Live(n))
 		}
 
 		if svc.Desired.Is || svc.Asked.Is || svc.Live.Is || len(svc.DesiredFamilies.List) > 0 {
@@ -457,12 +466,17 @@ func readFamilies(service *structpb.Struct) Families {
 		return Families{}
 	}
 
-	families := Families{Policy: protostruct.Get(spec, "ipFamilyPolicy").GetStringValue()}
-	for _, v := range protostruct.Get(spec, "ipFamilies").GetListValue().GetValues() {
-		families.List = append(families.List, v.GetStringValue())
+	return Families{List: texts(protostruct.Get(spec, "ipFamilies")), Policy: protostruct.Get(spec, "ipFamilyPolicy").GetStringValue()}
+}
+
+// texts returns those of a list.
+func texts(list *structpb.Value) []string {
+	var all []string
+	for _, v := range list.GetListValue().GetValues() {
+		all = append(all, v.GetStringValue())
 	}
 
-	return families
+	return all
 }
 
 func readLoadBalancer(service *structpb.Struct) LoadBalancer {

@@ -124,7 +124,7 @@ func TestRead(t *testing.T) {
 
 	// A Service that goes keeps no families: what is asked of it is what the next one gets.
 	o[manifest.ServiceMetrics].Raw = protostructtest.FromYAML(t, `{metadata: {deletionTimestamp: "2026-01-01T00:00:00Z"}}`)
-	if going := Read(s, manifests, nil, o, observed.Predecessors{}, observed.Claims{}, secret.Secrets{State: secret.Missing}, digester{}); len(going.Services) != 1 {
+	if going := Read(s, manifests, nil, o, observed.Predecessors{}, observed.Claims{}, secret.Secrets{State: secret.Missing}, digester{}); len(going.Services) != 2 || going.Services[1].LiveFamilies.List != nil {
 		t.Errorf("Read(...): want no families of a Service that goes, got: %v", going.Services)
 	}
 
