@@ -80,7 +80,7 @@ func (s *DittoServer) Warnings(r dittofs.Release) []string {
 const maxNulls = 10
 
 // nullWarnings warns of null, by which somebody may mean to take a default away. The API server
-// removes it from what it stores, so that a render sees it only.
+// leaves it out of what it stores, or refuses it, so that a render sees it only.
 func (s *DittoServer) nullWarnings() []string {
 	var w []string
 

@@ -45,8 +45,8 @@ func (s *server) switches(t *testing.T, spec string, o client.Object, name strin
 	eventually(t, "the pod is the same", s.samePod(pod))
 }
 
-// A policy that wants a label on everything that a tenant has lets the server live: it gets it
-// with its first apply, and another value of it without a restart.
+// A policy that wants a label on everything that a tenant has, pods too, lets the server live: it gets
+// it with its first apply, and another value of it without a restart, but for the pod's own.
 func TestLabelsAreOnEveryObject(t *testing.T) {
 	t.Parallel()
 
@@ -63,6 +63,7 @@ func TestLabelsAreOnEveryObject(t *testing.T) {
 			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
 			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
 		}}},
+		{"", "pods", &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}}}},
 		{"apps", "statefulsets", &appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{
 			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}},
 			Template: corev1.PodTemplateSpec{
@@ -74,10 +75,12 @@ func TestLabelsAreOnEveryObject(t *testing.T) {
 		s.refuseNew(t, r.offence, r.group, r.resource, "object.metadata.name == 'kube-root-ca.crt' || "+labelled)
 	}
 
-	s.apply(t, withContent+"labels: {cost-center: cc-42}\n")
+	const labels = withContent + "podLabels: {cost-center: cc-42}\n"
+
+	s.apply(t, labels+"labels: {cost-center: cc-42}\n")
 	pod := s.waitRunning(t)
 
-	s.apply(t, withContent+"labels: {cost-center: cc-43}\n")
+	s.apply(t, labels+"labels: {cost-center: cc-43}\n")
 	eventually(t, "the StatefulSet has the other label", func(context.Context) error {
 		if got := s.statefulSet(t).Labels["cost-center"]; got != "cc-43" {
 			return fmt.Errorf("it has %q", got)
