@@ -145,7 +145,12 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 		return err
 	}
 
-	resources, predecessors, err := observed.WithRequired(srv, xr, found, fetched)
+	kinds, err := observed.ReadKinds(srv, found, fetched)
+	if err != nil {
+		return err
+	}
+
+	resources, predecessors, err := observed.WithRequired(srv, xr, found, kinds, fetched)
 	if err != nil {
 		return err
 	}
@@ -206,7 +211,7 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 
 	// Require: the same on every call of a reconcile.
 	selectors := secret.Requirements(srv)
-	maps.Copy(selectors, observed.Requirements(srv, found))
+	maps.Copy(selectors, observed.Requirements(srv, found, kinds))
 
 	rsp.Requirements = required.Requirements(req, selectors)
 
@@ -224,10 +229,10 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 	}
 
 	decision := guard.Decide(guard.Read(srv, desired, returning, resources, predecessors, observed.ReadClaims(srv, fetched), secrets, digests))
-	manifests := guard.Apply(decision, desired, returning, resources, digests)
+	manifests := kinds.Possible(guard.Apply(decision, desired, returning, resources, digests), resources)
 
 	// Compose.
-	if err := compose.Resources(rsp.GetDesired(), srv, manifests, resources, &decision); err != nil {
+	if err := compose.Resources(rsp.GetDesired(), srv, manifests, resources, kinds, &decision); err != nil {
 		return err
 	}
 
@@ -235,7 +240,7 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 	report.Rollout(rsp, decision)
 	report.Storage(rsp, decision)
 	report.Apply(rsp, xr, manifests, resources)
-	report.Warn(rsp, slices.Concat(srv.Warnings(release), manifest.Warnings(srv, in), secrets.Warnings, decision.Warnings(), report.IdentityWarnings(decision)))
+	report.Warn(rsp, slices.Concat(srv.Warnings(release), manifest.Warnings(srv, in), secrets.Warnings, decision.Warnings(), kinds.Warnings(srv), report.IdentityWarnings(decision)))
 
 	report.Transitions(rsp, xr)
 

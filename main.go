@@ -101,7 +101,9 @@ func (c *CLI) Run() error {
 
 // codec decodes of a request only what the function reads.
 func codec() wire.Codec {
-	return wire.Codec{Reads: observed.Reads, ReadsManagers: observed.ReadsManagers, Picks: secret.IsRequirement}
+	picks := func(name string) bool { return secret.IsRequirement(name) || observed.IsKind(name) }
+
+	return wire.Codec{Reads: observed.Reads, ReadsManagers: observed.ReadsManagers, Picks: picks}
 }
 
 // version of this build, set by the linker.

@@ -88,6 +88,9 @@ func (s *DittoServerSpec) Default() {
 	if r := s.Metrics.TokenSecretRef; r != nil {
 		set(&r.Key, DefaultMetricsTokenKey)
 	}
+	if r := s.Metrics.ServiceMonitor.CASecretRef; r != nil {
+		set(&r.Key, DefaultCAKey)
+	}
 
 	set(&s.Identity.JWT.SecretRef.Key, DefaultJWTKey)
 	set(&s.Identity.JWT.AccessTokenDuration, DefaultAccessTokenDuration)

@@ -536,6 +536,56 @@ type Metrics struct {
 	// serves plain HTTP. A DittoFS release before 0.18 is an error.
 	// +optional
 	TLS *TLS `json:"tls,omitempty"`
+
+	// ServiceMonitor has the Prometheus Operator scrape the metrics, over TLS and with the token
+	// where the server asks for them.
+	// +optional
+	ServiceMonitor ServiceMonitor `json:"serviceMonitor,omitzero"`
+}
+
+// A ServiceMonitor has the Prometheus Operator scrape the metrics. It is composed where the
+// function's input names the kind, and the cluster has it.
+type ServiceMonitor struct {
+	// Enabled adds a ServiceMonitor, if metrics are enabled. Default: false. Where the kind is
+	// missing it gets a warning.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
+
+	// Labels by which a Prometheus selects its ServiceMonitors, besides labels and those of
+	// the function's input, which wins. Default: none. What labels may not have is an error.
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// Interval is the time between two scrapes, as a Go duration. Default: Prometheus's own.
+	// Anything but a number of whole seconds from 1s to 24h is an error.
+	// +optional
+	Interval string `json:"interval,omitempty"`
+
+	// ScrapeTimeout is how long Prometheus waits for the metrics, as a Go duration. Default:
+	// Prometheus's own. Anything but a number of whole seconds from 1s to 24h is an error, and so is
+	// more than interval.
+	// +optional
+	ScrapeTimeout string `json:"scrapeTimeout,omitempty"`
+
+	// CASecretRef names the Secret key that holds the authorities, in PEM, one of which signed
+	// the certificate of metrics.tls. Default: none, which are those that Prometheus
+	// trusts by itself. Default key: ca.crt. Used only with metrics.tls. Prometheus reads the
+	// Secret, and the function does not.
+	// +optional
+	CASecretRef *SecretKeyRef `json:"caSecretRef,omitempty"`
+
+	// ServerName is the DNS name that the certificate of metrics.tls must be for. Default:
+	// <name>-metrics.<namespace>.svc. Used only with metrics.tls. A name that is not a DNS
+	// subdomain is an error.
+	// +optional
+	ServerName string `json:"serverName,omitempty"`
+
+	// ClientCertificateSecretRef names the Secret that holds Prometheus's own certificate as tls.crt
+	// and its private key as tls.key, in PEM, for a server that asks for one
+	// (metrics.tls.clientCASecretRef). Default: none. Used only with metrics.tls. Prometheus
+	// reads the Secret, and the function does not.
+	// +optional
+	ClientCertificateSecretRef *SecretRef `json:"clientCertificateSecretRef,omitempty"`
 }
 
 // AdapterPorts are the container ports of the server's adapters.

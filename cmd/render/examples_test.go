@@ -17,6 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	k8slabels "k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/yaml"
+
+	"github.com/dittofs/function-dittoserver/internal/manifest"
 )
 
 // examples are the objects of all files below example/, by file.
@@ -172,6 +174,56 @@ func TestExamples(t *testing.T) {
 			for _, err := range errs {
 				t.Errorf("%s: %s", name, err)
 			}
+		}
+	}
+}
+
+// TestComposedKinds holds objects of other projects' kinds, as golden files have them in Objects, against
+// their own schemas: nothing else would tell a field of another name.
+func TestComposedKinds(t *testing.T) {
+	var docs []string
+
+	kinds := map[string]bool{}
+
+	golden, err := os.ReadFile(filepath.Join("testdata", "golden", "operate", "composition-full.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for doc := range strings.SplitSeq(string(golden), "\n---\n") {
+		var o map[string]any
+		if err := yaml.Unmarshal([]byte(doc), &o); err != nil {
+			t.Fatal(err)
+		}
+
+		m, _, _ := unstructured.NestedMap(o, "spec", "forProvider", "manifest")
+		u := &unstructured.Unstructured{Object: m}
+
+		isOptional := func(row manifest.Row) bool { return row.CRD != "" && row.Kind == u.GroupVersionKind() }
+		if m != nil && slices.ContainsFunc(slices.Collect(manifest.Rows()), isOptional) {
+			u.SetName(u.GetKind())
+			kinds[u.GetKind()] = true
+
+			doc, err := yaml.Marshal(u)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			docs = append(docs, string(doc))
+		}
+	}
+
+	results := validate(t, binary(t, "SCHEMAS"), strings.Join(docs, "---\n"))
+
+	for row := range manifest.Rows() {
+		kind := row.Kind.Kind
+
+		switch errs, ok := results[kind]; {
+		case row.CRD == "":
+		case !kinds[kind] || !ok:
+			t.Errorf("no golden file has a %s, or it has no schema", kind)
+		case len(errs) > 0:
+			t.Errorf("%s: %q", kind, errs)
 		}
 	}
 }

@@ -59,6 +59,20 @@ const (
 	PodUserAssigned PodUser = "Assigned"
 )
 
+// A KindSource says how the function learns that the cluster of the servers has a kind.
+//
+// +kubebuilder:validation:Enum=Discover;Present
+type KindSource string
+
+// How the function learns that the cluster has a kind.
+const (
+	// KindDiscover has Crossplane look for its CustomResourceDefinition.
+	KindDiscover KindSource = "Discover"
+
+	// KindPresent takes the platform's word.
+	KindPresent KindSource = "Present"
+)
+
 // A PodSecurity is a level of the Pod Security Standards.
 type PodSecurity string
 
@@ -144,6 +158,19 @@ type Input struct {
 	// +optional
 	NetworkPolicy NetworkPolicy `json:"networkPolicy,omitzero"`
 
+	// Kinds are those that not every cluster has, and that DittoServers may have objects of:
+	// ServiceMonitor. Each is Discover, by which Crossplane looks for its
+	// CustomResourceDefinition in its own cluster, or Present, which is for another cluster that
+	// a ProviderConfig leads to. An object of a kind that is missing is not composed, which a
+	// warning tells. Whoever applies the objects needs rights on them first. Default: none, of
+	// which no object is composed. Any other kind or value is an error.
+	// +optional
+	Kinds map[string]KindSource `json:"kinds,omitempty"`
+
+	// ServiceMonitor is what is the same for the ServiceMonitors of all DittoServers.
+	// +optional
+	ServiceMonitor ServiceMonitor `json:"serviceMonitor,omitzero"`
+
 	// Policy restricts what a DittoServer may ask for. A list that is left out allows
 	// everything, and so does one with the entry "*"; an empty list allows nothing. Within an
 	// entry "*" stands for any characters, none and slashes among them. Where entries are keys,
@@ -215,6 +242,14 @@ type NetworkPolicy struct {
 	// all, over UDP and TCP. What Kubernetes refuses is an error.
 	// +optional
 	DNS []networkingv1.NetworkPolicyEgressRule `json:"dns,omitempty"`
+}
+
+// A ServiceMonitor is what is the same for the ServiceMonitors of all DittoServers.
+type ServiceMonitor struct {
+	// Labels by which a Prometheus selects its ServiceMonitors. They win over all others. Default:
+	// none. What spec.labels may not have is an error.
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
 }
 
 // A Permission says whether a DittoServer may have something at all.

@@ -101,6 +101,25 @@ type Policy struct {
 	// Storage restricts the volume claims.
 	// +optional
 	Storage StoragePolicy `json:"storage,omitzero"`
+
+	// Monitors restricts what Prometheus is asked to do.
+	// +optional
+	Monitors MonitorPolicy `json:"monitors,omitzero"`
+}
+
+// A MonitorPolicy restricts what Prometheus is asked to do.
+type MonitorPolicy struct {
+	// Labels are keys of labels by which a DittoServer may choose a Prometheus, or key=value.
+	// Those of the input need no entry, and labels of every object have an entry of policy.labels.
+	// Default: any. Any text is taken: one that is no key allows none.
+	// +optional
+	Labels []string `json:"labels,omitempty"`
+
+	// MinInterval is the shortest time between two scrapes that a DittoServer may ask for, as a Go
+	// duration. Default: any. One that asks for none gets Prometheus's own, and passes. A negative
+	// or a malformed duration is an error.
+	// +optional
+	MinInterval string `json:"minInterval,omitempty"`
 }
 
 // A ServicePolicy restricts the file Service and the API Service.

@@ -22,8 +22,9 @@ import (
 // its readiness. It returns an error, and adds nothing, if one of them would be another
 // resource than the one that Crossplane observed, or is composed by an earlier function.
 // A StatefulSet whose pod template is about to change is not ready, even if its pod is.
-// Natively, a resource is left out if another object has its name, or may have it.
-func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest.Manifests, o observed.Resources, d *guard.Decision) error {
+// Natively, a resource is left out if another object has its name, or may have it. An Object that the
+// provider could not delete is kept until it can let it go.
+func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest.Manifests, o observed.Resources, k observed.Kinds, d *guard.Decision) error {
 	composed := map[string]*fnv1.Resource{}
 
 	for row := range manifest.Rows() {
@@ -58,6 +59,16 @@ func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest
 		}
 
 		composed[string(row.Name)] = &fnv1.Resource{Resource: r, Ready: ready}
+	}
+
+	for n, p := range k.Kept(manifests, o) {
+		r, err := object.New(s, manifest.RowOf(n), o[n].Asked, p)
+		if err != nil {
+			return err
+		}
+
+		// Nobody asks for it.
+		composed[string(n)] = &fnv1.Resource{Resource: r, Ready: fnv1.Ready_READY_TRUE}
 	}
 
 	for _, c := range d.ClaimObjects {

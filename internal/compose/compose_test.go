@@ -69,7 +69,7 @@ func TestResources(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			desired := &fnv1.State{Resources: map[string]*fnv1.Resource{}}
-			if err := Resources(desired, server(tc.compose), manifests, tc.o, &guard.Decision{Rollout: tc.rollout}); err != nil {
+			if err := Resources(desired, server(tc.compose), manifests, tc.o, nil, &guard.Decision{Rollout: tc.rollout}); err != nil {
 				t.Fatal(err)
 			}
 
@@ -87,11 +87,38 @@ func TestResources(t *testing.T) {
 	t.Run("Taken", func(t *testing.T) {
 		earlier := &fnv1.State{Resources: map[string]*fnv1.Resource{"statefulset": {}}}
 
-		err := Resources(earlier, server(v1beta1.ComposeNative), manifests, nil, &guard.Decision{})
+		err := Resources(earlier, server(v1beta1.ComposeNative), manifests, nil, nil, &guard.Decision{})
 		if err == nil || len(earlier.GetResources()) != 1 {
 			t.Errorf("Resources(...): want an error and nothing else, got %v and %d resources", err, len(earlier.GetResources()))
 		}
 	})
+}
+
+// An Object that the provider could not delete loses the right to, and is otherwise as it was.
+func TestKept(t *testing.T) {
+	const manifestOf = "manifest: {apiVersion: monitoring.coreos.com/v1, kind: ServiceMonitor, metadata: {name: files, namespace: storage}}"
+
+	object := func(more string) *structpb.Struct {
+		return protostructtest.FromYAML(t, "{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default}, readiness: {policy: SuccessfulCreate}, watch: true, "+more+"forProvider: {"+manifestOf+"}}}")
+	}
+
+	raw := object("managementPolicies: ['*'], ")
+	o := observed.Resources{manifest.Monitor: {Raw: raw, Asked: protostruct.Get(raw, "spec", "forProvider", "manifest").GetStructValue()}}
+
+	for kind, want := range map[observed.Availability]map[string]*fnv1.Resource{
+		observed.Absent:  {"servicemonitor": {Ready: fnv1.Ready_READY_TRUE, Resource: object("managementPolicies: [Observe], ")}},
+		observed.Unknown: {"servicemonitor": {Ready: fnv1.Ready_READY_TRUE, Resource: object("")}},
+		observed.Present: {},
+	} {
+		desired := &fnv1.State{Resources: map[string]*fnv1.Resource{}}
+		if err := Resources(desired, server(v1beta1.ComposeObject), nil, o, observed.Kinds{manifest.Monitor: kind}, &guard.Decision{}); err != nil {
+			t.Fatal(err)
+		}
+
+		if diff := cmp.Diff(want, desired.GetResources(), protocmp.Transform()); diff != "" {
+			t.Errorf("Resources(...) with the kind %d: -want, +got:\n%s", kind, diff)
+		}
+	}
 }
 
 // A claim that grows is never created or deleted, and nothing waits for it.
@@ -126,7 +153,7 @@ managementPolicies: [Observe, Update], forProvider: {manifest: {apiVersion: v1, 
 			desired := &fnv1.State{Resources: map[string]*fnv1.Resource{}}
 			want := map[string]*fnv1.Resource{"claim-metadata": {Resource: protostructtest.FromYAML(t, tc.want), Ready: fnv1.Ready_READY_TRUE}}
 
-			if err := Resources(desired, server(v1beta1.ComposeObject), nil, nil, &guard.Decision{ClaimObjects: []guard.ClaimObject{tc.claim}}); err != nil {
+			if err := Resources(desired, server(v1beta1.ComposeObject), nil, nil, nil, &guard.Decision{ClaimObjects: []guard.ClaimObject{tc.claim}}); err != nil {
 				t.Fatal(err)
 			}
 
@@ -137,7 +164,7 @@ managementPolicies: [Observe, Update], forProvider: {manifest: {apiVersion: v1, 
 	}
 
 	taken := &fnv1.State{Resources: map[string]*fnv1.Resource{"claim-metadata": {}}}
-	if err := Resources(taken, server(v1beta1.ComposeObject), nil, nil, &guard.Decision{ClaimObjects: []guard.ClaimObject{{Volume: "metadata"}}}); err == nil {
+	if err := Resources(taken, server(v1beta1.ComposeObject), nil, nil, nil, &guard.Decision{ClaimObjects: []guard.ClaimObject{{Volume: "metadata"}}}); err == nil {
 		t.Error("Resources(...): want an error for what an earlier function composes")
 	}
 }

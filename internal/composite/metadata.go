@@ -61,9 +61,7 @@ func merged(all ...map[string]string) map[string]string {
 
 // validateMetadata reports labels and annotations that composed objects cannot have.
 func validateMetadata(p *field.Path, labels, annotations map[string]string) field.ErrorList {
-	errs := fielderr.Labels(p.Child("labels"), labels)
-	errs = append(errs, validateOwnLabels(p.Child("labels"), labels)...)
-	errs = append(errs, validateReserved(p.Child("labels"), labels)...)
+	errs := validateLabels(p.Child("labels"), labels)
 	errs = append(errs, fielderr.Annotations(p.Child("annotations"), annotations)...)
 	errs = append(errs, validateReserved(p.Child("annotations"), annotations)...)
 
@@ -81,6 +79,14 @@ func validateMetadata(p *field.Path, labels, annotations map[string]string) fiel
 	}
 
 	return errs
+}
+
+// validateLabels reports labels that composed objects cannot have.
+func validateLabels(p *field.Path, labels map[string]string) field.ErrorList {
+	errs := fielderr.Labels(p, labels)
+	errs = append(errs, validateOwnLabels(p, labels)...)
+
+	return append(errs, validateReserved(p, labels)...)
 }
 
 func validateReserved(p *field.Path, m map[string]string) field.ErrorList {

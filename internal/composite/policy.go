@@ -64,6 +64,7 @@ func validatePolicy(p *field.Path, policy *v1beta1.Policy) field.ErrorList {
 		{p.Child("storage", "storageClassNames"), storage.StorageClassNames, anyText},
 		{p.Child("storage", "volumeAttributesClassNames"), storage.VolumeAttributesClassNames, anyText},
 		{p.Child("storage", "dataSources"), storage.DataSources, anyText},
+		{p.Child("monitors", "labels"), policy.Monitors.Labels, anyText},
 	} {
 		if n := len(list.entries); n > v1beta1.MaxPolicyEntries {
 			errs = append(errs, fielderr.TooMany(list.path, n, v1beta1.MaxPolicyEntries, "entries"))
@@ -75,6 +76,7 @@ func validatePolicy(p *field.Path, policy *v1beta1.Policy) field.ErrorList {
 
 	errs = append(errs, validateAtMost(p.Child("pods", "maxGracePeriod"), pods.MaxGracePeriod)...)
 	errs = append(errs, validateAtMost(p.Child("pods", "maxStartupTime"), pods.MaxStartupTime)...)
+	errs = append(errs, validateAtMost(p.Child("monitors", "minInterval"), policy.Monitors.MinInterval)...)
 
 	for _, name := range slices.Sorted(maps.Keys(resources.Max)) {
 		if _, err := quantity.Parse(resources.Max[name]); err != nil {

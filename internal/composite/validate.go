@@ -47,6 +47,7 @@ func (s *DittoServer) validate() field.ErrorList {
 	errs = append(errs, validateTLS(root.Child("api", "tls"), s.Spec.API.TLS)...)
 	errs = append(errs, validateTLS(root.Child("metrics", "tls"), s.Spec.Metrics.TLS)...)
 	errs = append(errs, validateMetricsPath(root.Child("metrics", "path"), s.Spec.Metrics.Path)...)
+	errs = append(errs, validateServiceMonitor(root.Child("metrics", "serviceMonitor"), &s.Spec.Metrics.ServiceMonitor)...)
 	errs = append(errs, validateService(root.Child("service"), &s.Spec)...)
 	errs = append(errs, s.validateNetworkPolicy(root.Child("networkPolicy"))...)
 	errs = append(errs, s.validateDatabase(root.Child("database"))...)
@@ -86,6 +87,8 @@ func (s *DittoServer) validateInput(p *field.Path) field.ErrorList {
 	errs = append(errs, validateMetadata(p, in.Labels, in.Annotations)...)
 	errs = append(errs, validateMetadata(p.Child("claims"), in.Claims.Labels, in.Claims.Annotations)...)
 	errs = append(errs, validateNetworkInput(p.Child("networkPolicy"), &in.NetworkPolicy)...)
+	errs = append(errs, validateKinds(p.Child("kinds"), in.Kinds)...)
+	errs = append(errs, validateLabels(p.Child("serviceMonitor", "labels"), in.ServiceMonitor.Labels)...)
 
 	// A namespace that could not be decoded has an error of its own.
 	if !s.ClusterScoped && s.Namespace != "" && in.Namespace != "" && in.Namespace != s.Namespace {

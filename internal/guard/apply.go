@@ -79,7 +79,7 @@ func Apply(d Decision, desired, returning manifest.Manifests, o observed.Resourc
 	}
 
 	if d.Template != TemplateDesired && d.Template != TemplateCovering {
-		m.keepScraping(o.Asked(manifest.ServiceMetrics))
+		m.keepScraping(o)
 	}
 
 	switch d.Template {
@@ -110,15 +110,17 @@ func (m patched) keepTemplate(o observed.Resources) {
 	}
 }
 
-// keepScraping keeps what the metrics' Service says of how the pod serves them.
-func (m patched) keepScraping(asked *structpb.Struct) {
-	if asked == nil || m[manifest.ServiceMetrics] == nil {
-		return
+// keepScraping keeps what the metrics' Service and its ServiceMonitor say of how the pod serves them.
+func (m patched) keepScraping(o observed.Resources) {
+	if asked := o.Asked(manifest.ServiceMetrics); asked != nil && m[manifest.ServiceMetrics] != nil {
+		for _, name := range manifest.ServingAnnotations() {
+			path := []string{"metadata", "annotations", name}
+			m.set(manifest.ServiceMetrics, protostruct.Get(asked, path...), path...)
+		}
 	}
 
-	for _, name := range manifest.ServingAnnotations() {
-		path := []string{"metadata", "annotations", name}
-		m.set(manifest.ServiceMetrics, protostruct.Get(asked, path...), path...)
+	if endpoints := protostruct.Get(o.Asked(manifest.Monitor), "spec", "endpoints"); endpoints != nil && m[manifest.Monitor] != nil {
+		m.set(manifest.Monitor, endpoints, "spec", "endpoints")
 	}
 }
 

@@ -36,6 +36,9 @@ func TestApply(t *testing.T) {
 		desiredService   = `{spec: {type: LoadBalancer, loadBalancerClass: new}}`
 		desiredMetrics   = `{metadata: {annotations: {prometheus.io/port: "2", prometheus.io/path: /new, prometheus.io/scheme: https}}}`
 		askedMetrics     = `{metadata: {annotations: {prometheus.io/port: "1", prometheus.io/path: /old}}}`
+		desiredMonitor   = `{metadata: {labels: {a: new}}, spec: {endpoints: [{scheme: https, path: /new}], selector: {a: new}}}`
+		askedMonitor     = `{metadata: {labels: {a: old}}, spec: {endpoints: [{path: /old}], selector: {a: old}}}`
+		keptMonitor      = `{metadata: {labels: {a: new}}, spec: {endpoints: [{path: /old}], selector: {a: new}}}`
 		keptMetrics      = `{metadata: {annotations: {prometheus.io/port: "2", prometheus.io/path: /old}}}`
 	)
 
@@ -97,6 +100,7 @@ func TestApply(t *testing.T) {
 				manifest.StatefulSet: parse(`{spec: {replicas: 0, serviceName: new, template: ` + askedTemplate + `}}`),
 				// The pod serves its metrics as before.
 				manifest.ServiceMetrics: parse(keptMetrics),
+				manifest.Monitor:        parse(keptMonitor),
 			},
 		},
 		"Wait": {
@@ -106,6 +110,7 @@ func TestApply(t *testing.T) {
 				manifest.ConfigMap:      parse(`{metadata: {annotations: {dittofs.io/image: "dittofs:old"}}, data: {config.yaml: new}}`),
 				manifest.StatefulSet:    parse(`{spec: {replicas: 0, serviceName: new, template: ` + askedTemplate + `}}`),
 				manifest.ServiceMetrics: parse(keptMetrics),
+				manifest.Monitor:        parse(keptMonitor),
 			},
 		},
 		"KeptSeeds": {
@@ -116,6 +121,7 @@ func TestApply(t *testing.T) {
 				manifest.ConfigMap:      parse(`{metadata: {annotations: {dittofs.io/image: "dittofs:old", dittofs.io/seeded: '{"ldap":"digest"}'}}, data: {config.yaml: new, DITTOFS_LDAP_URL: "ldaps://old"}}`),
 				manifest.StatefulSet:    parse(`{spec: {replicas: 0, serviceName: new, template: ` + askedTemplate + `}}`),
 				manifest.ServiceMetrics: parse(keptMetrics),
+				manifest.Monitor:        parse(keptMonitor),
 			},
 		},
 		"DroppedSeeds": {
@@ -138,6 +144,7 @@ func TestApply(t *testing.T) {
 				manifest.StatefulSet: returning,
 
 				manifest.ServiceMetrics: parse(keptMetrics),
+				manifest.Monitor:        parse(keptMonitor),
 			},
 		},
 		"ReturnLater": {
@@ -158,6 +165,7 @@ func TestApply(t *testing.T) {
 				manifest.ServiceFile: parse(desiredService),
 
 				manifest.ServiceMetrics: parse(desiredMetrics),
+				manifest.Monitor:        parse(desiredMonitor),
 			}
 			before := manifest.Manifests{}
 
@@ -167,6 +175,7 @@ func TestApply(t *testing.T) {
 
 			o := observed.Resources{
 				manifest.ServiceMetrics: {Asked: parse(askedMetrics)},
+				manifest.Monitor:        {Asked: parse(askedMonitor)},
 
 				manifest.StatefulSet: {Asked: parse(`{spec: {replicas: 1, serviceName: old, selector: {a: b}, template: ` + askedTemplate + `}}`)},
 			}

@@ -35,12 +35,14 @@ const (
 
 	NetworkPolicy       Name = "networkpolicy"
 	PodDisruptionBudget Name = "poddisruptionbudget"
+	Monitor             Name = "servicemonitor"
 )
 
 // Suffixes that other objects refer to.
 const (
 	suffixConfig   = "-config"
 	suffixHeadless = "-headless"
+	suffixMetrics  = "-metrics"
 )
 
 // A Row of the table of composed objects says what there is to know of one.
@@ -57,6 +59,10 @@ type Row struct {
 
 	// When reports whether a server has this object. Every server does if it is nil.
 	When func(s *composite.DittoServer) bool
+
+	// CRD is the name of the CustomResourceDefinition of a kind that not every cluster has, or "".
+	// Field is the field that asks for the object, for messages.
+	CRD, Field string
 
 	// IsWhole reports whether a manifest has everything that the guards keep of it.
 	// They keep nothing if it is nil.
@@ -126,7 +132,7 @@ var table = []Row{
 	{
 		Name:   ServiceMetrics,
 		Kind:   corev1.SchemeGroupVersion.WithKind("Service"),
-		Suffix: "-metrics",
+		Suffix: suffixMetrics,
 		When:   func(s *composite.DittoServer) bool { return s.Spec.Metrics.Enabled },
 		Ready:  isThere,
 		build:  metricsService,
@@ -144,6 +150,17 @@ var table = []Row{
 		When:  func(s *composite.DittoServer) bool { return s.Spec.PodDisruptionBudget.Enabled },
 		Ready: isThere,
 		build: podDisruptionBudget,
+	},
+	{
+		Name:  Monitor,
+		Kind:  schema.GroupVersionKind{Group: "monitoring.coreos.com", Version: "v1", Kind: composite.KindServiceMonitor},
+		CRD:   "servicemonitors.monitoring.coreos.com",
+		Field: "spec.metrics.serviceMonitor",
+		When: func(s *composite.DittoServer) bool {
+			return s.Spec.Metrics.Enabled && s.Spec.Metrics.ServiceMonitor.Enabled
+		},
+		Ready: isThere,
+		build: serviceMonitor,
 	},
 }
 
@@ -221,6 +238,7 @@ func Objects(s *composite.DittoServer, in Inputs) ([]Built, error) {
 		o.SetNamespace(s.Namespace)
 
 		common, annotations := s.Labels(), s.Annotations()
+		maps.Copy(common, o.GetLabels())
 		maps.Copy(common, labels(s.Name))
 		maps.Copy(annotations, o.GetAnnotations())
 		o.SetLabels(common)

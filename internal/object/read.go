@@ -61,6 +61,16 @@ func PolicyOf(o *structpb.Struct) Policy {
 	return Manage
 }
 
+// Deletes reports whether the provider deletes the Kubernetes object with an Object. Before it does, it
+// looks at it.
+func Deletes(o *structpb.Struct) bool {
+	l := protostruct.Get(o, "spec", "managementPolicies").GetListValue()
+
+	return l == nil || slices.ContainsFunc(l.GetValues(), func(v *structpb.Value) bool {
+		return v.GetStringValue() == "*" || v.GetStringValue() == "Delete"
+	})
+}
+
 // Synced returns the condition that tells whether the provider could apply an Object's
 // manifest, or nil if it did not try yet. It says that an Object is paused until it works on it
 // again, which counts only where a person paused it.

@@ -37,25 +37,29 @@ func CanBeLeftOut(s *composite.DittoServer, o *Resource) bool {
 func requirement(n manifest.Name) string { return "running/" + string(n) }
 
 // requirements returns the rows of what is required: what Crossplane does not observe of a
-// server, natively all of it, else the StatefulSet.
-func requirements(s *composite.DittoServer, o Resources) iter.Seq[manifest.Row] {
+// server, natively all of it, else the StatefulSet. What is of a kind that the cluster lacks cannot be
+// required: the pipeline would fail.
+func requirements(s *composite.DittoServer, o Resources, k Kinds) iter.Seq[manifest.Row] {
 	return func(yield func(manifest.Row) bool) {
 		for row := range manifest.Rows() {
 			isRequired := o[row.Name] == nil && row.Has(s) && (s.IsNative() || row.Name == manifest.StatefulSet)
-			if isRequired && !yield(row) {
+			isKnown := row.CRD == "" || k[row.Name] == Present
+
+			if isRequired && isKnown && !yield(row) {
 				return
 			}
 		}
 	}
 }
 
-// Requirements returns what may occupy the names of what Crossplane does not observe, and the server's
-// claims where Crossplane may read them.
-func Requirements(s *composite.DittoServer, o Resources) map[string]*fnv1.ResourceSelector {
+// Requirements returns what may occupy the names of what Crossplane does not observe, the server's
+// claims where Crossplane may read them, and the kinds that it is to look for.
+func Requirements(s *composite.DittoServer, o Resources, k Kinds) map[string]*fnv1.ResourceSelector {
 	required := map[string]*fnv1.ResourceSelector{}
 	requireClaims(s, required)
+	requireKinds(s, o, required)
 
-	for row := range requirements(s, o) {
+	for row := range requirements(s, o, k) {
 		if !s.IsNative() {
 			required[requirement(row.Name)] = labelled(s)
 			continue
@@ -103,12 +107,12 @@ func (p Predecessors) AreGone() bool { return p.Fetched && len(p.Names) == 0 }
 // WithRequired returns the observed resources together with what Crossplane does not observe
 // and is there: this composite resource's StatefulSet, if it stays, and natively all else. Other
 // StatefulSets are predecessors.
-func WithRequired(s *composite.DittoServer, xr *structpb.Struct, o Resources, required map[string]*fnv1.Resources) (Resources, Predecessors, error) {
+func WithRequired(s *composite.DittoServer, xr *structpb.Struct, o Resources, k Kinds, required map[string]*fnv1.Resources) (Resources, Predecessors, error) {
 	out := maps.Clone(o)
 	predecessors := Predecessors{Fetched: true}
 	uid := protostruct.Get(xr, "metadata", "uid").GetStringValue()
 
-	for row := range requirements(s, o) {
+	for row := range requirements(s, o, k) {
 		fetched, ok := required[requirement(row.Name)]
 
 		switch {

@@ -67,7 +67,7 @@ spec: {forProvider: {manifest: {spec: {serviceName: files-headless, podManagemen
 
 			before := slices.Sorted(maps.Keys(tc.observed))
 
-			got, predecessors, err := WithRequired(&composite.DittoServer{Name: "files", Namespace: "storage"}, xr, tc.observed, required)
+			got, predecessors, err := WithRequired(&composite.DittoServer{Name: "files", Namespace: "storage"}, xr, tc.observed, nil, required)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -169,7 +169,7 @@ func TestRequirements(t *testing.T) {
 			s := &composite.DittoServer{Name: "files", Namespace: "storage"}
 			tc.change(s)
 
-			if diff := cmp.Diff(tc.want, Requirements(s, tc.observed), protocmp.Transform()); diff != "" {
+			if diff := cmp.Diff(tc.want, Requirements(s, tc.observed, nil), protocmp.Transform()); diff != "" {
 				t.Errorf("%s\nRequirements(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})

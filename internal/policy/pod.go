@@ -44,7 +44,7 @@ func named(p *field.Path, name string) []ask {
 }
 
 // asksSecrets asks for the Secrets that the function reads, and for those that the kubelet reads
-// for the pod.
+// for the pod, or Prometheus to scrape it.
 func asksSecrets(c *composed) []ask {
 	var asks []ask
 
@@ -77,6 +77,10 @@ func asksSecrets(c *composed) []ask {
 
 	for i, s := range c.pod.Spec.ImagePullSecrets {
 		add(spec("imagePullSecrets").Index(i).Child("name"), s.Name)
+	}
+
+	for _, s := range c.monitorSecrets() {
+		add(s.path, s.text)
 	}
 
 	// What ran before a StatefulSet was gone may name others, and so may a field that is not
@@ -166,7 +170,7 @@ func asksLabels(c *composed) []ask {
 	isOwn := func(key, value string) bool {
 		return composite.IsOwnLabel(key) || isPlatforms(c.server.Input.Labels, key, value)
 	}
-	asks := common(c.objects, spec("labels"), metav1.Object.GetLabels, isOwn)
+	asks := common(c.labelled, spec("labels"), metav1.Object.GetLabels, isOwn)
 
 	return c.addClaims(asks, "labels", metav1.Object.GetLabels, c.server.Spec.Storage.Labels, func(key, value string) bool {
 		return isOwn(key, value) || isPlatforms(c.server.Input.Claims.Labels, key, value)
@@ -179,7 +183,7 @@ func asksAnnotations(c *composed) []ask {
 	isOwn := func(key, value string) bool {
 		return composite.IsOwnAnnotation(key) || isPlatforms(c.server.Input.Annotations, key, value)
 	}
-	asks := common(c.otherObjects, spec("annotations"), metav1.Object.GetAnnotations, isOwn)
+	asks := common(c.annotated, spec("annotations"), metav1.Object.GetAnnotations, isOwn)
 
 	return c.addClaims(asks, "annotations", metav1.Object.GetAnnotations, c.server.Spec.Storage.Annotations, func(key, value string) bool {
 		return isOwn(key, value) || isPlatforms(c.server.Input.Claims.Annotations, key, value)

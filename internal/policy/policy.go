@@ -33,14 +33,15 @@ type composed struct {
 	claims    []corev1.PersistentVolumeClaim
 
 	services map[manifest.Name]*corev1.Service
+	monitor  *manifest.ServiceMonitor
 
 	// network is nil where there is none, as budgets are.
 	network *networkingv1.NetworkPolicy
 	budgets []*policyv1.PodDisruptionBudget
 
-	// objects are all but the pod and volume claims, and otherObjects those of them that are no
-	// Services.
-	objects, otherObjects []metav1.Object
+	// labelled are those whose labels, and annotated those whose annotations, have no rule of their
+	// own. The pod and volume claims are in neither.
+	labelled, annotated []metav1.Object
 }
 
 // An ask is something that an object asks for, with the field of the DittoServer that leads to it.
@@ -118,6 +119,9 @@ var rules = []rule{
 	{"storage.volumeAttributesClassNames", list(func(p *v1beta1.Policy) []string { return p.Storage.VolumeAttributesClassNames }, names, asksVolumeAttributesClasses)},
 	{"storage.dataSources", list(func(p *v1beta1.Policy) []string { return p.Storage.DataSources }, names, asksDataSources)},
 	{"storage.maxSize", checkMaxSize},
+
+	{"monitors.labels", list(func(p *v1beta1.Policy) []string { return p.Monitors.Labels }, keys, asksMonitorLabels)},
+	{"monitors.minInterval", checkMonitorInterval},
 }
 
 // Check returns what the policy of the function's input forbids of a server's objects, until there
@@ -155,11 +159,16 @@ func newComposed(s *composite.DittoServer, objects []manifest.Built) *composed {
 			c.network = object
 		case *policyv1.PodDisruptionBudget:
 			c.budgets = append(c.budgets, object)
+		case *manifest.ServiceMonitor:
+			c.monitor = object
 		}
 
-		c.objects = append(c.objects, o.Object)
+		if o.Name != manifest.Monitor {
+			c.labelled = append(c.labelled, o.Object)
+		}
+
 		if c.services[o.Name] == nil {
-			c.otherObjects = append(c.otherObjects, o.Object)
+			c.annotated = append(c.annotated, o.Object)
 		}
 	}
 

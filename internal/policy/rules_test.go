@@ -22,7 +22,7 @@ const everySecret = `
   version: 0.29.2
   identity: {admin: {passwordSecretRef: {name: admin}}}
   api: {tls: {secretRef: {name: api-tls}, clientCASecretRef: {name: api-ca}}}
-  metrics: {enabled: true, tokenSecretRef: {name: token}, tls: {secretRef: {name: metrics-tls}, clientCASecretRef: {name: metrics-ca}}}
+  metrics: {enabled: true, tokenSecretRef: {name: token}, tls: {secretRef: {name: metrics-tls}, clientCASecretRef: {name: metrics-ca}}, serviceMonitor: {enabled: true, caSecretRef: {name: monitor-ca}, clientCertificateSecretRef: {name: prometheus}}}
   database: {postgres: {secretRef: {name: postgres}, caSecretRef: {name: postgres-ca}}}
   imagePullSecrets: [{name: registry}]
   extraEnv: [{name: A, value: a}, {name: B, valueFrom: {secretKeyRef: {name: env, key: b}}}]
@@ -56,12 +56,13 @@ func TestRules(t *testing.T) {
 				"spec.metrics.tls.secretRef.name", "spec.metrics.tls.clientCASecretRef.name", "spec.database.postgres.caSecretRef.name",
 				"spec.extraVolumes[0].secret.secretName", "spec.extraVolumes[1].secret.secretName", "spec.extraEnv[1].valueFrom.secretKeyRef.name",
 				"spec.imagePullSecrets[0].name",
+				"spec.metrics.serviceMonitor.caSecretRef.name", "spec.metrics.serviceMonitor.clientCertificateSecretRef.name",
 			},
 		},
 		"SecretsSome": {
 			reason:  "Patterns allow by name.",
 			rule:    "secrets",
-			entries: `[jwt, admin, api-*, metrics-*, token, "*postgres*", "*r*s", env]`,
+			entries: `[jwt, admin, api-*, metrics-*, monitor-ca, prometheus, token, "*postgres*", "*r*s", env]`,
 			spec:    everySecret,
 			want:    []string{"spec.imagePullSecrets[0].name"},
 		},
@@ -672,6 +673,33 @@ func TestRules(t *testing.T) {
 			rule:    "storage.maxSize",
 			entries: "10Gi",
 			spec:    "{storage: {metadataSize: 10240Mi}}",
+		},
+
+		"MonitorLabels": {
+			reason:  "A label chooses the Prometheus, wherever it is from, unless it is the platform's.",
+			rule:    "monitors.labels",
+			entries: "[team=storage]",
+			spec:    "{labels: {release: others}, metrics: {enabled: true, serviceMonitor: {enabled: true, labels: {prometheus: others, team: storage}}}}",
+			want:    []string{"spec.metrics.serviceMonitor.labels[prometheus]", "spec.labels[release]"},
+		},
+		"MonitorLabelsAllowed": {
+			reason:  "Who chooses none passes, and so does who has no ServiceMonitor.",
+			rule:    "monitors.labels",
+			entries: "[]",
+			spec:    "{labels: {release: others}, metrics: {enabled: true, serviceMonitor: {labels: {prometheus: others}}}}",
+		},
+		"MonitorInterval": {
+			reason:  "Each scrape costs Prometheus something.",
+			rule:    "monitors.minInterval",
+			entries: "15s",
+			spec:    "{metrics: {enabled: true, serviceMonitor: {enabled: true, interval: 14s}}}",
+			want:    []string{"spec.metrics.serviceMonitor.interval"},
+		},
+		"MonitorIntervalAllowed": {
+			reason:  "As long is not shorter.",
+			rule:    "monitors.minInterval",
+			entries: "15s",
+			spec:    "{metrics: {enabled: true, serviceMonitor: {enabled: true, interval: 15s}}}",
 		},
 	}
 

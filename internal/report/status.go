@@ -123,12 +123,14 @@ func claims(d *guard.Decision) []v1alpha1.ClaimStatus {
 
 func phase(manifests manifest.Manifests, o observed.Resources, ready bool) v1alpha1.Phase {
 	for n, r := range o {
-		// A claim that cannot grow fails nothing else.
-		if manifest.IsClaim(n) {
+		_, isDesired := manifests[n]
+
+		// A claim that cannot grow fails nothing else, nor does what is let go since its kind is gone.
+		if manifest.IsClaim(n) || !isDesired && manifest.RowOf(n).CRD != "" {
 			continue
 		}
 
-		if _, isDesired := manifests[n]; r.IsNotSynced() || isDesired && r.IsForeign() {
+		if r.IsNotSynced() || isDesired && r.IsForeign() {
 			return v1alpha1.PhaseFailed
 		}
 	}

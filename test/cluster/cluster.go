@@ -137,9 +137,13 @@ func toUnstructured(s *structpb.Struct) (*unstructured.Unstructured, error) {
 }
 
 func fieldManager(kind schema.GroupVersionKind) (*managedfields.FieldManager, error) {
-	v := singleVersion{}
+	v, types := singleVersion{}, typeConverter()
+	// The kinds of others have no schema here: lists are whole, as most of theirs are.
+	if !scheme.Scheme.Recognizes(kind) {
+		types = managedfields.NewDeducedTypeConverter()
+	}
 
-	m, err := managedfields.NewDefaultFieldManager(typeConverter(), v, v, v, kind, kind.GroupVersion(), "", nil)
+	m, err := managedfields.NewDefaultFieldManager(types, v, v, v, kind, kind.GroupVersion(), "", nil)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a field manager: %w", err)
 	}

@@ -55,10 +55,14 @@ var otherValues = map[string]string{
 	"spec.storage.metadataDataSource.name":     "other",
 	"spec.storage.contentDataSource.name":      "other",
 
+	"spec.metrics.serviceMonitor.caSecretRef.key": "other",
+
 	// Left out, they are an error.
-	"spec.networkPolicy.ingress.file":    "[{podSelector: {}}]",
-	"spec.networkPolicy.ingress.api":     "[{podSelector: {}}]",
-	"spec.networkPolicy.ingress.metrics": "[{podSelector: {}}]",
+	"spec.metrics.serviceMonitor.caSecretRef.name":                "other",
+	"spec.metrics.serviceMonitor.clientCertificateSecretRef.name": "other",
+	"spec.networkPolicy.ingress.file":                             "[{podSelector: {}}]",
+	"spec.networkPolicy.ingress.api":                              "[{podSelector: {}}]",
+	"spec.networkPolicy.ingress.metrics":                          "[{podSelector: {}}]",
 }
 
 // Fields that count only where others are not as in example/full.yaml.
@@ -116,7 +120,7 @@ func Count(t *testing.T, fn simulator.Function, example string) {
 			Meta:     cluster.Meta("tag"),
 			Observed: &fnv1.State{Composite: &fnv1.Resource{Resource: xr}},
 			// Else any edit of the spec would change the rollout digest.
-			Input:             protostructtest.FromYAML(t, "configHash: {generation: None}"),
+			Input:             protostructtest.FromYAML(t, "{configHash: {generation: None}, kinds: {ServiceMonitor: Present}}"),
 			RequiredResources: required,
 		})
 		if err != nil {

@@ -282,6 +282,15 @@ var restartRows = []restartRow{
 		want:  [3]string{stays, more, stays},
 	},
 	{
+		what: "`metrics.serviceMonitor`: an object beside the server, [where the platform offers it](operations.md#kinds-that-not-every-cluster-has)",
+		from: map[string]string{"metrics": "{enabled: true, tls: {secretRef: {name: tls}}}"},
+		edits: []map[string]string{{
+			"metrics.serviceMonitor.enabled": "true", "metrics.serviceMonitor.labels": "{a: b}", "metrics.serviceMonitor.interval": "30s", "metrics.serviceMonitor.scrapeTimeout": "10s",
+			"metrics.serviceMonitor.caSecretRef.name": "tls", "metrics.serviceMonitor.caSecretRef.key": "tls.crt", "metrics.serviceMonitor.serverName": "a", "metrics.serviceMonitor.clientCertificateSecretRef.name": "tls",
+		}},
+		want: [3]string{stays, more, stays},
+	},
+	{
 		what:  "`labels` and `annotations` of the objects around the pod",
 		edits: []map[string]string{{"labels": "{a: b}"}, {"annotations": "{a: b}"}},
 		want:  [3]string{stays, restarts, stays},
@@ -386,7 +395,7 @@ func Restarts(t *testing.T, fn simulator.Function) {
 func checkRestart(t *testing.T, fn simulator.Function, r *restartRow, compose v1beta1.Compose, generation v1beta1.Generation, edit map[string]string, want string) {
 	t.Helper()
 
-	input := protostructtest.FromYAML(t, "{compose: "+string(compose)+", configHash: {generation: "+string(generation)+"}}")
+	input := protostructtest.FromYAML(t, "{compose: "+string(compose)+", configHash: {generation: "+string(generation)+"}, kinds: {ServiceMonitor: Present}}")
 
 	t.Run(strings.Join(append([]string{string(compose), string(generation), r.what}, slices.Sorted(maps.Keys(edit))...), "/"), func(t *testing.T) {
 		if got := r.does(t, fn, input, edit); got != want {

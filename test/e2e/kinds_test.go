@@ -1,0 +1,136 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+)
+
+// crd returns a CustomResourceDefinition of a module that the examples are held against.
+func crd(t *testing.T, module, path string) *unstructured.Unstructured {
+	t.Helper()
+
+	download := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", module)
+	download.Dir = filepath.Join("..", "tools", "schemas")
+	// Of the tests' own module.
+	download.Env = append(os.Environ(), "GOFLAGS=")
+
+	out, err := download.Output()
+	if err != nil {
+		t.Fatalf("cannot find %s: %v\n%s", module, err, out)
+	}
+
+	var found struct{ Dir string }
+	if err := json.Unmarshal(out, &found); err != nil {
+		t.Fatal(err)
+	}
+
+	content, err := os.ReadFile(filepath.Join(found.Dir, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	u := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal(content, &u.Object); err != nil {
+		t.Fatal(err)
+	}
+
+	return u
+}
+
+// installKind installs a CustomResourceDefinition until the test ends.
+func installKind(t *testing.T, u *unstructured.Unstructured) {
+	t.Helper()
+
+	// A copy, since the answer has more than was asked for.
+	if err := cluster.Create(t.Context(), u.DeepCopy()); client.IgnoreAlreadyExists(err) != nil {
+		t.Fatal(err)
+	}
+
+	t.Cleanup(func() { _ = cluster.Delete(context.Background(), u) })
+}
+
+// removeKind removes a CustomResourceDefinition with all objects of its kind, and waits until it is gone.
+func removeKind(t *testing.T, u *unstructured.Unstructured) {
+	t.Helper()
+
+	if err := cluster.Delete(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+
+	eventually(t, u.GetName()+" is gone", func(ctx context.Context) error {
+		if err := cluster.Get(ctx, client.ObjectKeyFromObject(u), u.DeepCopy()); !apierrors.IsNotFound(err) {
+			return errors.Join(errors.New("it is there"), err)
+		}
+
+		return nil
+	})
+}
+
+// hasObject returns a check of whether the server's namespace has an object.
+func (s *server) hasObject(kind schema.GroupVersionKind, name string, want bool) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		u := &unstructured.Unstructured{}
+		u.SetGroupVersionKind(kind)
+
+		switch err := cluster.Get(ctx, s.key(name), u); {
+		case err == nil && !want:
+			return fmt.Errorf("%s %s is there", kind.Kind, name)
+		case want, !apierrors.IsNotFound(err) && !meta.IsNoMatchError(err):
+			return err
+		}
+
+		return nil
+	}
+}
+
+// A server whose kind is missing gets everything else, and says what is missing. The object comes
+// with the kind, and neither keeps the server from going once the kind is gone.
+func TestServiceMonitorFollowsItsKind(t *testing.T) {
+	t.Parallel()
+
+	kind := schema.GroupVersionKind{Group: "monitoring.coreos.com", Version: "v1", Kind: "ServiceMonitor"}
+	definition := crd(t, "github.com/prometheus-operator/prometheus-operator", "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml")
+
+	s := newNamespace(t)
+	off := withContent + "metrics: {enabled: true}\ncrossplane: {compositionRef: {name: " + compositionWith(t, "{ttl: 5s, kinds: {ServiceMonitor: Discover}}") + "}}\n"
+	on := withContent + "metrics: {enabled: true, serviceMonitor: {enabled: true, interval: 30s}}\n" + off[len(withContent+"metrics: {enabled: true}\n"):]
+
+	s.apply(t, on)
+	pod := s.waitRunning(t)
+	eventually(t, "the missing kind is told, and nothing else fails", all(s.condition("Warnings=True/HasWarnings"), s.condition("Applied=True"), s.condition("Ready=True")))
+
+	installKind(t, definition)
+	eventually(t, "the ServiceMonitor comes with its kind", all(s.hasObject(kind, "files", true), s.condition("Warnings=False"), s.condition("Applied=True"), s.condition("Ready=True")))
+
+	s.apply(t, off)
+	eventually(t, "the ServiceMonitor goes", all(s.hasObject(kind, "files", false), s.condition("Applied=True"), s.condition("Ready=True")))
+
+	s.apply(t, on)
+	eventually(t, "the ServiceMonitor is back", all(s.hasObject(kind, "files", true), s.condition("Applied=True"), s.condition("Ready=True"), s.samePod(pod)))
+
+	removeKind(t, definition)
+	eventually(t, "the kind that is gone is told, and nothing else fails", all(s.condition("Warnings=True/HasWarnings"), s.condition("Applied=True"), s.condition("Ready=True"), s.samePod(pod)))
+
+	s.apply(t, on+"podDisruptionBudget: {enabled: true}\n")
+	eventually(t, "the rest of an edit goes through", s.hasObject(schema.GroupVersionKind{Group: "policy", Version: "v1", Kind: "PodDisruptionBudget"}, "files", true))
+
+	installKind(t, definition)
+	eventually(t, "the ServiceMonitor is back with its kind", all(s.hasObject(kind, "files", true), s.condition("Warnings=False"), s.condition("Applied=True"), s.condition("Ready=True"), s.samePod(pod)))
+
+	// The server goes right after its kind.
+	removeKind(t, definition)
+	s.remove(t, patience)
+}
