@@ -144,6 +144,10 @@ func TestFamilyThatTheClusterLacks(t *testing.T) {
 
 	s.apply(t, withContent+"service: {ipFamilyPolicy: SingleStack}\n")
 	eventually(t, "it is taken back", all(s.says("Applied=True/Applied"), s.condition("Ready=True"), s.samePod(pod)))
+
+	// What nobody asks for is nobody's.
+	s.apply(t, withContent)
+	eventually(t, "the Service keeps what it has", all(s.specSeen, s.says("Applied=True/Applied"), s.condition("Ready=True"), s.samePod(pod)))
 }
 
 // In a cluster with two families a second one comes and goes, and the primary one stays until its
