@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
 
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
@@ -839,6 +841,41 @@ func TestRulesAreDocumented(t *testing.T) {
 		row := regexp.MustCompile("(?m)^\\|[^|]*\\|[^|]*`policy\\." + regexp.QuoteMeta(r.field) + "`")
 		if !row.Match(b) {
 			t.Errorf("%s: policy.%s is missing in the column of what bounds tenants", page, r.field)
+		}
+	}
+}
+
+// TestPlatformIsClosed shows that the platform's Composition of the examples has each rule, and opens
+// none.
+func TestPlatformIsClosed(t *testing.T) {
+	const file = "example/operate/composition.yaml"
+
+	b, err := os.ReadFile(filepath.Join("..", "..", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var composition struct {
+		Spec struct {
+			Pipeline []struct {
+				Input struct {
+					Policy map[string]any `json:"policy"`
+				} `json:"input"`
+			} `json:"pipeline"`
+		} `json:"spec"`
+	}
+	if err := yaml.Unmarshal(b, &composition); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, r := range rules {
+		v, ok, err := unstructured.NestedFieldNoCopy(composition.Spec.Pipeline[0].Input.Policy, strings.Split(r.field, ".")...)
+		if err != nil || !ok {
+			t.Errorf("%s leaves policy.%s out, which allows everything: %v", file, r.field, err)
+		}
+
+		if list, isList := v.([]any); v == string(v1beta1.Allow) || isList && slices.Contains(list, any(v1beta1.PolicyAny)) {
+			t.Errorf("%s opens policy.%s: %v", file, r.field, v)
 		}
 	}
 }
