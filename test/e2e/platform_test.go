@@ -2,24 +2,13 @@ package e2e
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/json"
 	"fmt"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"testing"
 
-	admissionv1 "k8s.io/api/admission/v1"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
-	"github.com/dittofs/function-dittoserver/test/pki"
 )
 
 // A default of the platform restarts those servers whose configuration it changes, and no others.
@@ -151,27 +140,7 @@ func expectUser(t *testing.T, pod *corev1.Pod, id int64) {
 func assignUsers(t *testing.T, namespace string, id int64) {
 	t.Helper()
 
-	host := addressForPods(t)
-	ca := pki.Authority(t)
-	own := ca.Issue(t, func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.ParseIP(host)} })
-
-	pair, err := tls.X509KeyPair(own.Certificate, own.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		review, pod := &admissionv1.AdmissionReview{}, &corev1.Pod{}
-		if err := json.NewDecoder(r.Body).Decode(review); err != nil || json.Unmarshal(review.Request.Object.Raw, pod) != nil {
-			http.Error(w, "no pod", http.StatusBadRequest)
-			return
-		}
-
+	mutatePods(t, namespace, func(pod *corev1.Pod) []map[string]any {
 		patch := []map[string]any{}
 		if pod.Spec.SecurityContext.RunAsUser == nil {
 			patch = append(patch, map[string]any{"op": "add", "path": "/spec/securityContext/runAsUser", "value": id})
@@ -181,49 +150,6 @@ func assignUsers(t *testing.T, namespace string, id int64) {
 			patch = append(patch, map[string]any{"op": "add", "path": "/spec/securityContext/fsGroup", "value": id})
 		}
 
-		review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Allowed: true, PatchType: new(admissionv1.PatchTypeJSONPatch)}
-		review.Response.Patch, _ = json.Marshal(patch)
-		_ = json.NewEncoder(w).Encode(review)
-	}))
-	_ = srv.Listener.Close()
-	srv.Listener, srv.TLS = listener, &tls.Config{Certificates: []tls.Certificate{pair}}
-
-	srv.StartTLS()
-	t.Cleanup(srv.Close)
-
-	hook := &admissionregistrationv1.MutatingWebhookConfiguration{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-"},
-		Webhooks: []admissionregistrationv1.MutatingWebhook{{
-			Name:                    "users.example.org",
-			AdmissionReviewVersions: []string{"v1"},
-			SideEffects:             new(admissionregistrationv1.SideEffectClassNone),
-			NamespaceSelector:       &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": namespace}},
-			Rules: []admissionregistrationv1.RuleWithOperations{{
-				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
-				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
-			}},
-			ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: new(srv.URL), CABundle: ca.Certificate},
-		}},
-	}
-	if err := cluster.Create(t.Context(), hook); err != nil {
-		t.Fatal(err)
-	}
-
-	t.Cleanup(func() { _ = cluster.Delete(context.Background(), hook) })
-
-	eventually(t, "users are assigned", func(ctx context.Context) error {
-		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "any"}, Spec: corev1.PodSpec{
-			SecurityContext: &corev1.PodSecurityContext{},
-			Containers:      []corev1.Container{{Name: "any", Image: "any"}},
-		}}
-		if err := cluster.Create(ctx, pod, client.DryRunAll); err != nil {
-			return err
-		}
-
-		if sc := pod.Spec.SecurityContext; sc == nil || sc.FSGroup == nil {
-			return fmt.Errorf("the pod has %+v", sc)
-		}
-
-		return nil
+		return patch
 	})
 }
