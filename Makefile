@@ -144,7 +144,8 @@ SCHEMAS = \
 	$(call module_dir,schemas,github.com/cert-manager/cert-manager)/deploy/crds \
 	$(call module_dir,schemas,github.com/external-secrets/external-secrets)/config/crds/bases/external-secrets.io_externalsecrets.yaml \
 	$(call module_dir,schemas,github.com/fluxcd/kustomize-controller)/config/crd/bases \
-	$(call module_dir,schemas,github.com/prometheus-operator/prometheus-operator)/example/prometheus-operator-crd
+	$(call module_dir,schemas,github.com/prometheus-operator/prometheus-operator)/example/prometheus-operator-crd \
+	$(call module_dir,schemas,sigs.k8s.io/gateway-api)/config/crd/standard
 
 # Whole histories take some twenty times as long with the race detector, which sees in one
 # of each flavour, side by side, what there is to see.

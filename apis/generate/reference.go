@@ -32,6 +32,7 @@ const (
 	statusOfRunning = "test/gitops/testdata/namespaced/running.yaml"
 	statusOfGrown   = "test/gitops/testdata/namespaced/frozen.yaml"
 	statusOfPoliced = "cmd/render/testdata/golden/policed.yaml"
+	statusOfRouted  = "cmd/render/testdata/golden/operate/composition-full.yaml"
 	statusOfAll     = "cmd/render/testdata/golden/full.yaml"
 
 	inputCRD = "package/input/dittoserver.fn.crossplane.io_inputs.yaml"
@@ -89,9 +90,10 @@ func statusExample() (map[string]any, error) {
 	running, errRunning := readYAML(statusOfRunning)
 	grown, errGrown := readYAML(statusOfGrown)
 	policed, errPoliced := readYAML(statusOfPoliced)
+	routed, errRouted := readYAML(statusOfRouted)
 	all, errAll := readYAML(statusOfAll)
 
-	if err := errors.Join(errRunning, errGrown, errPoliced, errAll); err != nil {
+	if err := errors.Join(errRunning, errGrown, errPoliced, errRouted, errAll); err != nil {
 		return nil, err
 	}
 
@@ -103,6 +105,7 @@ func statusExample() (map[string]any, error) {
 	status["endpoints"] = endpoints
 	status["claims"] = child(grown.Object, "status")["claims"]
 	status["defaults"] = child(policed.Object, "status")["defaults"]
+	status["route"] = child(routed.Object, "status")["route"]
 
 	return status, nil
 }

@@ -481,6 +481,62 @@ type API struct {
 	// serves plain HTTP. A DittoFS release before 0.17 is an error.
 	// +optional
 	TLS *TLS `json:"tls,omitempty"`
+
+	// Route leads clients of a Gateway to the REST API: an HTTPRoute, with a BackendTLSPolicy where
+	// the API is served over TLS; or, where the API asks for certificates of clients, a TLSRoute,
+	// since only the server can see those. Each is composed where the function's input names the
+	// kind, and the cluster has it; a kind that is missing gets a warning. Default: none.
+	// +optional
+	Route *Route `json:"route,omitempty"`
+}
+
+// A Route leads clients of a Gateway to the REST API.
+type Route struct {
+	// Hostnames by which clients reach the API. None, more than 16, one that is not a DNS
+	// subdomain, an IP address, a wildcard and one that is there twice are errors.
+	// +kubebuilder:validation:MinItems=1
+	Hostnames []string `json:"hostnames"`
+
+	// ParentRefs are the Gateways. Default: those of the function's input. None in either and more
+	// than 16 are errors, and so is a Gateway that is there twice without a sectionName of its own.
+	// +optional
+	ParentRefs []GatewayRef `json:"parentRefs,omitempty"`
+
+	// CAConfigMapRef names the ConfigMap, in the server's namespace, that holds the authorities by
+	// which a Gateway judges the certificate of api.tls: PEM, under the key ca.crt. Default: none,
+	// which are those that the Gateway trusts by itself. Used with a BackendTLSPolicy only.
+	// +optional
+	CAConfigMapRef *ConfigMapRef `json:"caConfigMapRef,omitempty"`
+
+	// ServerName is the DNS name that the certificate of api.tls must be for. Default:
+	// <name>-api.<namespace>.svc. Used with a BackendTLSPolicy only. A name that is not a DNS
+	// subdomain is an error.
+	// +optional
+	ServerName string `json:"serverName,omitempty"`
+}
+
+// A GatewayRef names a Gateway, or a listener of one.
+type GatewayRef struct {
+	// Name of the Gateway. A name that is not a DNS subdomain is an error.
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name"`
+
+	// Namespace of the Gateway, which has to admit routes of the server's. Default: the server's
+	// own. A name that is not a DNS label is an error.
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+
+	// SectionName is the name of a listener. Default: none, which are all that fit. A name that is
+	// not a DNS subdomain is an error.
+	// +optional
+	SectionName string `json:"sectionName,omitempty"`
+}
+
+// A ConfigMapRef names a ConfigMap in the server's own namespace.
+type ConfigMapRef struct {
+	// Name of the ConfigMap. A name that is not a DNS subdomain is an error.
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name"`
 }
 
 // TLS is how a listener of the server is encrypted.
@@ -1343,6 +1399,10 @@ type DittoServerStatus struct {
 	// +optional
 	APIURL string `json:"apiURL,omitempty"`
 
+	// Route is what each Gateway says of the API's route.
+	// +optional
+	Route []RouteStatus `json:"route,omitempty"`
+
 	// Claims are the volume claims that grow, and those that have grown since the
 	// StatefulSet was created.
 	// +listType=map
@@ -1354,6 +1414,23 @@ type DittoServerStatus struct {
 	// most 64.
 	// +optional
 	Defaults []string `json:"defaults,omitempty"`
+}
+
+// A RouteStatus is what a Gateway says of the API's route.
+type RouteStatus struct {
+	// Gateway that was asked, as <namespace>/<name>, with /<listener> if the route names one.
+	Gateway string `json:"gateway"`
+
+	// Accepted is True, False or Unknown: whether the Gateway takes the route.
+	Accepted string `json:"accepted"`
+
+	// ResolvedRefs is True, False or Unknown: whether the Gateway finds the API's Service.
+	ResolvedRefs string `json:"resolvedRefs"`
+
+	// Reason of the first of them that is not True, in the Gateway API's words, such as
+	// NotAllowedByListeners. Pending, while the Gateway's controller says nothing.
+	// +optional
+	Reason string `json:"reason,omitempty"`
 }
 
 // A ClaimStatus is the size of a volume claim.

@@ -12,13 +12,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	k8slabels "k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/yaml"
 
+	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
+	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 )
 
 // examples are the objects of all files below example/, by file.
@@ -178,31 +182,48 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// TestComposedKinds holds objects of other projects' kinds, as golden files have them in Objects, against
-// their own schemas: nothing else would tell a field of another name.
+// TestComposedKinds holds what is composed of other projects' kinds against their own schemas: nothing
+// else would tell a field of another name.
 func TestComposedKinds(t *testing.T) {
-	var docs []string
-
-	kinds := map[string]bool{}
-
-	golden, err := os.ReadFile(filepath.Join("testdata", "golden", "operate", "composition-full.yaml"))
+	full, err := os.ReadFile(filepath.Join(root, "example", "full.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	for doc := range strings.SplitSeq(string(golden), "\n---\n") {
-		var o map[string]any
-		if err := yaml.Unmarshal([]byte(doc), &o); err != nil {
+	var docs []string
+
+	kinds := map[string]bool{}
+
+	// With and without what every field has: a Gateway must not look into mutual TLS.
+	for _, mutual := range []bool{true, false} {
+		xr := protostructtest.FromYAML(t, string(full))
+		if !mutual {
+			protostruct.Set(xr, nil, "spec", "api", "tls", "clientCASecretRef")
+		}
+
+		s, errs := composite.Decode(xr, nil)
+		if len(errs) > 0 {
+			t.Fatal(errs)
+		}
+
+		pod, err := manifest.Pod(s, manifest.PodInputs{})
+		if err != nil {
 			t.Fatal(err)
 		}
 
-		m, _, _ := unstructured.NestedMap(o, "spec", "forProvider", "manifest")
-		u := &unstructured.Unstructured{Object: m}
+		built, err := manifest.Build(s, manifest.Inputs{Pod: pod})
+		if err != nil {
+			t.Fatal(err)
+		}
 
-		isOptional := func(row manifest.Row) bool { return row.CRD != "" && row.Kind == u.GroupVersionKind() }
-		if m != nil && slices.ContainsFunc(slices.Collect(manifest.Rows()), isOptional) {
-			u.SetName(u.GetKind())
-			kinds[u.GetKind()] = true
+		for row := range manifest.Rows() {
+			if row.CRD == "" || built[row.Name] == nil {
+				continue
+			}
+
+			u := &unstructured.Unstructured{Object: built[row.Name].AsMap()}
+			u.SetName(strings.ToLower(row.Kind.Kind))
+			kinds[u.GetName()] = true
 
 			doc, err := yaml.Marshal(u)
 			if err != nil {
@@ -216,14 +237,14 @@ func TestComposedKinds(t *testing.T) {
 	results := validate(t, binary(t, "SCHEMAS"), strings.Join(docs, "---\n"))
 
 	for row := range manifest.Rows() {
-		kind := row.Kind.Kind
+		name := strings.ToLower(row.Kind.Kind)
 
-		switch errs, ok := results[kind]; {
+		switch errs, ok := results[name]; {
 		case row.CRD == "":
-		case !kinds[kind] || !ok:
-			t.Errorf("no golden file has a %s, or it has no schema", kind)
+		case !kinds[name] || !ok:
+			t.Errorf("example/full.yaml has no %s, or the kind has no schema", row.Kind.Kind)
 		case len(errs) > 0:
-			t.Errorf("%s: %q", kind, errs)
+			t.Errorf("%s: %q", row.Kind.Kind, errs)
 		}
 	}
 }
@@ -259,6 +280,8 @@ func kubernetesType(u *unstructured.Unstructured) any {
 		return &admissionv1.ValidatingAdmissionPolicy{}
 	case "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicyBinding":
 		return &admissionv1.ValidatingAdmissionPolicyBinding{}
+	case "networking.k8s.io/v1/Ingress":
+		return &networkingv1.Ingress{}
 	case "policy/v1/PodDisruptionBudget":
 		return &policyv1.PodDisruptionBudget{}
 	case "rbac.authorization.k8s.io/v1/ClusterRole":

@@ -9,6 +9,8 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 )
 
 // APIVersion and Kind of the input.
@@ -159,7 +161,7 @@ type Input struct {
 	NetworkPolicy NetworkPolicy `json:"networkPolicy,omitzero"`
 
 	// Kinds are those that not every cluster has, and that DittoServers may have objects of:
-	// ServiceMonitor. Each is Discover, by which Crossplane looks for its
+	// ServiceMonitor, HTTPRoute, BackendTLSPolicy, TLSRoute. Each is Discover, by which Crossplane looks for its
 	// CustomResourceDefinition in its own cluster, or Present, which is for another cluster that
 	// a ProviderConfig leads to. An object of a kind that is missing is not composed, which a
 	// warning tells. Whoever applies the objects needs rights on them first. Default: none, of
@@ -170,6 +172,10 @@ type Input struct {
 	// ServiceMonitor is what is the same for the ServiceMonitors of all DittoServers.
 	// +optional
 	ServiceMonitor ServiceMonitor `json:"serviceMonitor,omitzero"`
+
+	// Route is what is the same for the routes of all DittoServers.
+	// +optional
+	Route Route `json:"route,omitzero"`
 
 	// Policy restricts what a DittoServer may ask for. A list that is left out allows
 	// everything, and so does one with the entry "*"; an empty list allows nothing. Within an
@@ -250,6 +256,14 @@ type ServiceMonitor struct {
 	// none. What spec.labels may not have is an error.
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
+}
+
+// A Route is what is the same for the routes of all DittoServers.
+type Route struct {
+	// ParentRefs are the Gateways of DittoServers that name none. Default: none. What
+	// spec.api.route.parentRefs may not have is an error.
+	// +optional
+	ParentRefs []v1alpha1.GatewayRef `json:"parentRefs,omitempty"`
 }
 
 // A Permission says whether a DittoServer may have something at all.

@@ -102,9 +102,28 @@ type Policy struct {
 	// +optional
 	Storage StoragePolicy `json:"storage,omitzero"`
 
+	// Routes restricts how Gateways lead to the REST API.
+	// +optional
+	Routes RoutePolicy `json:"routes,omitzero"`
+
 	// Monitors restricts what Prometheus is asked to do.
 	// +optional
 	Monitors MonitorPolicy `json:"monitors,omitzero"`
+}
+
+// A RoutePolicy restricts how Gateways lead to the REST API.
+type RoutePolicy struct {
+	// Hostnames that a DittoServer may take, in which $(namespace) and $(name) stand for its own:
+	// with $(name).$(namespace).files.example.org each has one, and nobody that of another. Default:
+	// any. Any text is taken: one that is no hostname allows none.
+	// +optional
+	Hostnames []string `json:"hostnames,omitempty"`
+
+	// Gateways that a DittoServer may name, as namespace/name for all of its listeners, or
+	// namespace/name/listener, with $(namespace) and $(name) as in hostnames. Those of the input
+	// need no entry. Default: any. Any text is taken: one that is no Gateway allows none.
+	// +optional
+	Gateways []string `json:"gateways,omitempty"`
 }
 
 // A MonitorPolicy restricts what Prometheus is asked to do.

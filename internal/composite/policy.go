@@ -64,6 +64,8 @@ func validatePolicy(p *field.Path, policy *v1beta1.Policy) field.ErrorList {
 		{p.Child("storage", "storageClassNames"), storage.StorageClassNames, anyText},
 		{p.Child("storage", "volumeAttributesClassNames"), storage.VolumeAttributesClassNames, anyText},
 		{p.Child("storage", "dataSources"), storage.DataSources, anyText},
+		{p.Child("routes", "hostnames"), policy.Routes.Hostnames, anyText},
+		{p.Child("routes", "gateways"), policy.Routes.Gateways, anyText},
 		{p.Child("monitors", "labels"), policy.Monitors.Labels, anyText},
 	} {
 		if n := len(list.entries); n > v1beta1.MaxPolicyEntries {

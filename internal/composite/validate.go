@@ -47,6 +47,7 @@ func (s *DittoServer) validate() field.ErrorList {
 	errs = append(errs, validateTLS(root.Child("api", "tls"), s.Spec.API.TLS)...)
 	errs = append(errs, validateTLS(root.Child("metrics", "tls"), s.Spec.Metrics.TLS)...)
 	errs = append(errs, validateMetricsPath(root.Child("metrics", "path"), s.Spec.Metrics.Path)...)
+	errs = append(errs, s.validateRoute(root.Child("api", "route"))...)
 	errs = append(errs, validateServiceMonitor(root.Child("metrics", "serviceMonitor"), &s.Spec.Metrics.ServiceMonitor)...)
 	errs = append(errs, validateService(root.Child("service"), &s.Spec)...)
 	errs = append(errs, s.validateNetworkPolicy(root.Child("networkPolicy"))...)
@@ -87,6 +88,7 @@ func (s *DittoServer) validateInput(p *field.Path) field.ErrorList {
 	errs = append(errs, validateMetadata(p, in.Labels, in.Annotations)...)
 	errs = append(errs, validateMetadata(p.Child("claims"), in.Claims.Labels, in.Claims.Annotations)...)
 	errs = append(errs, validateNetworkInput(p.Child("networkPolicy"), &in.NetworkPolicy)...)
+	errs = append(errs, validateParentRefs(p.Child("route", "parentRefs"), in.Route.ParentRefs, s.Namespace)...)
 	errs = append(errs, validateKinds(p.Child("kinds"), in.Kinds)...)
 	errs = append(errs, validateLabels(p.Child("serviceMonitor", "labels"), in.ServiceMonitor.Labels)...)
 

@@ -14,8 +14,13 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/podrules"
 )
 
-// KindServiceMonitor is the kind that has the Prometheus Operator scrape a Service.
-const KindServiceMonitor = "ServiceMonitor"
+// Kinds that not every cluster has.
+const (
+	KindServiceMonitor   = "ServiceMonitor"
+	KindHTTPRoute        = "HTTPRoute"
+	KindTLSRoute         = "TLSRoute"
+	KindBackendTLSPolicy = "BackendTLSPolicy"
+)
 
 // maxScrape bounds the time between two scrapes.
 const maxScrape = 24 * time.Hour
@@ -26,7 +31,7 @@ func validateKinds(p *field.Path, kinds map[string]v1beta1.KindSource) field.Err
 	var errs field.ErrorList
 
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
-		errs = append(errs, fielderr.OneOf(p.Key(kind), kind, KindServiceMonitor)...)
+		errs = append(errs, fielderr.OneOf(p.Key(kind), kind, KindServiceMonitor, KindHTTPRoute, KindBackendTLSPolicy, KindTLSRoute)...)
 		errs = append(errs, fielderr.OneOf(p.Key(kind), kinds[kind], v1beta1.KindDiscover, v1beta1.KindPresent)...)
 	}
 

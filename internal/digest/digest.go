@@ -142,7 +142,7 @@ func Generation(s *composite.DittoServer) []byte {
 // template or in a Secret.
 //
 //nolint:gochecknoglobals // A table.
-var restartless = []string{"annotations", "identity.kerberos", "identity.ldap", "labels", "metrics.serviceMonitor", "networkPolicy", "podDisruptionBudget", "portmapper", "replicas", "rollout", "service.ipFamilies", "service.ipFamilyPolicy"}
+var restartless = []string{"annotations", "api.route", "identity.kerberos", "identity.ldap", "labels", "metrics.serviceMonitor", "networkPolicy", "podDisruptionBudget", "portmapper", "replicas", "rollout", "service.ipFamilies", "service.ipFamilyPolicy"}
 
 // spec returns canonical JSON of the user's spec without some of its fields.
 func spec(s *composite.DittoServer, without ...string) []byte {

@@ -80,6 +80,7 @@ func Apply(d Decision, desired, returning manifest.Manifests, o observed.Resourc
 
 	if d.Template != TemplateDesired && d.Template != TemplateCovering {
 		m.keepScraping(o)
+		m.keepRoute(o)
 	}
 
 	switch d.Template {
@@ -121,6 +122,34 @@ func (m patched) keepScraping(o observed.Resources) {
 
 	if endpoints := protostruct.Get(o.Asked(manifest.Monitor), "spec", "endpoints"); endpoints != nil && m[manifest.Monitor] != nil {
 		m.set(manifest.Monitor, endpoints, "spec", "endpoints")
+	}
+}
+
+// keepRoute keeps the kinds of the route that fit how the pod serves the API.
+func (m patched) keepRoute(o observed.Resources) {
+	var route *structpb.Struct
+
+	kinds, isAsked, differs := manifest.RouteNames(), false, false
+
+	for _, n := range kinds {
+		if m[n] != nil {
+			route = m[n]
+		}
+
+		isAsked = isAsked || o.Asked(n) != nil
+		differs = differs || (m[n] != nil) != (o.Asked(n) != nil)
+	}
+
+	if route == nil || !isAsked || !differs {
+		return
+	}
+
+	for _, n := range kinds {
+		delete(m, n)
+
+		if asked := protostruct.Get(o.Asked(n), "spec"); asked != nil {
+			m[n] = manifest.OfKind(n, route, asked)
+		}
 	}
 }
 

@@ -36,6 +36,10 @@ const (
 	NetworkPolicy       Name = "networkpolicy"
 	PodDisruptionBudget Name = "poddisruptionbudget"
 	Monitor             Name = "servicemonitor"
+
+	HTTPRoute        Name = "httproute"
+	BackendTLSPolicy Name = "backendtlspolicy"
+	TLSRoute         Name = "tlsroute"
 )
 
 // Suffixes that other objects refer to.
@@ -43,6 +47,7 @@ const (
 	suffixConfig   = "-config"
 	suffixHeadless = "-headless"
 	suffixMetrics  = "-metrics"
+	suffixAPI      = "-api"
 )
 
 // A Row of the table of composed objects says what there is to know of one.
@@ -125,7 +130,7 @@ var table = []Row{
 	{
 		Name:   ServiceAPI,
 		Kind:   corev1.SchemeGroupVersion.WithKind("Service"),
-		Suffix: "-api",
+		Suffix: suffixAPI,
 		Ready:  isReachable,
 		build:  apiService,
 	},
@@ -161,6 +166,40 @@ var table = []Row{
 		},
 		Ready: isThere,
 		build: serviceMonitor,
+	},
+	{
+		Name:   HTTPRoute,
+		Kind:   schema.GroupVersionKind{Group: gatewayGroup, Version: "v1", Kind: composite.KindHTTPRoute},
+		Suffix: suffixAPI,
+		CRD:    "httproutes.gateway.networking.k8s.io",
+		Field:  fieldRoute,
+		When:   func(s *composite.DittoServer) bool { return s.Spec.API.Route != nil && !passesThrough(s) },
+		Ready:  isThere,
+		build:  httpRoute,
+	},
+	{
+		// Since Gateway API v1.4.
+		Name:   BackendTLSPolicy,
+		Kind:   schema.GroupVersionKind{Group: gatewayGroup, Version: "v1", Kind: composite.KindBackendTLSPolicy},
+		Suffix: suffixAPI,
+		CRD:    "backendtlspolicies.gateway.networking.k8s.io",
+		Field:  fieldRoute,
+		When: func(s *composite.DittoServer) bool {
+			return s.Spec.API.Route != nil && s.Spec.API.TLS != nil && !passesThrough(s)
+		},
+		Ready: isThere,
+		build: backendTLSPolicy,
+	},
+	{
+		// Since Gateway API v1.5.
+		Name:   TLSRoute,
+		Kind:   schema.GroupVersionKind{Group: gatewayGroup, Version: "v1", Kind: composite.KindTLSRoute},
+		Suffix: suffixAPI,
+		CRD:    "tlsroutes.gateway.networking.k8s.io",
+		Field:  fieldRoute,
+		When:   func(s *composite.DittoServer) bool { return s.Spec.API.Route != nil && passesThrough(s) },
+		Ready:  isThere,
+		build:  tlsRoute,
 	},
 }
 

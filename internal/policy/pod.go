@@ -129,7 +129,7 @@ func asksConfigMaps(c *composed) []ask {
 		}
 	}
 
-	return asks
+	return append(asks, c.backendAuthorities()...)
 }
 
 func asksExtraVolumes(c *composed) []ask {

@@ -35,6 +35,10 @@ type composed struct {
 	services map[manifest.Name]*corev1.Service
 	monitor  *manifest.ServiceMonitor
 
+	// routes of the API, of which there is one at most, and how Gateways connect to it.
+	routes     []*manifest.RouteSpec
+	backendTLS *manifest.BackendTLS
+
 	// network is nil where there is none, as budgets are.
 	network *networkingv1.NetworkPolicy
 	budgets []*policyv1.PodDisruptionBudget
@@ -120,6 +124,9 @@ var rules = []rule{
 	{"storage.dataSources", list(func(p *v1beta1.Policy) []string { return p.Storage.DataSources }, names, asksDataSources)},
 	{"storage.maxSize", checkMaxSize},
 
+	{"routes.hostnames", list(func(p *v1beta1.Policy) []string { return p.Routes.Hostnames }, names, asksHostnames)},
+	{"routes.gateways", list(func(p *v1beta1.Policy) []string { return p.Routes.Gateways }, gateways, asksGateways)},
+
 	{"monitors.labels", list(func(p *v1beta1.Policy) []string { return p.Monitors.Labels }, keys, asksMonitorLabels)},
 	{"monitors.minInterval", checkMonitorInterval},
 }
@@ -143,8 +150,11 @@ func Check(s *composite.DittoServer, objects []manifest.Built) field.ErrorList {
 }
 
 func newComposed(s *composite.DittoServer, objects []manifest.Built) *composed {
+	policy := s.Input.Policy
+	policy.Routes.Hostnames, policy.Routes.Gateways = entriesFor(s, policy.Routes.Hostnames), entriesFor(s, policy.Routes.Gateways)
+
 	c := &composed{
-		server: s, policy: &s.Input.Policy,
+		server: s, policy: &policy,
 		pod: &corev1.PodTemplateSpec{}, container: &corev1.Container{}, services: map[manifest.Name]*corev1.Service{},
 	}
 
@@ -161,6 +171,10 @@ func newComposed(s *composite.DittoServer, objects []manifest.Built) *composed {
 			c.budgets = append(c.budgets, object)
 		case *manifest.ServiceMonitor:
 			c.monitor = object
+		case *manifest.Route:
+			c.routes = append(c.routes, &object.Spec)
+		case *manifest.BackendTLS:
+			c.backendTLS = object
 		}
 
 		if o.Name != manifest.Monitor {

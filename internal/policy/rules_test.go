@@ -90,6 +90,13 @@ func TestRules(t *testing.T) {
 			spec:    "{extraEnv: [{name: A, valueFrom: {configMapKeyRef: {name: env, key: a}}}], extraVolumes: [{name: a, mountPath: /etc/a, configMap: {name: bundle, items: [{key: a}]}}]}",
 			want:    []string{"spec.extraEnv[0].valueFrom.configMapKeyRef.name", "spec.extraVolumes[0].configMap.name"},
 		},
+		"ConfigMapsOfRoutes": {
+			reason:  "A Gateway reads one, too.",
+			rule:    "configMaps",
+			entries: "[company-*]",
+			spec:    "{version: 0.29.2, api: {tls: {secretRef: {name: tls}}, route: {hostnames: [a], parentRefs: [{name: own}], caConfigMapRef: {name: others}}}}",
+			want:    []string{"spec.api.route.caConfigMapRef.name"},
+		},
 		"ConfigMapsAllowed": {
 			reason:  "Those of the list do.",
 			rule:    "configMaps",
@@ -675,6 +682,42 @@ func TestRules(t *testing.T) {
 			rule:    "storage.maxSize",
 			entries: "10Gi",
 			spec:    "{storage: {metadataSize: 10240Mi}}",
+		},
+
+		"Hostnames": {
+			reason:  "A name is somebody's. The own namespace and name stand for themselves only.",
+			rule:    "routes.hostnames",
+			entries: "[$(name).$(namespace).example.org]",
+			spec:    "{api: {route: {hostnames: [files.storage.example.org, files.payments.example.org, storage.example.org], parentRefs: [{name: shared}]}}}",
+			want:    []string{"spec.api.route.hostnames[1]", "spec.api.route.hostnames[2]"},
+		},
+		"HostnamesOfTLS": {
+			reason:  "So is one that a Gateway passes through.",
+			rule:    "routes.hostnames",
+			entries: "[]",
+			spec:    "{version: 0.29.2, api: {tls: {secretRef: {name: tls}, clientCASecretRef: {name: ca}}, route: {hostnames: [files.example.org], parentRefs: [{name: shared}]}}}",
+			want:    []string{"spec.api.route.hostnames[0]"},
+		},
+		"HostnamesAllowed": {
+			reason:  "Who has no route passes, and so does who takes an allowed name.",
+			rule:    "routes.hostnames",
+			entries: `["*.$(namespace).example.org"]`,
+			spec:    "{api: {route: {hostnames: [a.b.storage.example.org], parentRefs: [{name: shared}]}}}",
+		},
+		"Gateways": {
+			reason:  "A Gateway of another namespace may lead anywhere. One without a listener is all of them.",
+			rule:    "routes.gateways",
+			entries: "[gateways/shared/api, gateways/open]",
+			spec: `{api: {route: {hostnames: [a], parentRefs: [
+				{name: shared, namespace: gateways, sectionName: api}, {name: shared, namespace: gateways, sectionName: admin}, {name: other, namespace: gateways},
+				{name: open, namespace: gateways, sectionName: any}, {name: open, namespace: payments}, {name: own}]}}}`,
+			want: []string{"spec.api.route.parentRefs[1]", "spec.api.route.parentRefs[2]", "spec.api.route.parentRefs[4]", "spec.api.route.parentRefs[5]"},
+		},
+		"GatewaysAllowed": {
+			reason:  "Those of the own namespace may be meant.",
+			rule:    "routes.gateways",
+			entries: "[$(namespace)/*]",
+			spec:    "{api: {route: {hostnames: [a], parentRefs: [{name: own}, {name: other, namespace: storage, sectionName: api}]}}}",
 		},
 
 		"MonitorLabels": {

@@ -97,6 +97,12 @@ func status(s *composite.DittoServer, manifests manifest.Manifests, o observed.R
 		st.ReadyReplicas = new(int32(protostruct.Get(live, "status", "readyReplicas").GetNumberValue()))
 	}
 
+	for _, n := range manifest.RouteNames() {
+		if manifests[n] != nil {
+			st.Route = append(st.Route, manifest.RouteAnswers(manifests[n], o.Live(n))...)
+		}
+	}
+
 	st.Claims = claims(d)
 	st.Defaults = s.FromDefaults()
 

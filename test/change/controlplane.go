@@ -132,7 +132,7 @@ func (c *controlPlane) request(required map[string]*fnv1.ResourceSelector) *fnv1
 		there = append(there, c.composed[name])
 	}
 
-	req.RequiredResources = cluster.Required(required, there)
+	req.RequiredResources = cluster.Required(required, append(there, kindsIn(required)...))
 
 	return req
 }

@@ -14,8 +14,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	"github.com/dittofs/function-dittoserver/test/pki"
 )
 
 // crd returns a CustomResourceDefinition of a module that the examples are held against.
@@ -133,4 +136,94 @@ func TestServiceMonitorFollowsItsKind(t *testing.T) {
 	// The server goes right after its kind.
 	removeKind(t, definition)
 	s.remove(t, patience)
+}
+
+// The route of the API follows how it is served, and the status has the Gateway's answer. A server is
+// Ready whatever that is, and goes though its kinds went.
+func TestRouteFollowsHowTheAPIIsServed(t *testing.T) {
+	t.Parallel()
+
+	const crds = "config/crd/standard/gateway.networking.k8s.io_"
+
+	kind := func(name string) schema.GroupVersionKind {
+		return schema.GroupVersionKind{Group: "gateway.networking.k8s.io", Version: "v1", Kind: name}
+	}
+	definitions := []*unstructured.Unstructured{
+		crd(t, "sigs.k8s.io/gateway-api", crds+"httproutes.yaml"),
+		crd(t, "sigs.k8s.io/gateway-api", crds+"backendtlspolicies.yaml"),
+		crd(t, "sigs.k8s.io/gateway-api", crds+"tlsroutes.yaml"),
+	}
+
+	s := newNamespace(t)
+	authority := pki.Authority(t)
+	s.applySecret(t, "tls", pairSecret(s.issue(t, authority, "api")))
+	s.applySecret(t, "clients", map[string]string{"ca.crt": string(authority.Certificate)})
+
+	input := "{ttl: 5s, kinds: {HTTPRoute: Discover, BackendTLSPolicy: Discover, TLSRoute: Discover}, route: {parentRefs: [{name: shared, namespace: gateways}]}}"
+	composition := "crossplane: {compositionRef: {name: " + compositionWith(t, input) + "}}\n"
+	with := func(api string) string { return withContent + composition + "api: {" + api + "}\n" }
+
+	const route = "route: {hostnames: [files.example.org]}"
+
+	s.apply(t, with(route))
+	pod := s.waitRunning(t)
+	eventually(t, "the missing kind is told, and nothing else fails", all(s.condition("Warnings=True/HasWarnings"), s.condition("Applied=True"), s.condition("Ready=True")))
+
+	for _, d := range definitions {
+		installKind(t, d)
+	}
+
+	eventually(t, "there is a route", all(s.hasObject(kind("HTTPRoute"), "files-api", true), s.condition("Warnings=False"), s.condition("Applied=True"), s.condition("Ready=True")))
+	eventually(t, "nobody answered", s.routeAnswer("gateways/shared Unknown Unknown Pending"))
+
+	live := &unstructured.Unstructured{}
+	live.SetGroupVersionKind(kind("HTTPRoute"))
+
+	if err := cluster.Get(t.Context(), s.key("files-api"), live); err != nil {
+		t.Fatal(err)
+	}
+
+	// As the Gateway's controller does.
+	answer := []byte(`{"status": {"parents": [{"controllerName": "example.org/gateway", "parentRef": {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "shared", "namespace": "gateways"}, "conditions": [
+		{"type": "Accepted", "status": "False", "reason": "NotAllowedByListeners", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"},
+		{"type": "ResolvedRefs", "status": "True", "reason": "ResolvedRefs", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}]}}`)
+	if err := cluster.Status().Patch(t.Context(), live, client.RawPatch(types.MergePatchType, answer)); err != nil {
+		t.Fatal(err)
+	}
+
+	eventually(t, "the Gateway's answer is told, and the server is ready", all(s.routeAnswer("gateways/shared False True NotAllowedByListeners"), s.condition("Ready=True"), s.samePod(pod)))
+
+	s.apply(t, with("tls: {secretRef: {name: tls}}, "+route))
+	eventually(t, "the Gateway is to speak TLS, too", all(s.hasObject(kind("HTTPRoute"), "files-api", true), s.hasObject(kind("BackendTLSPolicy"), "files-api", true), s.condition("Applied=True"), s.condition("Ready=True")))
+
+	s.apply(t, with("tls: {secretRef: {name: tls}, clientCASecretRef: {name: clients}}, "+route))
+	eventually(t, "connections are passed through", all(s.hasObject(kind("HTTPRoute"), "files-api", false), s.hasObject(kind("BackendTLSPolicy"), "files-api", false),
+		s.hasObject(kind("TLSRoute"), "files-api", true), s.condition("Applied=True"), s.condition("Ready=True")))
+
+	for _, d := range definitions {
+		removeKind(t, d)
+	}
+
+	s.remove(t, patience)
+}
+
+// routeAnswer returns a check of the one answer in the status.
+func (s *server) routeAnswer(want string) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		xr, err := s.get(ctx)
+		if err != nil {
+			return err
+		}
+
+		var got string
+		for _, r := range xr.Status.Route {
+			got += fmt.Sprintf("%s %s %s %s", r.Gateway, r.Accepted, r.ResolvedRefs, r.Reason)
+		}
+
+		if got != want {
+			return fmt.Errorf("status.route: want %q, got %q", want, got)
+		}
+
+		return nil
+	}
 }

@@ -282,6 +282,13 @@ var restartRows = []restartRow{
 		want:  [3]string{stays, more, stays},
 	},
 	{
+		what: "`api.route`: objects beside the server, [where the platform offers them](operations.md#kinds-that-not-every-cluster-has)",
+		edits: []map[string]string{{
+			"api.route.hostnames": "[a]", "api.route.parentRefs": "[{name: a}]", "api.route.caConfigMapRef.name": "a", "api.route.serverName": "a",
+		}},
+		want: [3]string{stays, more, stays},
+	},
+	{
 		what: "`metrics.serviceMonitor`: an object beside the server, [where the platform offers it](operations.md#kinds-that-not-every-cluster-has)",
 		from: map[string]string{"metrics": "{enabled: true, tls: {secretRef: {name: tls}}}"},
 		edits: []map[string]string{{
@@ -395,7 +402,7 @@ func Restarts(t *testing.T, fn simulator.Function) {
 func checkRestart(t *testing.T, fn simulator.Function, r *restartRow, compose v1beta1.Compose, generation v1beta1.Generation, edit map[string]string, want string) {
 	t.Helper()
 
-	input := protostructtest.FromYAML(t, "{compose: "+string(compose)+", configHash: {generation: "+string(generation)+"}, kinds: {ServiceMonitor: Present}}")
+	input := protostructtest.FromYAML(t, "{compose: "+string(compose)+", configHash: {generation: "+string(generation)+"}, kinds: {ServiceMonitor: Present, HTTPRoute: Present, BackendTLSPolicy: Present, TLSRoute: Present}}")
 
 	t.Run(strings.Join(append([]string{string(compose), string(generation), r.what}, slices.Sorted(maps.Keys(edit))...), "/"), func(t *testing.T) {
 		if got := r.does(t, fn, input, edit); got != want {

@@ -9,4 +9,5 @@ require (
 	github.com/external-secrets/external-secrets v1.3.2
 	github.com/fluxcd/kustomize-controller v1.9.1
 	github.com/prometheus-operator/prometheus-operator v0.94.1
+	sigs.k8s.io/gateway-api v1.5.1
 )
