@@ -30,6 +30,16 @@ var typeConverter = sync.OnceValue(func() managedfields.TypeConverter {
 	return applyconfigurations.NewTypeConverter(scheme.Scheme)
 })
 
+// typesOf returns what knows the schema of a kind. Those of others have none here: lists are whole, as
+// most of theirs are.
+func typesOf(kind schema.GroupVersionKind) managedfields.TypeConverter {
+	if !scheme.Scheme.Recognizes(kind) {
+		return managedfields.NewDeducedTypeConverter()
+	}
+
+	return typeConverter()
+}
+
 // Apply returns what becomes of a live object, or of none, when a field manager applies
 // what is desired, by force.
 func Apply(manager string, desired, live *structpb.Struct) (*structpb.Struct, error) {
@@ -137,13 +147,9 @@ func toUnstructured(s *structpb.Struct) (*unstructured.Unstructured, error) {
 }
 
 func fieldManager(kind schema.GroupVersionKind) (*managedfields.FieldManager, error) {
-	v, types := singleVersion{}, typeConverter()
-	// The kinds of others have no schema here: lists are whole, as most of theirs are.
-	if !scheme.Scheme.Recognizes(kind) {
-		types = managedfields.NewDeducedTypeConverter()
-	}
+	v := singleVersion{}
 
-	m, err := managedfields.NewDefaultFieldManager(types, v, v, v, kind, kind.GroupVersion(), "", nil)
+	m, err := managedfields.NewDefaultFieldManager(typesOf(kind), v, v, v, kind, kind.GroupVersion(), "", nil)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a field manager: %w", err)
 	}
@@ -202,7 +208,7 @@ func Owned(manager string, live *structpb.Struct) (any, error) {
 		return nil, err
 	}
 
-	typed, err := typeConverter().ObjectToTyped(u)
+	typed, err := typesOf(u.GroupVersionKind()).ObjectToTyped(u)
 	if err != nil {
 		return nil, fmt.Errorf("cannot tell the type of a live object: %w", err)
 	}

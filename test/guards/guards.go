@@ -49,6 +49,7 @@ func Check(t *testing.T, fn simulator.Function) {
 		"Seeds":          seeds,
 		"SeedsHeld":      seedsHeld,
 		"Kerberos":       kerberosServer,
+		"Kinds":          kindThatGoes,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, fn) })
 	}

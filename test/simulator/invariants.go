@@ -54,7 +54,7 @@ func (w *World) check(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRespons
 		}
 
 		metricsOff := !protostruct.Get(w.XR, "spec", "metrics", "enabled").GetBoolValue()
-		if (name == "service-metrics" && metricsOff) || (name == "statefulset" && stopped) || isClaim(name) {
+		if (name == "service-metrics" && metricsOff) || w.lacks(name) || (name == "statefulset" && stopped) || isClaim(name) {
 			continue
 		}
 
@@ -303,6 +303,11 @@ func (w *World) digest(config string) string {
 		delete(identity, "kerberos")
 	}
 
+	// An object beside the server.
+	if metrics, ok := user["metrics"].(map[string]any); ok {
+		delete(metrics, "serviceMonitor")
+	}
+
 	b, _ := json.Marshal(user)
 
 	switch protostruct.Get(w.Input, "configHash", "generation").GetStringValue() {
@@ -330,6 +335,11 @@ func (w *World) checkIdempotent(rsp *fnv1.RunFunctionResponse, startsOnClaims bo
 
 	rollout := guard.Reason(cluster.ReasonOf(rsp, report.ConfigRolledOut))
 	if rollout == guard.Recreating || rollout == guard.RolloutInProgress && cluster.ReasonOf(rsp, report.Applied) == report.ReasonNotSynced {
+		return
+	}
+
+	// What is let go loses the right to delete first.
+	if w.lacks("servicemonitor") && rsp.GetDesired().GetResources()["servicemonitor"] != nil {
 		return
 	}
 

@@ -75,6 +75,9 @@ type World struct {
 	// Secrets by name.
 	Secrets map[string]*structpb.Struct
 
+	// Kinds are the CustomResourceDefinitions that Crossplane may look for.
+	Kinds []*structpb.Struct
+
 	// Composed resources by their name: Objects, or what is live.
 	Composed map[string]*structpb.Struct
 
