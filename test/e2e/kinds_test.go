@@ -200,11 +200,30 @@ func TestRouteFollowsHowTheAPIIsServed(t *testing.T) {
 	eventually(t, "connections are passed through", all(s.hasObject(kind("HTTPRoute"), "files-api", false), s.hasObject(kind("BackendTLSPolicy"), "files-api", false),
 		s.hasObject(kind("TLSRoute"), "files-api", true), s.condition("Applied=True"), s.condition("Ready=True")))
 
+	// An Object whose kind goes while the provider deletes it stays.
+	eventually(t, "the Objects of the other kinds are gone", s.noneIsLeaving)
+
 	for _, d := range definitions {
 		removeKind(t, d)
 	}
 
 	s.remove(t, patience)
+}
+
+// noneIsLeaving returns an error while a composed resource is being deleted.
+func (s *server) noneIsLeaving(ctx context.Context) error {
+	objects, err := s.composed(ctx)
+	if err != nil {
+		return err
+	}
+
+	for _, o := range objects {
+		if o.GetDeletionTimestamp() != nil {
+			return fmt.Errorf("%s %s is being deleted", o.GetKind(), o.GetName())
+		}
+	}
+
+	return nil
 }
 
 // routeAnswer returns a check of the one answer in the status.
