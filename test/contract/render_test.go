@@ -55,7 +55,11 @@ type ask struct {
 type rendering struct {
 	config  string
 	pod     corev1.PodTemplateSpec
+	srv     *composite.DittoServer
 	metrics *corev1.Service
+
+	// data of the ConfigMap.
+	data map[string]string
 
 	// secrets as the function judges them, and as Kubernetes has them.
 	secrets secret.Secrets
@@ -78,7 +82,7 @@ func render(t *testing.T, a ask) rendering {
 		t.Fatal(err)
 	}
 
-	r := rendering{secrets: resolved, values: values}
+	r := rendering{srv: srv, secrets: resolved, values: values}
 
 	text, err := dittofs.Config(srv.Settings(), srv.Release)
 	if err != nil {
@@ -100,6 +104,10 @@ func render(t *testing.T, a ask) rendering {
 	}
 
 	r.config = manifest.Config(manifests[manifest.ConfigMap])
+
+	cm := &corev1.ConfigMap{}
+	convert(t, manifests[manifest.ConfigMap], cm)
+	r.data = cm.Data
 
 	sts := &appsv1.StatefulSet{}
 	convert(t, manifests[manifest.StatefulSet], sts)
@@ -137,6 +145,17 @@ func (r *rendering) environment(t *testing.T) map[string]string {
 	for _, e := range r.container(t).Env {
 		if e.ValueFrom == nil {
 			env[e.Name] = e.Value
+			continue
+		}
+
+		if ref := e.ValueFrom.ConfigMapKeyRef; ref != nil {
+			value, ok := r.data[ref.Key]
+			if !ok {
+				t.Fatalf("%s: there is no key %s in the ConfigMap", e.Name, ref.Key)
+			}
+
+			env[e.Name] = value
+
 			continue
 		}
 

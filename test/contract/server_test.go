@@ -67,10 +67,18 @@ func start(t *testing.T, r rendering, dir string) *server {
 func startOn(t *testing.T, r rendering, dir, host string) *server {
 	t.Helper()
 
+	return startWith(t, r, dir, host, func(file string) { disableAdapters(t, file) })
+}
+
+// startWith starts a server that listens on a host, once something was done, which gets the path of
+// config.yaml.
+func startWith(t *testing.T, r rendering, dir, host string, before func(file string)) *server {
+	t.Helper()
+
 	makeVolumes(t, r, dir)
 
 	file := localConfig(t, r.config, dir, host)
-	disableAdapters(t, file)
+	before(file)
 
 	// The configuration is the only path among the arguments.
 	args := make([]string, 0, len(r.container(t).Args))
@@ -127,13 +135,27 @@ func makeVolumes(t *testing.T, r rendering, dir string) {
 		}
 
 		for _, v := range r.pod.Spec.Volumes {
-			if v.Name != m.Name || v.Secret == nil {
-				continue
+			if v.Name == m.Name {
+				writeFiles(t, r, v, filepath.Join(dir, m.MountPath))
 			}
+		}
+	}
+}
 
-			for _, item := range v.Secret.Items {
-				writeSecret(t, filepath.Join(dir, m.MountPath, item.Path), r.values[key{v.Secret.SecretName, item.Key}])
-			}
+// writeFiles writes the files of a volume into a folder.
+func writeFiles(t *testing.T, r rendering, v corev1.Volume, dir string) {
+	t.Helper()
+
+	if v.Secret != nil {
+		for _, item := range v.Secret.Items {
+			writeSecret(t, filepath.Join(dir, item.Path), r.values[key{v.Secret.SecretName, item.Key}])
+		}
+	}
+
+	if v.DownwardAPI != nil {
+		for _, item := range v.DownwardAPI.Items {
+			name := strings.TrimSuffix(strings.TrimPrefix(item.FieldRef.FieldPath, "metadata.annotations['"), "']")
+			writeSecret(t, filepath.Join(dir, item.Path), r.pod.Annotations[name])
 		}
 	}
 }
