@@ -36,7 +36,7 @@ func TestS3(t *testing.T) {
 	}))
 	t.Cleanup(bucket.Close)
 
-	s := start(t, render(t, ask{}), t.TempDir())
+	s := start(t, render(t, ask{spec: metered(t)}), t.TempDir())
 	s.mustStart(t)
 
 	status, admin := s.login(t, "admin", examplePassword)
