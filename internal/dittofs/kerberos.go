@@ -33,7 +33,7 @@ const (
 	// maxKeytabSize in bytes. A key has some 80, and a computer of a domain some dozens of keys.
 	maxKeytabSize = 64 * 1024
 
-	// maxKrb5ConfLines: gokrb5 compiles four regular expressions for a line, which takes some 10 µs.
+	// maxKrb5ConfLines: gokrb5 compiles four regular expressions for a line, which takes up to 50 µs.
 	maxKrb5ConfLines = 256
 )
 
