@@ -108,8 +108,15 @@ func TestServiceMonitorFollowsItsKind(t *testing.T) {
 	definition := crd(t, "github.com/prometheus-operator/prometheus-operator", "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml")
 
 	s := newNamespace(t)
-	off := withContent + "metrics: {enabled: true}\ncrossplane: {compositionRef: {name: " + compositionWith(t, "{ttl: 5s, kinds: {ServiceMonitor: Discover}}") + "}}\n"
-	on := withContent + "metrics: {enabled: true, serviceMonitor: {enabled: true, interval: 30s}}\n" + off[len(withContent+"metrics: {enabled: true}\n"):]
+	with := func(monitor, composition string) string {
+		return withContent + "metrics: {enabled: true" + monitor + "}\ncrossplane: {compositionRef: {name: " + composition + "}}\n"
+	}
+
+	const monitor = ", serviceMonitor: {enabled: true, interval: 30s}"
+
+	offered := compositionWith(t, "{ttl: 5s, kinds: {ServiceMonitor: Discover}}")
+	off, on := with("", offered), with(monitor, offered)
+	withdrawn := with(monitor, compositionWith(t, "ttl: 5s"))
 
 	s.apply(t, on)
 	pod := s.waitRunning(t)
@@ -124,6 +131,7 @@ func TestServiceMonitorFollowsItsKind(t *testing.T) {
 	s.apply(t, on)
 	eventually(t, "the ServiceMonitor is back", all(s.hasObject(kind, "files", true), s.condition("Applied=True"), s.condition("Ready=True"), s.samePod(pod)))
 
+	s.withdraw(t, withdrawn, kind, "files")
 	removeKind(t, definition)
 	eventually(t, "the kind that is gone is told, and nothing else fails", all(s.condition("Warnings=True/HasWarnings"), s.condition("Applied=True"), s.condition("Ready=True"), s.samePod(pod)))
 
@@ -134,8 +142,22 @@ func TestServiceMonitorFollowsItsKind(t *testing.T) {
 	eventually(t, "the ServiceMonitor is back with its kind", all(s.hasObject(kind, "files", true), s.condition("Warnings=False"), s.condition("Applied=True"), s.condition("Ready=True"), s.samePod(pod)))
 
 	// The server goes right after its kind.
+	s.withdraw(t, withdrawn, kind, "files")
 	removeKind(t, definition)
 	s.remove(t, patience)
+}
+
+// withdraw applies the server under a Composition that does not name a kind, before somebody removes that.
+// Natively Crossplane itself would wait for what it composed before. With Objects nobody needs to.
+func (s *server) withdraw(t *testing.T, spec string, kind schema.GroupVersionKind, name string) {
+	t.Helper()
+
+	if !tested.native() {
+		return
+	}
+
+	s.apply(t, spec)
+	eventually(t, "nothing is of the kind", all(s.hasObject(kind, name, false), s.condition("Applied=True"), s.condition("Ready=True")))
 }
 
 // The route of the API follows how it is served, and the status has the Gateway's answer. A server is
@@ -159,9 +181,12 @@ func TestRouteFollowsHowTheAPIIsServed(t *testing.T) {
 	s.applySecret(t, "tls", pairSecret(s.issue(t, authority, "api")))
 	s.applySecret(t, "clients", map[string]string{"ca.crt": string(authority.Certificate)})
 
-	input := "{ttl: 5s, kinds: {HTTPRoute: Discover, BackendTLSPolicy: Discover, TLSRoute: Discover}, route: {parentRefs: [{name: shared, namespace: gateways}]}}"
-	composition := "crossplane: {compositionRef: {name: " + compositionWith(t, input) + "}}\n"
-	with := func(api string) string { return withContent + composition + "api: {" + api + "}\n" }
+	const gateway = "route: {parentRefs: [{name: shared, namespace: gateways}]}"
+
+	composition := compositionWith(t, "{ttl: 5s, kinds: {HTTPRoute: Discover, BackendTLSPolicy: Discover, TLSRoute: Discover}, "+gateway+"}")
+	with := func(api string) string {
+		return withContent + "crossplane: {compositionRef: {name: " + composition + "}}\napi: {" + api + "}\n"
+	}
 
 	const route = "route: {hostnames: [files.example.org]}"
 
@@ -202,6 +227,9 @@ func TestRouteFollowsHowTheAPIIsServed(t *testing.T) {
 
 	// An Object whose kind goes while the provider deletes it stays.
 	eventually(t, "the Objects of the other kinds are gone", s.noneIsLeaving)
+
+	composition = compositionWith(t, "{ttl: 5s, "+gateway+"}")
+	s.withdraw(t, with("tls: {secretRef: {name: tls}, clientCASecretRef: {name: clients}}, "+route), kind("TLSRoute"), "files-api")
 
 	for _, d := range definitions {
 		removeKind(t, d)
