@@ -50,6 +50,11 @@ const (
 	// size that such a claim is known to have, by its name, as JSON.
 	AnnotationClaims = Group + "/claims"
 
+	// AnnotationCreatedAnew is set on the ConfigMap while a stopped StatefulSet is created anew. It holds a
+	// digest of what it is created with and Kubernetes cannot change, so that one that a webhook
+	// makes otherwise is not created over and over.
+	AnnotationCreatedAnew = Group + "/created-anew"
+
 	// AnnotationSeeded is set on the ConfigMap once a server starts with identity.ldap. It holds a
 	// digest of the settings that the server copied into its database, as JSON.
 	AnnotationSeeded = Group + "/seeded"

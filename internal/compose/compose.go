@@ -99,7 +99,7 @@ func claim(desired *fnv1.State, s *composite.DittoServer, row manifest.Row, c gu
 		policy = object.Update
 	}
 
-	r, err := object.New(s, row, manifest.Claim(s, c.Volume, c.Size, c.Attributes), policy)
+	r, err := object.New(s, row, manifest.Claim(s, c.Volume, c.Size, c.Attributes, c.Version), policy)
 	if err != nil {
 		return nil, err
 	}

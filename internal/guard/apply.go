@@ -55,6 +55,10 @@ func Apply(d Decision, desired, returning manifest.Manifests, o observed.Resourc
 		m.annotate(manifest.ClaimNotesAnnotation(d.ClaimNotes), v1alpha1.AnnotationClaims)
 	}
 
+	if d.CreatedAnew != "" {
+		m.annotate(structpb.NewStringValue(d.CreatedAnew), v1alpha1.AnnotationCreatedAnew)
+	}
+
 	if len(d.Seeded) > 0 {
 		m.annotate(manifest.SeededAnnotation(d.Seeded), v1alpha1.AnnotationSeeded)
 	}

@@ -42,7 +42,7 @@ type KnownClaim struct {
 
 // A LiveClaim is what the guards ask of a live PersistentVolumeClaim.
 type LiveClaim struct {
-	UID string
+	UID, Version string
 
 	// Request is the size that the claim asks for, as it is written, and Capacity the one that
 	// its volume has.
@@ -71,11 +71,27 @@ func (c *LiveClaim) isUsable() bool {
 	return c != nil && c.Bound && !c.Leaving && c.Capacity.Sign() > 0
 }
 
+// asksForTooMuch reports whether a claim has what the spec asks for, and still asks for more.
+func (c *LiveClaim) asksForTooMuch(want Claim) bool {
+	if !c.isUsable() || c.Capacity.Cmp(want.Size) < 0 {
+		return false
+	}
+
+	request, err := quantity.Parse(c.Request)
+
+	return err == nil && request.Cmp(c.Capacity) > 0
+}
+
 // size returns the size that a claim is known to have, where its template and the spec name others. It
 // returns nil where there is neither a template nor a claim.
 func (c *KnownClaim) size(template *Claim, desired resource.Quantity) *resource.Quantity {
 	base := c.Noted
-	if base == nil && template != nil {
+
+	switch {
+	case c.Absent && template == nil:
+		base = nil
+	case c.Absent || base == nil && template != nil:
+		// It is created of the template.
 		base = &template.Size
 	}
 
@@ -210,23 +226,61 @@ func (d *Decision) noteClaims(st State) {
 			}
 		}
 
-		d.noteWhatItHas(&note, want, template, claim, st.sees(claim))
+		d.noteWhatItHas(st, &note, want, template)
 
-		if note == (manifest.ClaimNote{}) {
+		// A claim that is larger than the spec asks for may be replaced by a smaller one.
+		noted, err := quantity.Parse(note.Size)
+
+		isLarger := err == nil && noted.Cmp(want.Size) > 0 && st.mustNoteAge(claim)
+		if isLarger && template != nil && st.StatefulSet.Live != nil && !d.LeaveOut {
+			d.look(want.Name, claim)
+		}
+
+		d.note(want.Name, note)
+	}
+
+	d.noteDropped(st)
+}
+
+// noteDropped notes what claims have that the spec does not ask for any more: it may again.
+func (d *Decision) noteDropped(st State) {
+	for volume := range manifest.ClaimRows() {
+		if st.StatefulSet.Desired.hasClaim(volume) {
 			continue
 		}
 
-		if d.ClaimNotes == nil {
-			d.ClaimNotes = map[string]manifest.ClaimNote{}
+		claim, template := st.Claims[volume], claimOf(st.StatefulSet.templates(), volume)
+		note := manifest.ClaimNote{Older: claim.Older, Attributes: claim.NotedAttributes}
+
+		if claim.Noted != nil {
+			note.Size = claim.Noted.String()
 		}
 
-		d.ClaimNotes[want.Name] = note
+		if template != nil && d.Rollout == Recreating && st.mustNoteAge(claim) {
+			note = manifest.ClaimNote{Older: true, Attributes: claim.attributes(template), Size: claim.size(template, template.Size).String()}
+		}
+
+		d.note(volume, note)
 	}
+}
+
+// note what is known of a claim, if anything is.
+func (d *Decision) note(volume string, note manifest.ClaimNote) {
+	if note == (manifest.ClaimNote{}) {
+		return
+	}
+
+	if d.ClaimNotes == nil {
+		d.ClaimNotes = map[string]manifest.ClaimNote{}
+	}
+
+	d.ClaimNotes[volume] = note
 }
 
 // noteWhatItHas notes the size and the volume attributes class that a claim is known to have, unless the
 // template tells them.
-func (d *Decision) noteWhatItHas(note *manifest.ClaimNote, want Claim, template *Claim, claim KnownClaim, sees bool) {
+func (d *Decision) noteWhatItHas(st State, note *manifest.ClaimNote, want Claim, template *Claim) {
+	claim := st.Claims[want.Name]
 	size, attributes := claim.size(template, want.Size), claim.attributes(template)
 
 	// A StatefulSet that is applied now has what the spec asks for.
@@ -237,7 +291,8 @@ func (d *Decision) noteWhatItHas(note *manifest.ClaimNote, want Claim, template 
 	switch {
 	case size == nil:
 	case template == nil && claim.Noted != nil,
-		template != nil && (size.Cmp(template.Size) != 0 || size.Cmp(want.Size) < 0 && sees):
+		template != nil && (size.Cmp(template.Size) != 0 || size.Cmp(want.Size) < 0 && st.sees(claim)),
+		d.Rollout == Recreating && size.Cmp(want.Size) > 0 && st.mustNoteAge(claim):
 		note.Size = size.String()
 	}
 
@@ -361,11 +416,12 @@ func readLiveClaim(claim *structpb.Struct) *LiveClaim {
 
 	c := &LiveClaim{
 		UID:        text("metadata", "uid"),
+		Version:    text("metadata", "resourceVersion"),
 		Request:    text("spec", "resources", "requests", storage),
 		Bound:      text("status", "phase") == string(corev1.ClaimBound),
 		Leaving:    protostruct.Get(claim, "metadata", "deletionTimestamp") != nil,
 		Class:      text("spec", "storageClassName"),
-		Infeasible: strings.HasSuffix(text("status", "allocatedResourceStatuses", storage), "Infeasible"),
+		Infeasible: isInfeasible(claim),
 		Attributes: text("spec", "volumeAttributesClassName"), HasAttributes: text("status", "currentVolumeAttributesClassName"), ModifyStatus: text("status", "modifyVolumeStatus", "status"),
 		NeedsPod: condition.Of(claim, string(corev1.PersistentVolumeClaimFileSystemResizePending)).IsTrue(),
 	}
@@ -374,6 +430,21 @@ func readLiveClaim(claim *structpb.Struct) *LiveClaim {
 	c.Capacity, _ = quantity.Parse(text("status", "capacity", storage))
 
 	return c
+}
+
+// isInfeasible reports whether the driver gave up growing a volume to what its claim asks for by now.
+func isInfeasible(claim *structpb.Struct) bool {
+	storage := string(corev1.ResourceStorage)
+	text := func(path ...string) string { return protostruct.Get(claim, path...).GetStringValue() }
+
+	if !strings.HasSuffix(text("status", "allocatedResourceStatuses", storage), "Infeasible") {
+		return false
+	}
+
+	asked, askedErr := quantity.Parse(text("spec", "resources", "requests", storage))
+	tried, triedErr := quantity.Parse(text("status", "allocatedResources", storage))
+
+	return askedErr != nil || triedErr != nil || tried.Cmp(asked) <= 0
 }
 
 // claimsOccasion tells the claims that a server first starts on, for an approval that is of these only.

@@ -172,6 +172,46 @@ func TestDecideClass(t *testing.T) {
 	}
 }
 
+// What a StatefulSet was created anew with is noted until it has that.
+func TestDecideCreatedAnew(t *testing.T) {
+	type want struct {
+		Rollout      Reason
+		IsNoted      bool
+		IsOverridden bool
+	}
+
+	noted := func(st *State) { st.CreatedAnew = st.StatefulSet.Desired.creation() }
+
+	cases := map[string]struct {
+		reason string
+		do     []func(*State)
+		want   want
+	}{
+		"AtRest":  {"It has what the spec asks for.", []func(*State){noted}, want{Rollout: RolledOut}},
+		"First":   {"It is noted when it is left out.", []func(*State){grow, stop}, want{Rollout: Recreating, IsNoted: true}},
+		"Gone":    {"It stays noted.", []func(*State){grow, stop, noted, none}, want{Rollout: RolledOut, IsNoted: true}},
+		"Asked":   {"Nobody knows yet what it has.", []func(*State){noted, func(st *State) { st.StatefulSet.Live = nil }}, want{Rollout: RolledOut, IsNoted: true}},
+		"Another": {"It has something else: once more would give the same.", []func(*State){grow, stop, noted}, want{Rollout: RolledOut, IsNoted: true, IsOverridden: true}},
+		"Edited":  {"The spec asks for something else by now.", []func(*State){stop, noted, grow}, want{Rollout: Recreating, IsNoted: true}},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			st := atRest(t)
+			for _, do := range tc.do {
+				do(&st)
+			}
+
+			d := Decide(st)
+
+			got := want{Rollout: d.Rollout, IsNoted: d.CreatedAnew == st.StatefulSet.Desired.creation(), IsOverridden: d.IsOverridden}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s\nDecide(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
 // What exists is told before a server first starts, and half of it waits for a person.
 func TestDecideExisting(t *testing.T) {
 	leaving := bound("", "10Gi")

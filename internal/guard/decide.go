@@ -125,6 +125,11 @@ type Decision struct {
 	// Stopping whether the spec asks for one.
 	NeedsStop, Stopping bool
 
+	// CreatedAnew is a digest of what the StatefulSet was created anew with, to note until it has that, and
+	// IsOverridden reports whether something in the cluster made it otherwise.
+	CreatedAnew  string
+	IsOverridden bool
+
 	// Growing are the claims that are to be larger than they are known to be. Unseen are those
 	// that may be older than their templates, and that are looked at, with what keeps the provider from that.
 	Growing []Growth
@@ -207,14 +212,19 @@ func decide(st State) Decision {
 	}
 
 	d.NeedsStop = d.freezeStatefulSet(st)
+	d.IsOverridden = d.NeedsStop && st.CreatedAnew == st.StatefulSet.Desired.creation()
 	d.Stopping = d.NeedsStop && st.StatefulSet.Desired.Replicas == 0
+
+	if d.IsOverridden || st.StatefulSet.Live == nil {
+		d.CreatedAnew = st.CreatedAnew
+	}
 
 	switch {
 	case d.Rollout != RolledOut:
 	case d.needsApproval(st):
 		d.Rollout = ApprovalRequired
-	case d.NeedsStop && st.StatefulSet.isStopped() && st.StatefulSet.CanBeLeftOut && st.isNoted():
-		d.Rollout, d.LeaveOut = Recreating, true
+	case d.NeedsStop && !d.IsOverridden && st.StatefulSet.isStopped() && st.StatefulSet.CanBeLeftOut && st.isNoted():
+		d.Rollout, d.LeaveOut, d.CreatedAnew = Recreating, true, st.StatefulSet.Desired.creation()
 		return d
 	case st.StatefulSet.lacksClaim():
 		d.Rollout = StorageMissing
@@ -239,6 +249,7 @@ func (d *Decision) create(st State) {
 	config, dangers := st.ConfigMap.Desired, st.returnDangers()
 	existing, isPartial := st.existingClaims()
 	d.freezeExisting(st)
+	d.CreatedAnew = st.CreatedAnew
 
 	if !isPartial {
 		d.Existing = existing

@@ -968,7 +968,7 @@ func TestDecide(t *testing.T) {
 			}
 
 			// What is recorded has a table of its own.
-			if diff := cmp.Diff(tc.want, Decide(st), cmpopts.EquateEmpty(), cmpopts.IgnoreFields(Decision{}, "Record", "NeedsStop", "Stopping")); diff != "" {
+			if diff := cmp.Diff(tc.want, Decide(st), cmpopts.EquateEmpty(), cmpopts.IgnoreFields(Decision{}, "Record", "NeedsStop", "Stopping", "CreatedAnew")); diff != "" {
 				t.Errorf("%s\nDecide(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
@@ -1111,7 +1111,7 @@ func TestDecideServices(t *testing.T) {
 			st.Services = []Service{{Name: manifest.ServiceFile, Desired: tc.desired, Asked: tc.asked, Live: tc.got}}
 
 			want := Decision{Rollout: RolledOut, Frozen: tc.wantFrozen, Classes: tc.wantClasses}
-			if diff := cmp.Diff(want, Decide(st), cmpopts.EquateEmpty(), cmpopts.IgnoreFields(Decision{}, "Record", "NeedsStop", "Stopping")); diff != "" {
+			if diff := cmp.Diff(want, Decide(st), cmpopts.EquateEmpty(), cmpopts.IgnoreFields(Decision{}, "Record", "NeedsStop", "Stopping", "CreatedAnew")); diff != "" {
 				t.Errorf("%s\nDecide(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/utils/ptr"
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
@@ -79,11 +80,15 @@ func (st *State) claimChanges(want Claim, kept *Claim) (changes []string, differ
 
 	switch size := claim.size(kept, want.Size); size.Cmp(want.Size) {
 	case 1:
-		changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (an existing PersistentVolumeClaim cannot shrink)", want.Name, size.String(), want.Size.String()))
+		changes = append(changes, cannotShrink(want, *size))
 	case -1:
 		if !st.sees(claim) {
 			changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (it grows while the server runs with: %s, which nobody tells this function)", want.Name, size.String(), want.Size.String(), st.growByHand(want)))
 		}
+	}
+
+	if claim.Live.asksForTooMuch(want) {
+		changes = append(changes, stillAsks(st.StatefulSet.Asked.Name, want, claim.Live))
 	}
 
 	// An Object that makes a claim grow shows its class as well, but not for long.
@@ -106,7 +111,17 @@ func (st *State) claimChanges(want Claim, kept *Claim) (changes []string, differ
 // freezeExisting tells which claims that exist keep their class, where there is no StatefulSet.
 func (d *Decision) freezeExisting(st State) {
 	for _, want := range st.StatefulSet.Desired.Claims {
-		if claim := st.Claims[want.Name]; claim.keepsClass(want) {
+		claim := st.Claims[want.Name]
+
+		if size := claim.size(nil, want.Size); size != nil && size.Cmp(want.Size) > 0 {
+			d.Frozen = append(d.Frozen, cannotShrink(want, *size))
+		}
+
+		if claim.Live.asksForTooMuch(want) {
+			d.Frozen = append(d.Frozen, stillAsks(st.StatefulSet.Desired.Name, want, claim.Live))
+		}
+
+		if claim.keepsClass(want) {
 			d.Frozen = append(d.Frozen, classKept(st.StatefulSet.Desired.Name, want, claim.Live))
 		}
 	}
@@ -115,6 +130,16 @@ func (d *Decision) freezeExisting(st State) {
 // keepsClass reports whether a live claim has another class than the spec asks for.
 func (c *KnownClaim) keepsClass(want Claim) bool {
 	return want.Class != nil && c.Live != nil && c.Live.Class != *want.Class
+}
+
+// cannotShrink tells that a claim is larger than the spec asks for.
+func cannotShrink(want Claim, size resource.Quantity) string {
+	return fmt.Sprintf("volume claim %s has %s instead of %s (an existing PersistentVolumeClaim cannot shrink)", want.Name, size.String(), want.Size.String())
+}
+
+// stillAsks tells that a claim asks for more than it has and than the spec asks for.
+func stillAsks(server string, want Claim, live *LiveClaim) string {
+	return fmt.Sprintf("PersistentVolumeClaim %s still asks for %s, which may come: Kubernetes lets it ask for less, but for more than the %s that it has", manifest.ClaimName(server, want.Name), live.Request, live.Capacity.String())
 }
 
 // classKept tells that a claim keeps its class.

@@ -46,7 +46,11 @@ type ClaimObject struct {
 
 	// Size and volume attributes class to ask for, or "" to only look for the claim.
 	Size, Attributes string
-	Update           bool
+
+	// Update reports whether the claim may be changed, of which Version is the resource version then: so the API
+	// server refuses it where somebody else changed the claim since.
+	Update  bool
+	Version string
 }
 
 // observing returns an Object that looks at a claim. What is live already takes nothing back, also
@@ -83,7 +87,9 @@ func (d *Decision) grow(st State) {
 			d.Growing = append(d.Growing, g)
 		}
 
-		changing := want.Attributes != "" && claim.attributes(template) != want.Attributes
+		isKnown := template != nil || claim.NotedAttributes != "" || claim.Live.isUsable()
+
+		changing := isKnown && want.Attributes != "" && claim.attributes(template) != want.Attributes
 		if changing {
 			c := attributesOf(server, want, claim.attributes(template), claim, &o)
 			if st.CannotGrow && o.Attributes != observing(want.Name, claim.Live).Attributes {
@@ -94,7 +100,7 @@ func (d *Decision) grow(st State) {
 		}
 
 		// Only what the StatefulSet is known to have is a claim of this server.
-		if (growing || changing) && !st.CannotGrow && st.StatefulSet.Live != nil && template != nil && !d.LeaveOut {
+		if (growing || changing || claim.Live.asksForTooMuch(want)) && !st.CannotGrow && st.StatefulSet.Live != nil && template != nil && !d.LeaveOut {
 			d.ClaimObjects = append(d.ClaimObjects, o)
 		}
 	}
@@ -128,7 +134,7 @@ func attributesOf(server string, want Claim, has string, claim KnownClaim, o *Cl
 	case !live.Bound:
 		c.Why = notBound
 	case live.Attributes != want.Attributes:
-		o.Attributes, o.Update, c.Why = want.Attributes, true, "it is asked to change, which Kubernetes 1.34 knows"
+		o.Attributes, o.Update, o.Version, c.Why = want.Attributes, true, live.Version, "it is asked to change, which Kubernetes 1.34 knows"
 	case live.ModifyStatus == "Infeasible":
 		c.Why, c.NeedsPerson = "the storage driver refuses it: see the events of the claim", true
 	default:
@@ -178,7 +184,7 @@ func (g *Growth) wait(want Claim, live *LiveClaim, o *ClaimObject) {
 		g.Why = notBound
 	case request.Cmp(want.Size) < 0, live.Infeasible && request.Cmp(want.Size) > 0:
 		// Kubernetes takes a smaller size again where the driver gave up, if that is above what there is.
-		o.Size, o.Update, g.Why = want.Size.String(), true, "it is asked to grow"
+		o.Size, o.Update, o.Version, g.Why = want.Size.String(), true, live.Version, "it is asked to grow"
 	case live.Infeasible:
 		g.Why, g.NeedsPerson = "the storage driver cannot make it so large: ask for less, but for more than it has", true
 	case live.NeedsPod:
@@ -198,6 +204,9 @@ const (
 	notThere     = "external resource does not exist"
 	cannotCreate = `cannot create resource "persistentvolumeclaims"`
 	noModes      = "spec.accessModes: Required value"
+
+	// isModified is of a claim that somebody else changed since it was seen. It is seen anew at once.
+	isModified = "the object has been modified"
 
 	// cannotGet and cannotPatch are of a provider without rights.
 	cannotGet   = `cannot get resource "persistentvolumeclaims"`
@@ -219,7 +228,7 @@ func problem(claim KnownClaim) (why string, needsPerson bool) {
 	switch {
 	case claim.Absent:
 		return "it does not exist: the StatefulSet's controller creates it when the server starts", false
-	case claim.Problem == "":
+	case claim.Problem == "" || says(claim.Problem, isModified):
 		return "", false
 	case says(claim.Problem, cannotExpand):
 		return fmt.Sprintf("%s does not allow it: set allowVolumeExpansion of the class, if its driver can expand volumes, or move the data to another claim (%s)", class, claim.Problem), true

@@ -50,7 +50,7 @@ func TestDecideGrow(t *testing.T) {
 		"GrownMore":       {"More than is asked for is enough.", "20Gi", KnownClaim{Live: live("32Gi", "32Gi")}, nil, want{Noted: "20Gi"}},
 		"LargeVolume":     {"The volume is larger than the claim asks for.", "20Gi", KnownClaim{Live: live("10Gi", "100Gi")}, nil, want{Noted: "20Gi"}},
 		"Noted":           {"It has grown before.", "20Gi", KnownClaim{Noted: quantity("20Gi")}, nil, want{Noted: "20Gi"}},
-		"NotedMore":       {"What has grown does not shrink.", "15Gi", KnownClaim{Noted: quantity("20Gi")}, nil, want{Noted: "20Gi"}},
+		"NotedMore":       {"What has grown does not shrink. It is looked at, since a person may replace it.", "15Gi", KnownClaim{Noted: quantity("20Gi")}, nil, want{Composed: true, Noted: "20Gi"}},
 		"Again":           {"It grows a second time.", "30Gi", KnownClaim{Noted: quantity("20Gi"), Live: live("20Gi", "20Gi")}, nil, want{Composed: true, Update: true, Size: "30Gi", Noted: "20Gi"}},
 		"Unbound":         {"Only a bound claim can grow.", "20Gi", KnownClaim{Live: live("10Gi", "0", func(l *LiveClaim) { l.Bound = false })}, nil, want{Composed: true, Size: "10Gi", Noted: "10Gi"}},
 		"Leaving":         {"A claim that is being deleted is left alone.", "20Gi", KnownClaim{Live: live("10Gi", "10Gi", func(l *LiveClaim) { l.Leaving = true })}, nil, want{Composed: true, NeedsPerson: true, Size: "10Gi", Noted: "10Gi"}},

@@ -1,6 +1,9 @@
 package guard
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -59,6 +62,9 @@ type State struct {
 	// WholeHash is the asked rollout digest if it covers the storage, and SameHash the one that
 	// does not. Both are "" otherwise.
 	WholeHash, SameHash string
+
+	// CreatedAnew is a digest of what the StatefulSet was created anew with, or "".
+	CreatedAnew string
 
 	// CanPause reports whether a StatefulSet can be composed without being applied.
 	CanPause bool
@@ -259,6 +265,16 @@ var immutable = []string{"serviceName", "selector", "podManagementPolicy", volum
 // volumeClaimTemplates are told claim by claim.
 const volumeClaimTemplates = "volumeClaimTemplates"
 
+// creation returns a digest of what Kubernetes cannot change.
+func (s *Spec) creation() string {
+	h := sha256.New()
+	for _, f := range immutable {
+		_, _ = fmt.Fprintf(h, "%s %d %s", f, len(s.Immutable[f]), s.Immutable[f])
+	}
+
+	return hex.EncodeToString(h.Sum(nil))
+}
+
 // Read returns the State of a server. returning are the manifests of what ran last, if the
 // server can return to it.
 func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o observed.Resources, p observed.Predecessors, claims observed.Claims, secrets secret.Secrets, digests Digester) State {
@@ -273,6 +289,7 @@ func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o obs
 		Predecessors: p,
 		Record:       manifest.RecordOf(o.Asked(manifest.ConfigMap)),
 		CanReturn:    len(returning) > 0,
+		CreatedAnew:  manifest.CreatedAnew(o.Asked(manifest.ConfigMap)),
 		CanPause:     !s.IsNative(),
 		ConfigMap: ConfigMap{
 			Desired: manifest.Config(desired[manifest.ConfigMap]),

@@ -49,8 +49,9 @@ func IsClaim(n Name) bool {
 func ClaimName(server, volume string) string { return volume + "-" + server + "-0" }
 
 // Claim returns the manifest of an existing claim: its name and, unless they are "", the size and the
-// volume attributes class that it is to have. It has no access modes, so that nothing can be created of it.
-func Claim(s *composite.DittoServer, volume, size, attributes string) *structpb.Struct {
+// volume attributes class that it is to have, and the version that this is asked of: what somebody else
+// asked for since is not taken back. It has no access modes, so that nothing can be created of it.
+func Claim(s *composite.DittoServer, volume, size, attributes, version string) *structpb.Struct {
 	apiVersion, kind := ClaimRow(volume).Kind.ToAPIVersionAndKind()
 
 	m := &structpb.Struct{Fields: map[string]*structpb.Value{
@@ -61,6 +62,10 @@ func Claim(s *composite.DittoServer, volume, size, attributes string) *structpb.
 			"namespace": structpb.NewStringValue(s.Namespace),
 		}}),
 	}}
+
+	if version != "" {
+		protostruct.Set(m, structpb.NewStringValue(version), "metadata", "resourceVersion")
+	}
 
 	if size != "" {
 		protostruct.Set(m, structpb.NewStringValue(size), "spec", "resources", "requests", string(corev1.ResourceStorage))
@@ -96,6 +101,11 @@ func ClaimNotes(configMap *structpb.Struct) map[string]ClaimNote {
 	maps.DeleteFunc(notes, func(volume string, _ ClaimNote) bool { return !slices.Contains(dittofs.VolumeNames(), volume) })
 
 	return notes
+}
+
+// CreatedAnew returns what a ConfigMap's manifest notes of a StatefulSet that is created anew, or "".
+func CreatedAnew(configMap *structpb.Struct) string {
+	return annotation(configMap, v1alpha1.AnnotationCreatedAnew)
 }
 
 // ClaimNotesAnnotation returns the value of the annotation that has notes of claims.

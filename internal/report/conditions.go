@@ -236,6 +236,8 @@ func nextStep(d guard.Decision) string {
 	switch {
 	case !d.NeedsStop:
 		return ""
+	case d.IsOverridden:
+		return ". The StatefulSet was created anew with what the spec asks for, and something in the cluster, such as a webhook, made it otherwise. It stays so: ask for what it has, or remove what changes it, and delete the stopped StatefulSet, or its Object of provider-kubernetes"
 	case d.Stopping:
 		return ". For volume claims: the StatefulSet is created anew once the server has stopped. Then start it again (spec.replicas: 1)"
 	default:

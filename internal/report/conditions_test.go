@@ -169,6 +169,12 @@ func TestStorage(t *testing.T) {
 			want: conditionOf(StorageUpToDate, isFalse, ReasonFrozen, "Kubernetes cannot change some of a running server, which keeps it: volume claim a is missing. "+
 				"For volume claims: the StatefulSet is created anew once the server has stopped. Then start it again (spec.replicas: 1)"),
 		},
+		"Overridden": {
+			reason: "A stop would not help where a webhook wins.",
+			d:      guard.Decision{NeedsStop: true, Stopping: true, IsOverridden: true, Frozen: []string{"volume claim a has 2Gi"}},
+			want: conditionOf(StorageUpToDate, isFalse, ReasonFrozen, "Kubernetes cannot change some of a running server, which keeps it: volume claim a has 2Gi. "+
+				"The StatefulSet was created anew with what the spec asks for, and something in the cluster, such as a webhook, made it otherwise. It stays so: ask for what it has, or remove what changes it, and delete the stopped StatefulSet, or its Object of provider-kubernetes"),
+		},
 		"Recreating": {
 			reason: "So is the last one.",
 			d:      guard.Decision{NeedsStop: true, Stopping: true, Rollout: guard.Recreating, Frozen: []string{"volume claim a is missing"}},

@@ -76,6 +76,7 @@ var notMessages = []string{
 	"ENCRYPTED PRIVATE KEY",
 	// What both say of claims.
 	"must support resize",
+	"the object has been modified",
 	"external resource does not exist",
 	"spec.accessModes: Required value",
 	`cannot create resource "persistentvolumeclaims"`,

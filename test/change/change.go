@@ -398,7 +398,9 @@ func resources(before, after map[string]*structpb.Struct) []Resource {
 // isOnlyNoted reports whether nothing differs but what the function notes of claims.
 func isOnlyNoted(resources []Resource) bool {
 	return !slices.ContainsFunc(resources, func(r Resource) bool {
-		return r.Added || r.Removed || slices.ContainsFunc(r.Differences, func(d Difference) bool { return !strings.Contains(d.Path, v1alpha1.AnnotationClaims) })
+		return r.Added || r.Removed || slices.ContainsFunc(r.Differences, func(d Difference) bool {
+			return !strings.Contains(d.Path, v1alpha1.AnnotationClaims) && !strings.Contains(d.Path, v1alpha1.AnnotationCreatedAnew)
+		})
 	})
 }
 

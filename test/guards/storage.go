@@ -1,6 +1,8 @@
 package guards
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -277,6 +279,163 @@ func grownTwice(t *testing.T, fn simulator.Function) {
 		if _, has := cluster.ClaimSizes(w.Claims["claim-metadata"]); has != size {
 			t.Errorf("f.RunFunction(...): want %s, got %s", size, has)
 		}
+	}
+}
+
+// wantStorage checks the reason of the condition on volume claims.
+func wantStorage(t *testing.T, rsp *fnv1.RunFunctionResponse, reason string) {
+	t.Helper()
+
+	if got := cluster.ReasonOf(rsp, report.StorageUpToDate); got != reason {
+		t.Errorf("f.RunFunction(...): want %s, got %s", reason, simulator.Condition(rsp, report.StorageUpToDate))
+	}
+}
+
+// overridden checks that a stopped StatefulSet whose claim templates a webhook makes otherwise is created anew once, and not
+// over and over.
+func overridden(t *testing.T, fn simulator.Function) {
+	t.Helper()
+
+	for _, f := range simulator.Flavours {
+		for hook, path := range map[string][]string{"other-size": {"20Gi", "metadataSize"}, "other-class": {"fast", "storageClassName"}} {
+			w := simulator.NewServer(t, fn, f)
+			w.Switch(hook, true)
+			w.Create(f.XR)
+			w.Edit(protostructtest.FromYAML(t, smallSpec))
+			w.Patch(path[0], "storage", path[1])
+			w.Settle()
+			w.Patch("0", "replicas")
+
+			if n := statefulSets(w); n > 2 {
+				t.Errorf("f.RunFunction(...): %s: %s: want the StatefulSet created anew once, got %d of them", f.Name, hook, n)
+			}
+
+			// It is created anew once more for something else, when the webhook is gone.
+			w.Switch(hook, false)
+			w.Patch("30Gi", "storage", "metadataSize")
+			w.Settle()
+
+			if size := templateSize(w, "metadata"); size != "30Gi" {
+				t.Errorf("f.RunFunction(...): %s: %s: want a template of 30Gi, got %s", f.Name, hook, size)
+			}
+		}
+	}
+}
+
+// statefulSets returns how many there are in turn while nothing else happens.
+func statefulSets(w *simulator.World) int {
+	uids := map[string]bool{}
+
+	for range 20 {
+		w.Reconcile(len(w.Composed) + 10)
+
+		for _, name := range slices.Sorted(maps.Keys(w.Composed)) {
+			w.Provide(name)
+		}
+
+		w.Provide("statefulset")
+		w.Control()
+
+		if live := w.Live["statefulset"]; live != nil {
+			uids[protostruct.Get(live, "metadata", "uid").GetStringValue()] = true
+		}
+	}
+
+	return len(uids)
+}
+
+// templateSize returns the size in the template of a volume.
+func templateSize(w *simulator.World, volume string) string {
+	for _, c := range protostruct.Get(w.Live["statefulset"], "spec", "volumeClaimTemplates").GetListValue().GetValues() {
+		if protostruct.Get(c.GetStructValue(), "metadata", "name").GetStringValue() == volume {
+			return protostruct.Get(c.GetStructValue(), "spec", "resources", "requests", "storage").GetStringValue()
+		}
+	}
+
+	return ""
+}
+
+// smaller checks that a claim that is larger than the spec asks for is told after a stop, too, until a person
+// replaces it.
+func smaller(t *testing.T, fn simulator.Function) {
+	t.Helper()
+
+	for _, size := range []string{"10Gi", "20Gi"} {
+		w := simulator.NewServer(t, fn, simulator.Namespaced)
+		w.Edit(protostructtest.FromYAML(t, smallSpec))
+		w.Patch("10Gi", "storage", "metadataSize")
+		w.Settle()
+		w.Patch(size, "storage", "metadataSize")
+		w.Settle()
+		w.Patch("0", "replicas")
+		w.Patch("5Gi", "storage", "metadataSize")
+		wantStorage(t, w.Settle(), report.ReasonFrozen)
+		w.Patch("1", "replicas")
+		wantStorage(t, w.Settle(), report.ReasonFrozen)
+
+		claim := w.Claims["claim-metadata"]
+		protostruct.Set(claim, structpb.NewStringValue("5Gi"), "spec", "resources", "requests", "storage")
+		protostruct.Set(claim, structpb.NewStringValue("5Gi"), "status", "capacity", "storage")
+		wantStorage(t, w.Settle(), report.ReasonUpToDate)
+	}
+}
+
+// contentBack checks that a claim of content that was dropped, and is asked for again, grows to what is asked.
+func contentBack(t *testing.T, fn simulator.Function) {
+	t.Helper()
+
+	w := simulator.NewServer(t, fn, simulator.Namespaced)
+	w.Edit(protostructtest.FromYAML(t, smallSpec))
+
+	for _, size := range []string{"10Gi", "", "20Gi"} {
+		w.Patch(size, "storage", "contentSize")
+		w.Settle()
+		w.Patch("0", "replicas")
+		w.Settle()
+		w.Patch("1", "replicas")
+		wantStorage(t, w.Settle(), report.ReasonUpToDate)
+	}
+
+	if _, has := cluster.ClaimSizes(w.Claims["claim-content"]); has != "20Gi" {
+		t.Errorf("f.RunFunction(...): the claim of content has %s", has)
+	}
+}
+
+// lowered checks that a claim that still asks for more than the spec does is told.
+func lowered(t *testing.T, fn simulator.Function) {
+	t.Helper()
+
+	w := simulator.NewServer(t, fn, simulator.Namespaced)
+	w.Edit(protostructtest.FromYAML(t, smallSpec))
+	w.Patch("10Gi", "storage", "metadataSize")
+	w.Settle()
+	w.Patch("900Ti", "storage", "metadataSize")
+	wantStorage(t, w.Settle(), report.ReasonNotGrowing)
+	w.Patch("10Gi", "storage", "metadataSize")
+	wantStorage(t, w.Settle(), report.ReasonFrozen)
+	w.Patch("11Gi", "storage", "metadataSize")
+	wantStorage(t, w.Settle(), report.ReasonUpToDate)
+}
+
+// grownByHand checks that the function takes nothing back of what a person asks a claim for while its Object may
+// change it: w fails where it does.
+func grownByHand(t *testing.T, fn simulator.Function) {
+	t.Helper()
+
+	w := simulator.NewServer(t, fn, simulator.Namespaced)
+	w.Edit(protostructtest.FromYAML(t, smallSpec))
+	w.Settle()
+	w.Patch("20Gi", "storage", "metadataSize")
+	w.Reconcile(len(w.Composed) + 10)
+	w.Provide("claim-metadata")
+	w.Reconcile(len(w.Composed) + 10)
+
+	protostruct.Set(w.Claims["claim-metadata"], structpb.NewStringValue("64Gi"), "spec", "resources", "requests", "storage")
+	w.Provide("claim-metadata")
+	wantStorage(t, w.Settle(), report.ReasonUpToDate)
+
+	if _, has := cluster.ClaimSizes(w.Claims["claim-metadata"]); has != "64Gi" {
+		t.Errorf("f.RunFunction(...): the claim has %s", has)
 	}
 }
 

@@ -2,8 +2,10 @@ package simulator
 
 import (
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
@@ -23,6 +25,7 @@ const (
 	cannotShrink   = `PersistentVolumeClaim "%s" is invalid: spec.resources.requests.storage: Forbidden: field can not be less than status.capacity`
 	hasNoModes     = `PersistentVolumeClaim "%s" is invalid: spec.accessModes: Required value: at least 1 access mode is required`
 	isImmutable    = `PersistentVolumeClaim "%s" is invalid: spec: Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims`
+	isModified     = `Operation cannot be fulfilled on persistentvolumeclaims "%s": the object has been modified; please apply your changes to the latest version and try again`
 	resourceNeeded = `PersistentVolumeClaim "%s" is invalid: spec.resources[storage]: Required value`
 )
 
@@ -75,7 +78,7 @@ func (w *World) provideClaim(name string, f Fault) {
 		return
 	}
 
-	cluster.SetLive(o, live)
+	cluster.SetLive(o, versioned(live))
 
 	next, refusal := w.applyClaim(name, cluster.Asked(o), live)
 
@@ -102,14 +105,28 @@ func (w *World) provideClaim(name string, f Fault) {
 		}
 
 		w.synced(o)
-		cluster.SetLive(o, next)
+		cluster.SetLive(o, versioned(next))
 	}
+}
+
+// versioned returns a claim with its resource version, which is another one for each content.
+func versioned(claim *structpb.Struct) *structpb.Struct {
+	return protostruct.With(claim, structpb.NewStringValue(versionOf(claim)), "metadata", "resourceVersion")
+}
+
+func versionOf(claim *structpb.Struct) string {
+	h := fnv.New32a()
+	_, _ = h.Write(protostruct.JSON(structpb.NewStructValue(claim)))
+
+	return strconv.FormatUint(uint64(h.Sum32()), 10)
 }
 
 // applyClaim returns what becomes of a claim when the provider applies what is asked, and what the
 // API server says if it refuses that.
 func (w *World) applyClaim(name string, asked, live *structpb.Struct) (*structpb.Struct, string) {
-	next, err := cluster.Apply(managerOf(name), asked, live)
+	version := protostruct.Get(asked, "metadata", "resourceVersion").GetStringValue()
+
+	next, err := cluster.Apply(managerOf(name), protostruct.With(asked, nil, "metadata", "resourceVersion"), live)
 	if err != nil {
 		w.failf("%v", err)
 	}
@@ -122,6 +139,10 @@ func (w *World) applyClaim(name string, asked, live *structpb.Struct) (*structpb
 
 	if refusal := w.refusal(name, next, live); refusal != "" {
 		return next, refusal
+	}
+
+	if version != "" && version != versionOf(live) {
+		return refuse(isModified)
 	}
 
 	if protostruct.Get(next, "spec", "accessModes") == nil {

@@ -43,7 +43,10 @@ func (w *World) Request(required map[string]*fnv1.ResourceSelector) *fnv1.RunFun
 // there is all that the function may require: Secrets, live objects and Objects, also those
 // that are being deleted.
 func (w *World) there() []*structpb.Struct {
-	there := slices.Concat(sorted(w.Secrets), sorted(w.Live), sorted(w.Claims), w.Kinds)
+	there := slices.Concat(sorted(w.Secrets), sorted(w.Live), w.Kinds)
+	for _, claim := range sorted(w.Claims) {
+		there = append(there, versioned(claim))
+	}
 
 	for _, o := range append(sorted(w.Composed), sorted(w.leaving)...) {
 		// What is composed natively is live.

@@ -37,16 +37,10 @@ var webhooks = map[string]webhook{
 		}
 	}},
 
-	// Labels of claims, for StatefulSets that are created.
-	"claim-labels": {change: func(next, live *structpb.Struct) {
-		if live != nil {
-			return
-		}
-
-		for _, c := range protostruct.Get(next, "spec", "volumeClaimTemplates").GetListValue().GetValues() {
-			protostruct.Set(c.GetStructValue(), structpb.NewStringValue("cc-42"), "metadata", "labels", "cost-center")
-		}
-	}},
+	// Labels of claims, and what wins over that which is asked, for StatefulSets that are created.
+	"claim-labels": {change: ofTemplates("cc-42", "metadata", "labels", "cost-center")},
+	"other-size":   {change: ofTemplates("15Gi", "spec", "resources", "requests", "storage")},
+	"other-class":  {change: ofTemplates("tenant", "spec", "storageClassName")},
 
 	"annotation": {change: func(next, _ *structpb.Struct) {
 		if isA(next, "StatefulSet") {
@@ -268,6 +262,19 @@ func (w *World) refusal(name string, next, live *structpb.Struct) string {
 	}
 
 	return ""
+}
+
+// ofTemplates changes a text of each claim template of StatefulSets that are created.
+func ofTemplates(text string, path ...string) func(next, live *structpb.Struct) {
+	return func(next, live *structpb.Struct) {
+		if live != nil {
+			return
+		}
+
+		for _, c := range protostruct.Get(next, "spec", "volumeClaimTemplates").GetListValue().GetValues() {
+			protostruct.Set(c.GetStructValue(), structpb.NewStringValue(text), path...)
+		}
+	}
 }
 
 // Switch a webhook on or off.

@@ -54,7 +54,10 @@ var moves = slices.Concat(
 		{States: []string{"grown"}, Resource: "conditions", Path: []string{report.StorageUpToDate}, Changelog: grows},
 		{States: []string{"grown"}, Resource: "status", Path: []string{"claims"}, Changelog: grows},
 	},
-	[]Move{{States: []string{"recreating"}, Resource: "conditions", Path: []string{report.StorageUpToDate}, Changelog: recreating}},
+	[]Move{
+		{States: []string{"recreating"}, Resource: "conditions", Path: []string{report.StorageUpToDate}, Changelog: recreating},
+		{States: []string{"recreating"}, Resource: "configmap", Path: []string{"metadata", "annotations", "dittofs.io/created-anew"}, Changelog: once},
+	},
 	managementPolicies("configmap", "statefulset", "service-headless", "service-file", "service-api"),
 )
 
@@ -64,8 +67,11 @@ const (
 	noted = "A stopped server is created anew with larger claims once the ConfigMap has noted what they have."
 )
 
-// recreating tells of a stopped server that gets other claims.
-const recreating = "`StorageUpToDate` names the next step of a change that takes a stop, and has the reason `Recreating` while the StatefulSet is created anew."
+// Sentences on a stopped server that gets other claims.
+const (
+	once       = "A stopped StatefulSet whose volume claims a webhook makes otherwise than the spec asks is created anew once, and not over and over."
+	recreating = "`StorageUpToDate` names the next step of a change that takes a stop, and has the reason `Recreating` while the StatefulSet is created anew."
+)
 
 // ran tells of the record of what runs.
 const ran = "The ConfigMap of a server that runs gets the annotation `dittofs.io/ran`: one write per server."
