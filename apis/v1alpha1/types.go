@@ -1027,7 +1027,8 @@ type MachineAccount struct {
 	PasswordSecretRef *SecretKeyRef `json:"passwordSecretRef,omitempty"`
 
 	// DCAddress is the host of a domain controller, with or without a port. Default: the one that
-	// DNS has for the realm. Anything else is an error. The server copies it into its database.
+	// DNS has for the realm. Of an IP address the server asks that host's own name server, on port
+	// 53, for the name. Anything else is an error. The server copies it into its database.
 	// +optional
 	DCAddress string `json:"dcAddress,omitempty"`
 

@@ -10,8 +10,10 @@ import (
 
 func TestCheckRelease(t *testing.T) {
 	const (
-		apiTLS = "api: {tls: {secretRef: {name: files-tls}}}"
-		ldap   = "{url: 'ldaps://a', baseDN: 'DC=a', bindDN: 'CN=b', bindPasswordSecretRef: {name: c}}"
+		apiTLS   = "api: {tls: {secretRef: {name: files-tls}}}"
+		kerberos = "{realm: A, servicePrincipal: nfs/a, keytabSecretRef: {name: c}}"
+
+		ldap = "{url: 'ldaps://a', baseDN: 'DC=a', bindDN: 'CN=b', bindPasswordSecretRef: {name: c}}"
 	)
 
 	cases := map[string]struct {
@@ -38,6 +40,8 @@ func TestCheckRelease(t *testing.T) {
 		"PostgresCAFrom": {"The first release that does it", "database: {postgres: {secretRef: {name: a}, caSecretRef: {name: b}}}", "0.17.0", nil},
 		"LDAP":           {"An older release has none, or reads its settings at each start", "identity: {ldap: " + ldap + "}", "0.20.1", []string{"spec.identity.ldap: Forbidden: DittoFS 0.20.1 cannot do it: remove it, or run 0.21.0 or newer"}},
 		"LDAPFrom":       {"The first release that keeps it in its database", "identity: {ldap: " + ldap + "}", "0.21.0", nil},
+		"Kerberos":       {"An older release takes files of its database in the place of those that are mounted", "identity: {kerberos: " + kerberos + "}", "0.22.0", []string{"spec.identity.kerberos: Forbidden: DittoFS 0.22.0 cannot do it: remove it, or run 0.22.1 or newer"}},
+		"KerberosFrom":   {"The first release that takes these", "identity: {kerberos: " + kerberos + "}", "0.22.1", nil},
 		"Unknown":        {"An image without a version may be any", apiTLS, "", nil},
 	}
 

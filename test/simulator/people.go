@@ -15,6 +15,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 	"github.com/dittofs/function-dittoserver/test/cluster"
+	"github.com/dittofs/function-dittoserver/test/krb5"
 )
 
 // Minimal DittoServer, with a Secret that SecretValues has.
@@ -219,6 +220,10 @@ var Specs = withNewest(
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, config: {gc: {auto_interval: 1h}, metadata: {badger: {block_cache_mb: 64}}}}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, extraEnv: [{name: A, valueFrom: {secretKeyRef: {name: extra, key: id}}}, {name: B, valueFrom: {secretKeyRef: {name: extra, key: word}}, onChange: Restart}]}`,
 	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}}, extraVolumes: [{name: a, mountPath: /etc/a, secret: {secretName: extra, items: [{key: id}]}, onChange: Restart}, {name: b, mountPath: /etc/b, secret: {secretName: extra, items: [{key: word}]}}]}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}, ldap: {url: "ldaps://a", baseDN: DC=a, bindDN: CN=b, bindPasswordSecretRef: {name: extra, key: word}}}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}, ldap: {url: "ldaps://b", baseDN: DC=a, bindDN: CN=b, bindPasswordSecretRef: {name: extra, key: word}}}, logging: {level: DEBUG}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}, kerberos: {realm: A, servicePrincipal: nfs/a, keytabSecretRef: {name: kerberos}}}}`,
+	`{version: newest, identity: {jwt: {secretRef: {name: jwt}}, kerberos: {realm: A, servicePrincipal: nfs/a, netbiosDomain: B, keytabSecretRef: {name: kerberos}, machineAccount: {accountName: C$, passwordSecretRef: {name: kerberos}}}}}`,
 )
 
 // roughSpecs are what users of rough worlds write besides: what webhooks refuse, and what guards
@@ -281,5 +286,10 @@ var SecretValues = map[string][]map[string]string{
 		{"id": "example-extra-id", "word": " example-extra-word-2\n"},
 		{"id": "example-extra-id"},
 		{"id": "\xffexample-extra-id", "word": "\xffexample-extra-word"},
+	},
+	"kerberos": {
+		{"krb5.keytab": string(krb5.Keytab("nfs/a@A")), "password": "example-kerberos-password"},
+		{"krb5.keytab": string(krb5.Keytab("nfs/a@A", "cifs/a@A")), "password": "example-kerberos-password-2"},
+		{"krb5.keytab": "example-of-no-keytab", "password": "example-kerberos-password"},
 	},
 }
