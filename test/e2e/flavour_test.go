@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
@@ -217,7 +219,14 @@ func (s *server) nativelyComposed(ctx context.Context) ([]unstructured.Unstructu
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(kind)
 
-		if err := cluster.List(ctx, list, client.InNamespace(s.namespace), client.HasLabels{"crossplane.io/composite"}); err != nil {
+		err := cluster.List(ctx, list, client.InNamespace(s.namespace), client.HasLabels{"crossplane.io/composite"})
+
+		// Of a kind that this cluster does not have, or not any more, there is nothing.
+		if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
+			continue
+		}
+
+		if err != nil {
 			return nil, err
 		}
 
