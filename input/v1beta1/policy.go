@@ -213,7 +213,9 @@ type SchedulingPolicy struct {
 
 	// NodeLabels are labels by which nodeSelector and node affinity may choose nodes: keys, or
 	// key=value. An expression with another operator than In takes the key alone. A node's name
-	// is metadata.name. Default: any. Any text is taken: one that is no key allows none.
+	// is metadata.name. The topologyKey of a topologySpreadConstraint or of podAffinity takes the key
+	// alone, too, but for kubernetes.io/hostname. Default: any. Any text is taken: one that is no key
+	// allows none.
 	// +optional
 	NodeLabels []string `json:"nodeLabels,omitempty"`
 
@@ -265,8 +267,8 @@ type ResourcePolicy struct {
 	// +optional
 	Names []string `json:"names,omitempty"`
 
-	// Required are what each DittoServer must set, such as requests.cpu and limits.memory.
-	// Default: none. What does not begin with requests. or limits. is an error.
+	// Required are what each DittoServer must set, such as requests.cpu and limits.memory, and not to
+	// zero, which Kubernetes takes for nothing. Default: none. What does not begin with requests. or limits. is an error.
 	// +optional
 	Required []string `json:"required,omitempty"`
 

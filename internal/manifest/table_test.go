@@ -87,7 +87,7 @@ func TestBuild(t *testing.T) {
 // Labels and annotations that everything is to have are on every object and claim, and never on
 // the pod, which would restart.
 func TestMetadataOfEveryObject(t *testing.T) {
-	s := server(t, "{labels: {a: user, b: user}, annotations: {a: user, b: user, d: user}, podDisruptionBudget: {enabled: true}, metrics: {enabled: true}, service: {annotations: {a: service}}}")
+	s := server(t, "{labels: {a: user, b: user}, annotations: {a: user, b: user, d: user}, podDisruptionBudget: {enabled: true}, metrics: {enabled: true}, service: {annotations: {a: service, b: service}, api: {annotations: {c: service}}}}")
 	s.Input.Labels = map[string]string{"b": "input", "c": "input"}
 	s.Input.Annotations = s.Input.Labels
 

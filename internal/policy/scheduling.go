@@ -48,6 +48,35 @@ func asksNodeLabels(c *composed) []ask {
 		asks = append(asks, asksOfTerm(p.Child("preferredDuringSchedulingIgnoredDuringExecution").Index(i).Child("preference"), &affinity.PreferredDuringSchedulingIgnoredDuringExecution[i].Preference)...)
 	}
 
+	return append(asks, asksOfTopologies(c)...)
+}
+
+// asksOfTopologies asks for the labels that constraints and affinity to pods tell nodes apart by:
+// only a node that has the label is in a topology at all. Every node has its own hostname.
+func asksOfTopologies(c *composed) []ask {
+	var asks []ask
+
+	add := func(p *field.Path, key string) {
+		if key != corev1.LabelHostname {
+			asks = append(asks, ask{path: p.Child("topologyKey"), text: key})
+		}
+	}
+
+	for i, constraint := range c.pod.Spec.TopologySpreadConstraints {
+		add(spec("topologySpreadConstraints").Index(i), constraint.TopologyKey)
+	}
+
+	near := ptr.Deref(ptr.Deref(c.pod.Spec.Affinity, corev1.Affinity{}).PodAffinity, corev1.PodAffinity{})
+	p := spec("affinity", "podAffinity")
+
+	for i, term := range near.RequiredDuringSchedulingIgnoredDuringExecution {
+		add(p.Child("requiredDuringSchedulingIgnoredDuringExecution").Index(i), term.TopologyKey)
+	}
+
+	for i, term := range near.PreferredDuringSchedulingIgnoredDuringExecution {
+		add(p.Child("preferredDuringSchedulingIgnoredDuringExecution").Index(i).Child("podAffinityTerm"), term.PodAffinityTerm.TopologyKey)
+	}
+
 	return asks
 }
 

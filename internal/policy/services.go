@@ -59,24 +59,37 @@ func asksServiceAnnotations(c *composed) []ask {
 	// Both Services have those of service.annotations, and of annotations.
 	told := sets.New[string]()
 
+	add := func(a ask) {
+		if path := a.path.String(); !told.Has(path) {
+			told.Insert(path)
+			asks = append(asks, a)
+		}
+	}
+
 	for _, e := range c.exposed() {
 		for _, a := range entries(e.path("annotations"), e.Annotations, nobodys) {
 			_, isService := c.server.Spec.Service.Annotations[a.text]
 			_, isOwn := e.override.Annotations[a.text]
 
 			switch {
+			case isPlatforms(c.server.Input.Annotations, a.text, *a.value):
+				continue
 			case isOwn:
 			case isService:
 				a.path = spec("service", "annotations").Key(a.text)
-			case isPlatforms(c.server.Input.Annotations, a.text, *a.value):
-				continue
 			default:
 				a.path = spec("annotations").Key(a.text)
 			}
 
-			if isTold := told.Has(a.path.String()); !isTold {
-				told.Insert(a.path.String())
-				asks = append(asks, a)
+			add(a)
+		}
+	}
+
+	// The headless one has those of annotations as they are, and so has that of the metrics.
+	if headless := c.services[manifest.ServiceHeadless]; headless != nil {
+		for _, a := range entries(spec("annotations"), headless.Annotations, nobodys) {
+			if !isPlatforms(c.server.Input.Annotations, a.text, *a.value) {
+				add(a)
 			}
 		}
 	}

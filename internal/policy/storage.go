@@ -39,6 +39,8 @@ func asksResources(c *composed) []ask {
 	return asks
 }
 
+// checkRequiredResources takes zero for nothing, as Kubernetes does: a limit of zero is none, and so
+// is a request.
 func checkRequiredResources(c *composed, rule string) field.ErrorList {
 	var errs field.ErrorList
 
@@ -46,7 +48,7 @@ func checkRequiredResources(c *composed, rule string) field.ErrorList {
 		kind, name, _ := strings.Cut(required, ".")
 
 		for _, r := range c.resources() {
-			if _, ok := r.list[corev1.ResourceName(name)]; r.name == kind && !ok {
+			if asked := r.list[corev1.ResourceName(name)]; r.name == kind && asked.IsZero() {
 				errs = append(errs, field.Forbidden(spec("resources", kind).Key(name), "the platform's policy does not allow a server without it (policy."+rule+")"))
 			}
 		}
