@@ -88,10 +88,10 @@ func (c *KnownClaim) size(template *Claim, desired resource.Quantity) *resource.
 	base := c.Noted
 
 	switch {
-	case c.Absent && template == nil:
+	case template == nil && c.Absent:
 		base = nil
-	case c.Absent || base == nil && template != nil:
-		// It is created of the template.
+	case template != nil && (base == nil || c.Absent && base.Cmp(template.Size) > 0):
+		// One that is gone is created of the template.
 		base = &template.Size
 	}
 

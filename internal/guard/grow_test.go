@@ -62,6 +62,8 @@ func TestDecideGrow(t *testing.T) {
 		"Lost":            {"A lost connection needs nobody.", "20Gi", KnownClaim{Problem: "connection reset by peer", Live: live("10Gi", "10Gi")}, nil, want{Composed: true, Update: true, Size: "20Gi", Noted: "10Gi"}},
 		"NoRights":        {"A person gives the provider rights.", "20Gi", KnownClaim{Problem: cannotGet}, nil, want{Composed: true, NeedsPerson: true, Noted: "10Gi"}},
 		"NotThere":        {"A claim that is missing is not created.", "20Gi", KnownClaim{Problem: notThere, Absent: true}, nil, want{Composed: true, Noted: "10Gi"}},
+		"NotThereSmaller": {"Nor is one that the StatefulSet's controller will create.", "10Gi", KnownClaim{Noted: quantity("5Gi"), Absent: true}, nil, want{Composed: true, Noted: "5Gi"}},
+		"NotThereLarger":  {"A larger one that is gone is created of the template.", "10Gi", KnownClaim{Noted: quantity("20Gi"), Absent: true}, nil, want{}},
 		"Unreadable":      {"What cannot be read is left alone.", "20Gi", KnownClaim{Live: live("much", "10Gi")}, nil, want{Composed: true, Size: "much", Noted: "10Gi"}},
 		"Native":          {"Natively nothing is known.", "20Gi", KnownClaim{}, func(st *State) { st.CannotGrow = true }, want{}},
 		"Held":            {"What else waits does not keep a claim from growing.", "20Gi", KnownClaim{}, func(st *State) { st.StatefulSet.Desired.Pod.Release = release(t, "0.28.0") }, want{Composed: true, Noted: "10Gi"}},
