@@ -331,7 +331,7 @@ $(PROVIDER_XPKG): $(PROVIDER) $(CROSSPLANE_CLI) | image
 	@rm $@.tar
 
 # Debian's packages are unpacked into a folder: nothing is installed, no service starts.
-DEBIAN_PACKAGES := etcd-server containerd runc containernetworking-plugins nftables libnfs-utils smbclient postgresql-15 postgresql-client-15
+DEBIAN_PACKAGES := etcd-server containerd runc containernetworking-plugins nftables libnfs-utils smbclient slapd krb5-kdc krb5-admin-server krb5-user samba samba-ad-dc samba-ad-provision samba-dsdb-modules postgresql-15 postgresql-client-15
 DEBIAN := $(CACHE)/debian-$(firstword $(shell . /etc/os-release; echo "$$VERSION_CODENAME $(DEBIAN_PACKAGES)" | sha256sum))
 DEBIAN_GET = apt-get install --yes --quiet --quiet --download-only --reinstall --no-install-recommends \
 	-o Debug::NoLocking=1 -o APT::Sandbox::User=root -o Dir::Cache::archives=$@.new/archives $(DEBIAN_PACKAGES)

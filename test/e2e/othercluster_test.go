@@ -166,6 +166,14 @@ func writeFile(t *testing.T, name string, content []byte) {
 func runUntilEnd(t *testing.T, dir, command string, args ...string) {
 	t.Helper()
 
+	runCommandUntilEnd(t, dir, exec.CommandContext(context.WithoutCancel(t.Context()), command, args...))
+}
+
+// runCommandUntilEnd does so with a command that was made.
+func runCommandUntilEnd(t *testing.T, dir string, cmd *exec.Cmd) {
+	t.Helper()
+
+	command := filepath.Base(cmd.Path)
 	file := filepath.Join(dir, command+".log")
 
 	log, err := os.Create(file)
@@ -173,7 +181,6 @@ func runUntilEnd(t *testing.T, dir, command string, args ...string) {
 		t.Fatal(err)
 	}
 
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), command, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 

@@ -13,6 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 	"sigs.k8s.io/structured-merge-diff/v6/value"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
 // Server-side apply takes every field that is sent for intent: a zero value that comes
@@ -117,8 +119,8 @@ func nativeOwnership(t *testing.T, o *unstructured.Unstructured) {
 		}
 
 		set.Iterate(func(p fieldpath.Path) {
-			// Files of Secrets have a mode of their own.
-			if strings.HasSuffix(p.String(), ".secret.defaultMode") {
+			// Files of Secrets have a mode of their own, and so has krb5.conf.
+			if strings.HasSuffix(p.String(), ".secret.defaultMode") || strings.HasSuffix(p.String(), ".downwardAPI.defaultMode") {
 				return
 			}
 
@@ -342,7 +344,8 @@ func is(item any, element fieldpath.PathElement) bool {
 }
 
 // meant reports whether a value is one that somebody writes on purpose. false is, and so is
-// an emptyDir of no more words.
+// an emptyDir of no more words, and so are settings of identity providers in the ConfigMap, each of
+// which a variable refers to.
 func meant(v any, p fieldpath.Path) bool {
 	switch v := v.(type) {
 	case nil:
@@ -352,7 +355,7 @@ func meant(v any, p fieldpath.Path) bool {
 	case []any:
 		return len(v) > 0
 	default:
-		return v != "" && fmt.Sprint(v) != "0"
+		return v != "" && fmt.Sprint(v) != "0" || strings.Contains(p.String(), ".data."+dittofs.EnvPrefix)
 	}
 }
 

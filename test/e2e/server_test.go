@@ -175,7 +175,13 @@ func (s *server) patch(t *testing.T, patch string) {
 func (s *server) applySecret(t *testing.T, name string, values map[string]string) {
 	t.Helper()
 
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name}, StringData: values}
+	// Values may be binary.
+	data := map[string][]byte{}
+	for k, v := range values {
+		data[k] = []byte(v)
+	}
+
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name}, Data: data}
 
 	err := cluster.Create(t.Context(), secret)
 	if apierrors.IsAlreadyExists(err) {
@@ -184,7 +190,7 @@ func (s *server) applySecret(t *testing.T, name string, values map[string]string
 			t.Fatal(err)
 		}
 
-		live.Data, live.StringData = nil, values
+		live.Data = data
 		err = cluster.Update(t.Context(), live)
 	}
 
