@@ -141,7 +141,7 @@ func newWithMetrics(t *testing.T, fn simulator.Function, f simulator.Flavour) *s
 	w := simulator.New(t, fn, 1, f)
 	w.SetSecret("jwt", simulator.SecretValues["jwt"][0])
 	w.Create(f.XR)
-	w.Edit(protostructtest.FromYAML(t, "{version: "+dittofs.Newest+", identity: {jwt: {secretRef: {name: jwt}}}, metrics: {enabled: true}}"))
+	w.Edit(protostructtest.FromYAML(t, "{version: "+dittofs.Newest+", identity: {jwt: {secretRef: {name: jwt}}}, metrics: {enabled: true}, networkPolicy: {ingress: {file: [], api: [], metrics: []}}}"))
 
 	return w
 }

@@ -14,6 +14,7 @@ var Foreign = map[string]string{
 	"configmap":       `{apiVersion: v1, kind: ConfigMap, metadata: {name: files-config, namespace: storage, labels: {app: other}}, data: {config.yaml: "other: true"}}`,
 	"service-api":     `{apiVersion: v1, kind: Service, metadata: {name: files-api, namespace: storage, labels: {app.kubernetes.io/managed-by: Helm, app.kubernetes.io/instance: files}}, spec: {selector: {app: other}}}`,
 	"service-metrics": `{apiVersion: v1, kind: Service, metadata: {name: files-metrics, namespace: storage}}`,
+	"networkpolicy":   `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: files, namespace: storage}, spec: {podSelector: {}, policyTypes: [Ingress]}}`,
 	"statefulset":     `{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: files, namespace: storage}, spec: {serviceName: other, selector: {matchLabels: {app: other}}}}`,
 }
 

@@ -293,7 +293,7 @@ func (w *World) digest(config string) string {
 	}
 
 	user := spec.AsMap()
-	for _, f := range []string{"crossplane", "claimRef", "compositionRevisionRef", "replicas", "rollout", "storage"} {
+	for _, f := range []string{"crossplane", "claimRef", "compositionRevisionRef", "networkPolicy", "replicas", "rollout", "storage"} {
 		delete(user, f)
 	}
 
