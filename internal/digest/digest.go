@@ -29,6 +29,9 @@ type Inputs struct {
 	// function took, which covers all of the spec. A pod that runs keeps the digest that it has.
 	generation, whole []byte
 
+	// withEmpty is the generation with objects that nothing is left in, which it had as well.
+	withEmpty []byte
+
 	ran Ran
 }
 
@@ -46,7 +49,7 @@ type Ran struct {
 func For(s *composite.DittoServer, secrets secret.Secrets, ran Ran) Inputs {
 	i := Inputs{secrets: secrets, generation: Generation(s), ran: ran}
 	if s.Input.ConfigHash.Generation == v1beta1.GenerationSpec {
-		i.whole = spec(s, restartless...)
+		i.whole, i.withEmpty = spec(s, restartless...), spec(s, notInGeneration...)
 	}
 
 	return i
@@ -65,12 +68,18 @@ func (i Inputs) Of(config []byte) string {
 	switch {
 	case i.ran.Whole != "" && i.ran.Same == is && slices.Contains(i.ran.Digests, i.ran.Whole):
 		return i.ran.Whole
-	case len(i.whole) == 0 || bytes.Equal(i.whole, i.generation) || len(i.ran.Digests) == 0 || slices.Contains(i.ran.Digests, is):
+	case len(i.ran.Digests) == 0 || slices.Contains(i.ran.Digests, is):
 		return is
 	}
 
-	if was := sum(config, i.secrets.Values, i.whole); slices.Contains(i.ran.Digests, was) {
-		return was
+	for _, earlier := range [][]byte{i.whole, i.withEmpty} {
+		if len(earlier) == 0 || bytes.Equal(earlier, i.generation) {
+			continue
+		}
+
+		if was := sum(config, i.secrets.Values, earlier); slices.Contains(i.ran.Digests, was) {
+			return was
+		}
 	}
 
 	return is
@@ -133,7 +142,17 @@ func Generation(s *composite.DittoServer) []byte {
 	case v1beta1.GenerationSpec:
 	}
 
-	return spec(s, append([]string{"storage"}, restartless...)...)
+	user := without(s, notInGeneration...)
+
+	// Whoever takes a field back may leave the object that it was in.
+	for _, f := range restartless {
+		parent, _, isBelow := strings.Cut(f, ".")
+		if object := user.GetFields()[parent].GetStructValue(); isBelow && object != nil && len(object.GetFields()) == 0 {
+			delete(user.GetFields(), parent)
+		}
+	}
+
+	return protostruct.JSON(structpb.NewStructValue(user))
 }
 
 // restartless are the fields that no generation ever covered, since they touch no pod: stopping a
@@ -144,11 +163,21 @@ func Generation(s *composite.DittoServer) []byte {
 //nolint:gochecknoglobals // A table.
 var restartless = []string{"annotations", "api.route", "identity.kerberos", "identity.ldap", "labels", "metrics.serviceMonitor", "networkPolicy", "podDisruptionBudget", "portmapper", "replicas", "rollout", "service.ipFamilies", "service.ipFamilyPolicy"}
 
+// notInGeneration are the fields that today's generation does not cover.
+//
+//nolint:gochecknoglobals // A table.
+var notInGeneration = append([]string{"storage"}, restartless...)
+
 // spec returns canonical JSON of the user's spec without some of its fields.
-func spec(s *composite.DittoServer, without ...string) []byte {
+func spec(s *composite.DittoServer, fields ...string) []byte {
+	return protostruct.JSON(structpb.NewStructValue(without(s, fields...)))
+}
+
+// without returns the user's spec without some of its fields.
+func without(s *composite.DittoServer, fields ...string) *structpb.Struct {
 	user := &structpb.Struct{Fields: maps.Clone(s.UserSpec.GetFields())}
 
-	for _, f := range without {
+	for _, f := range fields {
 		path := strings.Split(f, ".")
 		if protostruct.Get(user, path...) == nil {
 			continue
@@ -162,5 +191,5 @@ func spec(s *composite.DittoServer, without ...string) []byte {
 		}
 	}
 
-	return protostruct.JSON(structpb.NewStructValue(user))
+	return user
 }

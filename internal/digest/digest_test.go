@@ -334,6 +334,7 @@ func TestOfChanges(t *testing.T) {
 		"Order":    {"The order of fields means nothing", base, request{spec: `{"identity":{"admin":{"passwordSecretRef":{"name":"files-admin"}},"jwt":{"secretRef":{"name":"files-jwt"}}},"service":{"annotations":{"example.org/a":"<a>"}},"telemetry":{"sampleRate":0.5},"nfsPort":2049.0}`, data: secrets()}, true},
 		"Replicas": {"Stopping a server is no reason to restart it", base, request{spec: with(`"replicas":0`), data: secrets()}, true},
 		"Rollout":  {"Who decides on restarts is no reason for one", base, request{spec: with(`"rollout":"Manual"`), data: secrets()}, true},
+		"Emptied":  {"An object that has lost what restarts nothing is as good as none", base, request{spec: with(`"api":{},"metrics":{}`), data: secrets()}, true},
 		"LDAP": {
 			"The server copies a directory's settings into its database once", base,
 			request{spec: strings.Replace(full, `"identity":{`, `"identity":{"ldap":{"url":"ldaps://a","baseDN":"DC=a","bindDN":"CN=b","bindPasswordSecretRef":{"name":"files-admin"}},`, 1), data: secrets()},
@@ -438,12 +439,18 @@ func TestOfKeepsWhole(t *testing.T) {
 		t.Errorf("Same(...): want %s, got %q", without, got)
 	}
 
+	// A generation without the storage had empty objects.
+	empty := request{spec: with(`"api":{}`), data: secrets()}
+	s, resolved = decode(t, empty)
+	withEmpty := sum([]byte(config), resolved.Values, spec(s, "storage"))
+
 	cases := map[string]struct {
 		reason  string
 		request request
 		ran     Ran
 		want    string
 	}{
+		"Empty":         {"Nor does one that leaves empty objects out.", empty, Ran{Digests: []string{withEmpty}}, withEmpty},
 		"New":           {"A new pod gets a digest without the storage.", sized, Ran{}, without},
 		"NewLarger":     {"That does not move with a size.", larger, Ran{Digests: []string{without}}, without},
 		"Upgraded":      {"An upgrade moves nothing.", sized, Ran{Digests: []string{whole}}, whole},
