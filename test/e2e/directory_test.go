@@ -93,6 +93,14 @@ func newDirectory(t *testing.T) *directory {
 
 	host := addressForPods(t)
 	d := &directory{url: "ldaps://" + freePort(t, host), dir: t.TempDir(), authority: pki.Authority(t)}
+
+	// The processes end right after their first one, and may write until then.
+	t.Cleanup(func() {
+		for deadline := time.Now().Add(10 * time.Second); os.RemoveAll(d.dir) != nil && time.Now().Before(deadline); {
+			time.Sleep(100 * time.Millisecond)
+		}
+	})
+
 	pair := d.authority.Issue(t, func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.ParseIP(host)} })
 
 	config := "modulepath " + debian(t, "usr/lib/ldap") + "\nmoduleload back_mdb\n"
