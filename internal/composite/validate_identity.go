@@ -104,14 +104,20 @@ func validateEncryption(p *field.Path, text string, startTLS, allowPlaintext boo
 func validateDirectoryURL(p *field.Path, text string) field.ErrorList {
 	const problem = "must be ldaps://host or ldap://host, with or without a port, and nothing behind it"
 
+	// Who names a user may write a password, which nobody else is to read.
+	shown := text
+	if strings.Contains(text, "@") {
+		shown = "…"
+	}
+
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != schemeLDAP && u.Scheme != schemeLDAPS {
-		return field.ErrorList{field.Invalid(p, text, problem)}
+		return field.ErrorList{field.Invalid(p, shown, problem)}
 	}
 
 	// Nothing but what was looked at is in the text.
 	if bare := (&url.URL{Scheme: u.Scheme, Host: u.Host}).String(); bare != text || !isHost(u.Hostname()) {
-		return field.ErrorList{field.Invalid(p, text, problem)}
+		return field.ErrorList{field.Invalid(p, shown, problem)}
 	}
 
 	if u.Port() == "" && u.Host == u.Hostname() || u.Host == "["+u.Hostname()+"]" {

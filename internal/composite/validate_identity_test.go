@@ -116,7 +116,7 @@ func TestValidateLDAP(t *testing.T) {
 
 	for name, url := range map[string]string{
 		"Scheme": "https://directory", "UpperCase": "LDAPS://directory", "NoScheme": "directory:636", "NoHost": "ldaps://", "NoHostButPort": "ldaps://:636", "Path": "ldaps://directory/DC=example",
-		"Slash": "ldaps://directory/", "Query": "ldaps://directory??sub", "Fragment": "ldaps://directory#a", "User": "ldaps://user:password@directory", "Space": "ldaps://direc tory", "BadHost": "ldaps://direc_tory",
+		"Slash": "ldaps://directory/", "Query": "ldaps://directory??sub", "Fragment": "ldaps://directory#a", "Space": "ldaps://direc tory", "BadHost": "ldaps://direc_tory",
 	} {
 		tests["URL/"+name] = testCase{
 			reason: "The server would ignore a part of it, or find nobody",
@@ -125,6 +125,11 @@ func TestValidateLDAP(t *testing.T) {
 		}
 	}
 
+	tests["URL/User"] = testCase{
+		reason: "A password is not told on",
+		xr:     with("url: 'ldaps://user:example-password@directory'"),
+		want:   []string{"spec.identity.ldap.url: Invalid value: \"…\": " + notURL},
+	}
 	tests["URL/BadPort"] = testCase{
 		reason: "There is no such port",
 		xr:     with("url: 'ldaps://directory:99999'"),

@@ -130,6 +130,11 @@ func (i Identity) Once(p IdentityProvider) string {
 		return ""
 	}
 
+	// The database has the path of the file, or none. The server reads it there.
+	if p == ProviderLDAP && i.LDAP.CAFile != "" {
+		once = append(once, setting{"tls.ca_cert_file", i.LDAP.CAFile})
+	}
+
 	// With the server's own join the database has no password of the account, and with a password
 	// of the spec it must have one.
 	if p == ProviderMachineAccount {

@@ -212,6 +212,20 @@ func TestKerberos(t *testing.T) {
 	}
 }
 
+// The database has the path of the file with the authorities, or none.
+func TestOnceOfLDAP(t *testing.T) {
+	once := func(file string) string { return Identity{LDAP: &LDAP{CAFile: file}}.Once(ProviderLDAP) }
+
+	if once("") == once("/ca.crt") {
+		t.Error("Once(...): want another text with a file of authorities")
+	}
+
+	seeds := func(file string) []Seed { return Identity{LDAP: &LDAP{CAFile: file}}.Seeds() }
+	if diff := cmp.Diff(seeds(""), seeds("/ca.crt")); diff != "" {
+		t.Errorf("Seeds(): want the same, since config.yaml has the path: %s", diff)
+	}
+}
+
 func TestIsIn(t *testing.T) {
 	cases := map[string]struct {
 		reason string
