@@ -220,19 +220,15 @@ func (d *Decision) noteClaims(st State) {
 				d.Unseen = append(d.Unseen, unseen(st.StatefulSet.Desired.Name, want.Name, claim))
 			}
 
-			// Only what the StatefulSet is known to have is a claim of this server.
-			if template != nil && st.StatefulSet.Live != nil && !d.LeaveOut {
+			if d.isOwn(st, template) {
 				d.look(want.Name, claim)
 			}
 		}
 
-		d.noteWhatItHas(st, &note, want, template)
+		noted := d.noteWhatItHas(st, &note, want, template)
 
 		// A claim that is larger than the spec asks for may be replaced by a smaller one.
-		noted, err := quantity.Parse(note.Size)
-
-		isLarger := err == nil && noted.Cmp(want.Size) > 0 && st.mustNoteAge(claim)
-		if isLarger && template != nil && st.StatefulSet.Live != nil && !d.LeaveOut {
+		if noted != nil && noted.Cmp(want.Size) > 0 && st.mustNoteAge(claim) && d.isOwn(st, template) {
 			d.look(want.Name, claim)
 		}
 
@@ -240,6 +236,11 @@ func (d *Decision) noteClaims(st State) {
 	}
 
 	d.noteDropped(st)
+}
+
+// isOwn reports whether the claim of a template is this server's: only what its StatefulSet is known to have is.
+func (d *Decision) isOwn(st State, template *Claim) bool {
+	return template != nil && st.StatefulSet.Live != nil && !d.LeaveOut
 }
 
 // noteDropped notes what claims have that the spec does not ask for any more: it may again.
@@ -278,8 +279,8 @@ func (d *Decision) note(volume string, note manifest.ClaimNote) {
 }
 
 // noteWhatItHas notes the size and the volume attributes class that a claim is known to have, unless the
-// template tells them.
-func (d *Decision) noteWhatItHas(st State, note *manifest.ClaimNote, want Claim, template *Claim) {
+// template tells them. It returns the size, if that is noted.
+func (d *Decision) noteWhatItHas(st State, note *manifest.ClaimNote, want Claim, template *Claim) (noted *resource.Quantity) {
 	claim := st.Claims[want.Name]
 	size, attributes := claim.size(template, want.Size), claim.attributes(template)
 
@@ -293,12 +294,14 @@ func (d *Decision) noteWhatItHas(st State, note *manifest.ClaimNote, want Claim,
 	case template == nil && claim.Noted != nil,
 		template != nil && (size.Cmp(template.Size) != 0 || size.Cmp(want.Size) < 0 && st.sees(claim)),
 		d.Rollout == Recreating && size.Cmp(want.Size) > 0 && st.mustNoteAge(claim):
-		note.Size = size.String()
+		noted, note.Size = size, size.String()
 	}
 
 	if template == nil && claim.NotedAttributes != "" || template != nil && attributes != template.Attributes {
 		note.Attributes = attributes
 	}
+
+	return noted
 }
 
 // unseen tells a claim that nobody saw yet, and what keeps the provider from seeing it.

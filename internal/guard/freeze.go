@@ -108,7 +108,7 @@ func (st *State) claimChanges(want Claim, kept *Claim) (changes []string, differ
 	return changes, kept.Size.Cmp(want.Size) != 0 || want.asksOtherClass(kept) || want.asksOtherAttributes(kept) || want.Source != kept.Source
 }
 
-// freezeExisting tells which claims that exist keep their class, where there is no StatefulSet.
+// freezeExisting tells what claims that exist keep, where there is no StatefulSet.
 func (d *Decision) freezeExisting(st State) {
 	for _, want := range st.StatefulSet.Desired.Claims {
 		claim := st.Claims[want.Name]

@@ -99,8 +99,7 @@ func (d *Decision) grow(st State) {
 			d.Attributes = append(d.Attributes, c)
 		}
 
-		// Only what the StatefulSet is known to have is a claim of this server.
-		if (growing || changing || claim.Live.asksForTooMuch(want)) && !st.CannotGrow && st.StatefulSet.Live != nil && template != nil && !d.LeaveOut {
+		if (growing || changing || claim.Live.asksForTooMuch(want)) && !st.CannotGrow && d.isOwn(st, template) {
 			d.ClaimObjects = append(d.ClaimObjects, o)
 		}
 	}

@@ -217,16 +217,7 @@ func (r *realm) keytab(t *testing.T) string {
 func (r *realm) smb(t *testing.T, s *server, user, command string) (string, error) {
 	t.Helper()
 
-	xr, err := s.get(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	host, port, err := net.SplitHostPort(xr.Status.Endpoints.SMB)
-	if err != nil {
-		t.Fatal(err)
-	}
-
+	host, port := s.smbAddress(t)
 	cache := "FILE:" + r.path("cache-"+user)
 	r.run(t, userPassword+"\n", "kinit", "-c", cache, user)
 
@@ -453,16 +444,7 @@ func TestUsersOfADomainLogInWithPasswords(t *testing.T) {
 	s.makeShare(t, metadataStore, contentStore)
 	eventually(t, "the directory takes the password", s.testLDAP(t, "", "true"))
 
-	xr, err := s.get(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	host, port, err := net.SplitHostPort(xr.Status.Endpoints.SMB)
-	if err != nil {
-		t.Fatal(err)
-	}
-
+	host, port := s.smbAddress(t)
 	ntlm := func(user, password, command string) (string, error) {
 		return smbclient(t, nil, "//"+host+share, "--port="+port, "--use-kerberos=off", "--user=EXAMPLE\\"+user+"%"+password, "--command="+command)
 	}

@@ -33,9 +33,8 @@ func TestSMBIsServedWhileItIsEnabled(t *testing.T) {
 	s.expectFile(t, "first.txt", "first")
 }
 
-// expectSMB checks that smbclient, run as the administrator, prints this. The %s in its
-// arguments is where the server is.
-func (s *server) expectSMB(t *testing.T, what, want string, args ...string) {
+// smbAddress returns host and port of SMB.
+func (s *server) smbAddress(t *testing.T) (host, port string) {
 	t.Helper()
 
 	xr, err := s.get(t.Context())
@@ -43,11 +42,20 @@ func (s *server) expectSMB(t *testing.T, what, want string, args ...string) {
 		t.Fatal(err)
 	}
 
-	host, port, err := net.SplitHostPort(xr.Status.Endpoints.SMB)
+	host, port, err = net.SplitHostPort(xr.Status.Endpoints.SMB)
 	if err != nil {
 		t.Fatal(err)
 	}
 
+	return host, port
+}
+
+// expectSMB checks that smbclient, run as the administrator, prints this. The %s in its
+// arguments is where the server is.
+func (s *server) expectSMB(t *testing.T, what, want string, args ...string) {
+	t.Helper()
+
+	host, port := s.smbAddress(t)
 	args[0] = fmt.Sprintf(args[0], host)
 	args = append(args, "--port="+port, "--user=admin%"+adminPassword)
 
