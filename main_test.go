@@ -74,7 +74,7 @@ func TestParse(t *testing.T) {
 
 // The page names every flag, and no other.
 func TestFlagsAreDocumented(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join("docs", "operations.md"))
+	page, err := os.ReadFile(filepath.Join("docs", "reference.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestFlagsAreDocumented(t *testing.T) {
 	}
 
 	if diff := cmp.Diff(want, flags("`--([\\w-]+)", section)); diff != "" {
-		t.Errorf("docs/operations.md, Flags: -want, +got:\n%s", diff)
+		t.Errorf("docs/reference.md, Flags: -want, +got:\n%s", diff)
 	}
 }
 

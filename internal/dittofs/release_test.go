@@ -264,12 +264,12 @@ func TestNewestIsTested(t *testing.T) {
 		t.Errorf("test/contract/go.mod does not require %s", want)
 	}
 
-	page, err := os.ReadFile("../../docs/operations.md")
+	page, err := os.ReadFile("../../docs/upgrade-dittofs.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	if want := "| above " + NewestMinor() + " |"; !strings.Contains(string(page), want) {
-		t.Errorf("docs/operations.md has no row %q, which tells of releases that are not known", want)
+		t.Errorf("docs/upgrade-dittofs.md has no row %q, which tells of releases that are not known", want)
 	}
 }

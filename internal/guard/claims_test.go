@@ -58,7 +58,7 @@ func bound(class, capacity string) *LiveClaim {
 
 const (
 	keepsTemplate = `volume claim metadata has the storage class "slow" instead of the storage class "fast" (an existing PersistentVolumeClaim keeps its class)`
-	keepsClass    = `PersistentVolumeClaim metadata-files-0 has the storage class "slow" instead of the storage class "fast", which it keeps: copy its data to a claim of that class (docs/operations.md, another storage class)`
+	keepsClass    = `PersistentVolumeClaim metadata-files-0 has the storage class "slow" instead of the storage class "fast", which it keeps: copy its data to a claim of that class (docs/storage.md, change the storage class)`
 )
 
 // An existing claim keeps its class, whatever becomes of its template.

@@ -144,7 +144,7 @@ func stillAsks(server string, want Claim, live *LiveClaim) string {
 
 // classKept tells that a claim keeps its class.
 func classKept(server string, want Claim, live *LiveClaim) string {
-	return fmt.Sprintf("PersistentVolumeClaim %s has %s instead of %s, which it keeps: copy its data to a claim of that class (docs/operations.md, another storage class)", manifest.ClaimName(server, want.Name), className(&live.Class), className(want.Class))
+	return fmt.Sprintf("PersistentVolumeClaim %s has %s instead of %s, which it keeps: copy its data to a claim of that class (docs/storage.md, change the storage class)", manifest.ClaimName(server, want.Name), className(&live.Class), className(want.Class))
 }
 
 // className tells a storage class. An empty class is another one than none, which means

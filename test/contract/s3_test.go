@@ -19,7 +19,7 @@ const (
 	s3Key = "example-s3-key"
 )
 
-// TestS3 gives the server a bucket as docs/operations.md does.
+// TestS3 gives the server a bucket as docs/s3.md does.
 func TestS3(t *testing.T) {
 	binary(t)
 	t.Parallel()

@@ -26,7 +26,7 @@ func TestComposedObjectsAreListed(t *testing.T) {
 		return section
 	}
 
-	names, readiness, rights := page("design.md", "What is composed"), page("concepts.md", "Readiness"), page("operations.md", "Rights")
+	names, readiness, rights := page("design.md", "What is composed"), page("concepts.md", "Readiness"), page("reference.md", "Rights")
 
 	for row := range manifest.Rows() {
 		if !strings.Contains(names, "`"+string(row.Name)+"`") {
@@ -38,7 +38,7 @@ func TestComposedObjectsAreListed(t *testing.T) {
 		}
 
 		if kinds := plural(row.Kind.Kind); !strings.Contains(rights, kinds) {
-			t.Errorf("docs/operations.md does not say who needs rights on %s", kinds)
+			t.Errorf("docs/reference.md does not say who needs rights on %s", kinds)
 		}
 	}
 }

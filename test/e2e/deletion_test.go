@@ -12,7 +12,7 @@ import (
 )
 
 // While the API server refuses what an Object asks for, provider-kubernetes deletes nothing.
-// Once the StatefulSet is deleted by hand, the DittoServer goes, as docs/operations.md says.
+// Once the StatefulSet is deleted by hand, the DittoServer goes, as docs/remove.md says.
 func TestRefusedServerGoesOnceItsStatefulSetIsDeleted(t *testing.T) {
 	t.Parallel()
 	needsObjects(t)

@@ -70,7 +70,7 @@ var restartRows = []restartRow{
 		want:  [3]string{held, held, held},
 	},
 	{
-		what:  "`version` or `image`, to a minor release that the function [does not know yet](operations.md#releases-that-are-not-known-yet)",
+		what:  "`version` or `image`, to a minor release that the function [does not know yet](upgrade-dittofs.md#releases-that-the-function-does-not-know)",
 		edits: []map[string]string{{"version": "0.99.0"}, {"image": "registry.example.org/dittofs:v0.99.0"}},
 		want:  [3]string{held, held, held},
 	},
@@ -282,14 +282,14 @@ var restartRows = []restartRow{
 		want:  [3]string{stays, more, stays},
 	},
 	{
-		what: "`api.route`: objects beside the server, [where the platform offers them](operations.md#kinds-that-not-every-cluster-has)",
+		what: "`api.route`: objects beside the server, [where the platform offers them](optional-kinds.md)",
 		edits: []map[string]string{{
 			"api.route.hostnames": "[a]", "api.route.parentRefs": "[{name: a}]", "api.route.caConfigMapRef.name": "a", "api.route.serverName": "a",
 		}},
 		want: [3]string{stays, more, stays},
 	},
 	{
-		what: "`metrics.serviceMonitor`: an object beside the server, [where the platform offers it](operations.md#kinds-that-not-every-cluster-has)",
+		what: "`metrics.serviceMonitor`: an object beside the server, [where the platform offers it](optional-kinds.md)",
 		from: map[string]string{"metrics": "{enabled: true, tls: {secretRef: {name: tls}}}"},
 		edits: []map[string]string{{
 			"metrics.serviceMonitor.enabled": "true", "metrics.serviceMonitor.labels": "{a: b}", "metrics.serviceMonitor.interval": "30s", "metrics.serviceMonitor.scrapeTimeout": "10s",
