@@ -226,7 +226,7 @@ lint: ## Run golangci-lint
 ##@ Generated files
 
 .PHONY: generate
-generate: ## Generate deepcopy functions, the XRDs, the input's CRD and docs/api.md
+generate: ## Generate deepcopy functions, the XRDs, the input's CRD, docs/api.md and the tables of docs/reference.md
 	@$(MAKE) --no-print-directory generate-into DIR=.
 
 # DIR receives configuration/ and package/; Go files are generated in place.
@@ -241,11 +241,12 @@ generate-into:
 	@for flavour in $(FLAVOURS); do \
 		go run ./apis/generate $$flavour < $(OUTPUT)/schema.yaml > $(OUTPUT)/generating && mv $(OUTPUT)/generating $(DIR)/configuration/$$flavour/definition.yaml || exit 1; done
 	@go run ./apis/generate reference < $(OUTPUT)/schema.yaml > $(OUTPUT)/generating && mv $(OUTPUT)/generating $(DIR)/docs/api.md
+	@cp docs/reference.md $(OUTPUT)/generating && go run . --help | go run ./cmd/reference --page=$(OUTPUT)/generating && mv $(OUTPUT)/generating $(DIR)/docs/reference.md
 
 FLAVOURS := namespaced claims
 GENERATED := $(FLAVOURS:%=configuration/%/definition.yaml) \
 	apis/v1alpha1/zz_generated.deepcopy.go input/v1beta1/zz_generated.deepcopy.go \
-	package/input/dittoserver.fn.crossplane.io_inputs.yaml docs/api.md
+	package/input/dittoserver.fn.crossplane.io_inputs.yaml docs/api.md docs/reference.md
 
 .PHONY: generated
 generated: ## Check that generated files are up to date

@@ -41,13 +41,16 @@ const (
 	// asked for, so that a StatefulSet that is created anew keeps it.
 	AnnotationImage = Group + "/image"
 
-	// AnnotationRan is set on the ConfigMap. It holds a record of what ran last, as JSON:
-	// image, version, and the Secret and keys of the database. Where the StatefulSet is
-	// gone, a dangerous change is held by it.
+	// AnnotationRan is set on the ConfigMap. It holds a record of what ran last, as JSON: image,
+	// version, and the Secret and keys of a PostgreSQL database, by name; config.yaml too, while
+	// the ConfigMap is ahead of another release or database; and a digest over the whole spec,
+	// of earlier versions of the function, beside the one without storage. Where the StatefulSet
+	// is gone, a dangerous change is compared with it and held.
 	AnnotationRan = Group + "/ran"
 
-	// AnnotationClaims is set on the ConfigMap once a volume claim is to grow. It holds the
-	// size that such a claim is known to have, by its name, as JSON.
+	// AnnotationClaims is set on the ConfigMap once a volume claim is to grow. It holds, by the
+	// claim's name, as JSON, the size that such a claim is known to have, where a template has
+	// another one, and which claims may be older than their template.
 	AnnotationClaims = Group + "/claims"
 
 	// AnnotationCreatedAnew is set on the ConfigMap while a stopped StatefulSet is created anew. It holds a
@@ -55,8 +58,9 @@ const (
 	// makes otherwise is not created over and over.
 	AnnotationCreatedAnew = Group + "/created-anew"
 
-	// AnnotationSeeded is set on the ConfigMap once a server starts with identity.ldap. It holds a
-	// digest of the settings that the server copied into its database, as JSON.
+	// AnnotationSeeded is set on the ConfigMap once a server starts with identity.ldap or
+	// identity.kerberos. It holds digests of the settings that the server is taken to have in its
+	// database, as JSON.
 	AnnotationSeeded = Group + "/seeded"
 
 	// AnnotationAcknowledge is set by a person on the DittoServer (or its XR), who made a change

@@ -11,6 +11,7 @@ import (
 var (
 	declared = regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`)
 	named    = regexp.MustCompile("`(Test\\w+)`")
+	quoted   = regexp.MustCompile("`([^`]+)`")
 )
 
 // The page lists every end-to-end test with what it proves, and no test that is gone.
