@@ -229,7 +229,9 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 	}
 
 	decision := guard.Decide(guard.Read(srv, desired, returning, resources, predecessors, observed.ReadClaims(srv, fetched), secrets, digests))
-	manifests := kinds.Possible(guard.Apply(decision, desired, returning, resources, digests), resources)
+	applied := guard.Apply(decision, desired, returning, resources, digests)
+	judged, kept := guard.Judge(srv, decision, objects, desired, applied, resources)
+	manifests := kinds.Possible(judged, resources)
 
 	// Compose.
 	if err := compose.Resources(rsp.GetDesired(), srv, manifests, resources, kinds, &decision); err != nil {
@@ -240,7 +242,7 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 	report.Rollout(rsp, decision)
 	report.Storage(rsp, decision)
 	report.Apply(rsp, xr, manifests, resources)
-	report.Warn(rsp, slices.Concat(srv.Warnings(release), manifest.Warnings(srv, in), secrets.Warnings, decision.Warnings(), kinds.Warnings(srv), report.IdentityWarnings(decision)))
+	report.Warn(rsp, kept, slices.Concat(srv.Warnings(release), manifest.Warnings(srv, in), secrets.Warnings, decision.Warnings(), kinds.Warnings(srv), report.IdentityWarnings(decision)))
 
 	report.Transitions(rsp, xr)
 

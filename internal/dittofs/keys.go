@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"golang.org/x/mod/semver"
+	"gopkg.in/yaml.v3"
 )
 
 // A ConfigKey is a key of config.yaml that the server knows, and that no field of a DittoServer
@@ -119,6 +120,38 @@ func Decides(path string) string {
 	}
 
 	return others[path]
+}
+
+// ExtraKeys returns the top-level keys of a config.yaml below which there is something that no field
+// decides, sorted. Text that is no YAML has none: the server does not start with it.
+func ExtraKeys(config string) []string {
+	object := map[string]any{}
+	if err := yaml.Unmarshal([]byte(config), &object); err != nil {
+		return nil
+	}
+
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(object)), func(key string) bool { return isOfFields(key, object[key]) })
+}
+
+// isOfFields reports whether fields decide a key of config.yaml with all that is below it. A key that the
+// server's reader takes for another one, by case or by a dot, is none that a field writes.
+func isOfFields(path string, v any) bool {
+	if fields[path] != "" || path == "controlplane.host" {
+		return true
+	}
+
+	below, ok := v.(map[string]any)
+	if !ok || !IsConfigSection(path) {
+		return false
+	}
+
+	for key, v := range below {
+		if strings.Contains(key, ".") || !isOfFields(path+"."+key, v) {
+			return false
+		}
+	}
+
+	return true
 }
 
 // secretKey matches a key that holds a secret, by what it ends with. Words that others end with, such

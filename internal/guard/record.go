@@ -43,7 +43,7 @@ func Returning(s *composite.DittoServer, desired *corev1.PodTemplateSpec, in man
 	in.Config, in.ConfigHash = []byte(r.Config), digests.Of([]byte(r.Config))
 
 	objects, err := manifest.Objects(s, manifest.Inputs{Config: in.Config, Pod: r.Pod(s, desired, in)})
-	if err != nil || len(policy.Check(s, objects)) > 0 {
+	if err != nil || len(policy.CheckKept(s, objects, r.Config)) > 0 {
 		return manifest.Manifests{}, err
 	}
 

@@ -26,6 +26,7 @@ func TestReturning(t *testing.T) {
 		configMap string
 		statefulSet,
 		version, allowed string
+		config v1beta1.Permission
 
 		// want is the image that the server returns to, if it does.
 		want string
@@ -53,6 +54,11 @@ func TestReturning(t *testing.T) {
 			configMap: recorded,
 			allowed:   "registry.example.org/",
 		},
+		"ForbiddenConfig": {
+			reason:    "A record may have keys of config.yaml that the policy forbids, and natively anybody who writes ConfigMaps may have written it.",
+			configMap: `{metadata: {annotations: {dittofs.io/ran: '{"image":"dittofs:ran","version":"0.29.0","config":"gc: {auto_interval: 2h}"}'}}, data: {config.yaml: ran}}`,
+			config:    v1beta1.Forbid,
+		},
 		"NoCache": {
 			reason:    "The desired release has no volume for the cache of the one that ran.",
 			configMap: `{metadata: {annotations: {dittofs.io/ran: '{"image":"dittofs:ran","version":"0.8.0"}'}}, data: {config.yaml: ran}}`,
@@ -77,6 +83,7 @@ func TestReturning(t *testing.T) {
 				s.Release = release(t, tc.version)
 			}
 
+			s.Input.Policy.Config = tc.config
 			if tc.allowed != "" {
 				s.Input.Policy.Images = []string{tc.allowed}
 			}

@@ -35,6 +35,9 @@ const (
 	volumeUnclaimed = "unclaimed"
 )
 
+// DefaultServiceAccount is what the pod of a server has that names none.
+const DefaultServiceAccount = "default"
+
 // secretFileMode of files lets the server read them by its group, and write none.
 const secretFileMode = 0o440
 
@@ -117,7 +120,7 @@ func Pod(s *composite.DittoServer, in PodInputs) (*corev1.PodTemplateSpec, error
 			EnableServiceLinks: new(false),
 			// Written even if it is the default: the API server keeps a copy of the name in a
 			// deprecated field, and takes it from there if it is left out later.
-			ServiceAccountName:            cmp.Or(s.Spec.ServiceAccountName, "default"),
+			ServiceAccountName:            cmp.Or(s.Spec.ServiceAccountName, DefaultServiceAccount),
 			ImagePullSecrets:              s.Spec.ImagePullSecrets,
 			TerminationGracePeriodSeconds: gracePeriod(s),
 			SecurityContext:               podSecurity,

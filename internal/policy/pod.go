@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -12,26 +13,38 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
 
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/manifest"
 )
 
 func asksImages(c *composed) []ask { return []ask{{path: spec("image"), text: c.container.Image}} }
 
 // asksConfig asks for the keys that are added to config.yaml.
 func asksConfig(c *composed) []ask {
+	keys := sets.New(c.server.ConfigKeys()...)
+	for _, config := range c.configs {
+		keys.Insert(dittofs.ExtraKeys(config)...)
+	}
+
 	var asks []ask
-	for _, key := range c.server.ConfigKeys() {
+	for _, key := range sets.List(keys) {
 		asks = append(asks, ask{path: spec("config", key), text: key})
 	}
 
 	return asks
 }
 
-// asksServiceAccount asks for the one that the spec names. The pod of a server that names none has
-// the namespace's default.
+// asksServiceAccount asks for the one that the pod has. That of a server that names none has the
+// namespace's default, which needs no permission.
 func asksServiceAccount(c *composed) []ask {
-	return named(spec("serviceAccountName"), c.server.Spec.ServiceAccountName)
+	name := c.server.Spec.ServiceAccountName
+	if has := c.pod.Spec.ServiceAccountName; has != manifest.DefaultServiceAccount {
+		name = cmp.Or(has, name)
+	}
+
+	return named(spec("serviceAccountName"), name)
 }
 
 // named asks for a name, if there is one.
@@ -156,7 +169,15 @@ func asksExtraVolumes(c *composed) []ask {
 // extraEnv returns the variables of the container that are not the function's, in the order of
 // spec.extraEnv.
 func (c *composed) extraEnv() []corev1.EnvVar {
-	return slices.DeleteFunc(slices.Clone(c.container.Env), func(e corev1.EnvVar) bool { return c.server.IsOwnEnv(e.Name) })
+	return slices.DeleteFunc(slices.Clone(c.container.Env), func(e corev1.EnvVar) bool { return c.isOwnEnv(e.Name) })
+}
+
+// isOwnEnv reports whether a variable is the function's. Those of an identity provider are where the pod
+// has one: a pod that is kept may have one that the spec has no more.
+func (c *composed) isOwnEnv(name string) bool {
+	return c.server.IsOwnEnv(name) || slices.ContainsFunc(dittofs.IdentityProviders(), func(p dittofs.IdentityProvider) bool {
+		return p.IsReachedBy(name) && p.IsIn(c.pod.Annotations[v1alpha1.AnnotationConfig])
+	})
 }
 
 // extraVolumes returns the volumes of the pod that are not the function's, in the order of

@@ -16,6 +16,7 @@ import (
 	"k8s.io/pod-security-admission/api"
 	podsecurity "k8s.io/pod-security-admission/policy"
 
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/fielderr"
@@ -31,6 +32,10 @@ type composed struct {
 	pod       *corev1.PodTemplateSpec
 	container *corev1.Container
 	claims    []corev1.PersistentVolumeClaim
+
+	// configs are what config.yaml is, and what it was when the pod started, where that may have other
+	// keys than the spec.
+	configs []string
 
 	services map[manifest.Name]*corev1.Service
 	monitor  *manifest.ServiceMonitor
@@ -134,8 +139,21 @@ var rules = []rule{
 // Check returns what the policy of the function's input forbids of a server's objects, until there
 // is enough of it. The spec may be invalid, and some of the objects missing.
 func Check(s *composite.DittoServer, objects []manifest.Built) field.ErrorList {
+	return newComposed(s, objects).check()
+}
+
+// CheckKept returns the same of objects that are not made of the spec alone: parts of them may be from before the
+// policy, or from a record that somebody wrote. config is the config.yaml of the ConfigMap.
+func CheckKept(s *composite.DittoServer, objects []manifest.Built, config string) field.ErrorList {
 	c := newComposed(s, objects)
 
+	// To parse takes a tenth of a call, so that Check does not.
+	c.configs = slices.Compact([]string{config, c.pod.Annotations[v1alpha1.AnnotationConfig]})
+
+	return c.check()
+}
+
+func (c *composed) check() field.ErrorList {
 	var errs field.ErrorList
 
 	for _, r := range rules {
@@ -162,7 +180,12 @@ func newComposed(s *composite.DittoServer, objects []manifest.Built) *composed {
 		switch object := o.Object.(type) {
 		case *appsv1.StatefulSet:
 			c.pod, c.claims = &object.Spec.Template, object.Spec.VolumeClaimTemplates
-			c.container = &c.pod.Spec.Containers[0]
+			// Of a template that somebody changed, nobody knows what it has.
+			for i := range c.pod.Spec.Containers {
+				if container := &c.pod.Spec.Containers[i]; container.Name == v1alpha1.Container {
+					c.container = container
+				}
+			}
 		case *corev1.Service:
 			c.services[o.Name] = object
 		case *networkingv1.NetworkPolicy:

@@ -5,8 +5,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/types/known/structpb"
+	appsv1 "k8s.io/api/apps/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
@@ -202,6 +204,59 @@ func TestCheck(t *testing.T) {
 				t.Errorf("%s\nCheck(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// A config.yaml that is kept, or that comes back, may have keys that the spec does not have.
+func TestCheckKept(t *testing.T) {
+	const gc = "gc: {auto_interval: 2h}\n"
+
+	cases := map[string]struct {
+		reason, input, config, covered string
+		want                           []string
+	}{
+		"Allowed":     {"Keys are allowed unless the platform says otherwise.", "{}", gc, gc, nil},
+		"Own":         {"What the function writes needs no permission.", "{policy: {config: Forbid}}", "logging: {level: INFO}\n", "", nil},
+		"ConfigMap":   {"The next pod gets what the ConfigMap has.", "{policy: {config: Forbid}}", gc, "", []string{"spec.config.gc"}},
+		"PodTemplate": {"This one started with what it covers.", "{policy: {config: Forbid}}", "", gc, []string{"spec.config.gc"}},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := server(t, "{}", tc.input)
+
+			built := objects(t, s)
+			for _, o := range built {
+				if set, ok := o.Object.(*appsv1.StatefulSet); ok {
+					set.Spec.Template.Annotations[v1alpha1.AnnotationConfig] = tc.covered
+				}
+			}
+
+			var got []string
+			for _, err := range CheckKept(s, built, tc.config) {
+				got = append(got, err.Field)
+			}
+
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s\nCheckKept(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// A pod template that somebody changed may have no container of the server.
+func TestCheckKeptWithoutContainer(t *testing.T) {
+	s := server(t, "{}", "{policy: {podSecurity: baseline}}")
+
+	built := objects(t, s)
+	for _, o := range built {
+		if set, ok := o.Object.(*appsv1.StatefulSet); ok {
+			set.Spec.Template.Spec.Containers = nil
+		}
+	}
+
+	if errs := CheckKept(s, built, ""); len(errs) > 0 {
+		t.Errorf("CheckKept(...): want no error, got: %v", errs)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 )
@@ -144,6 +145,21 @@ func TestRules(t *testing.T) {
 			rule:    "serviceAccountNames",
 			entries: `["files-*"]`,
 			spec:    "{serviceAccountName: files-a}",
+		},
+		"ServiceAccountsKept": {
+			reason:  "A pod that is kept is judged by the one that it has.",
+			rule:    "serviceAccountNames",
+			entries: "[files]",
+			spec:    "{serviceAccountName: files}",
+			change:  func(set *appsv1.StatefulSet) { set.Spec.Template.Spec.ServiceAccountName = "admin" },
+			want:    []string{"spec.serviceAccountName"},
+		},
+		"ServiceAccountsKeptDefault": {
+			reason:  "Every server may have the namespace's default.",
+			rule:    "serviceAccountNames",
+			entries: "[files]",
+			spec:    "{serviceAccountName: files}",
+			change:  func(set *appsv1.StatefulSet) { set.Spec.Template.Spec.ServiceAccountName = "default" },
 		},
 		"Config": {
 			reason:  "Each key is named.",
@@ -550,6 +566,15 @@ func TestRules(t *testing.T) {
 			rule:    "pods.env",
 			entries: "[]",
 			spec:    "{version: 0.29.2, database: {postgres: {secretRef: {name: postgres}}}}",
+		},
+		"EnvOfProviders": {
+			reason:  "Nor those of an identity provider that a pod which is kept has, and the spec has no more.",
+			rule:    "pods.env",
+			entries: "[]",
+			change: func(set *appsv1.StatefulSet) {
+				set.Spec.Template.Annotations = map[string]string{v1alpha1.AnnotationConfig: "ldap:\n  enabled: true\n"}
+				set.Spec.Template.Spec.Containers[0].Env = append(set.Spec.Template.Spec.Containers[0].Env, corev1.EnvVar{Name: "DITTOFS_LDAP_URL", Value: "ldaps://a"})
+			},
 		},
 		"IDs": {
 			reason:  "Users and groups are in a range.",

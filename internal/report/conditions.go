@@ -57,6 +57,7 @@ const (
 	ReasonReconcile   = string(xpv2.ReasonReconcileError)
 	ReasonNone        = "None"
 	ReasonHasWarnings = "HasWarnings"
+	ReasonForbidden   = "Forbidden"
 	ReasonNotChecked  = "NotChecked"
 	ReasonFatal       = "FatalError"
 	ReasonPanic       = "Panic"
@@ -89,6 +90,14 @@ func cut(s string, length int) string {
 // Invalid reports everything that is wrong with the spec or the input, up to fielderr.Max
 // errors. Nothing changes in the cluster.
 func Invalid(rsp *fnv1.RunFunctionResponse, errs field.ErrorList) {
+	all := tell(errs)
+
+	set(rsp, SpecValid, isFalse, ReasonInvalid, all)
+	Fatal(rsp, ReasonInvalid, errors.Errorf("invalid DittoServer: %s", all))
+}
+
+// tell returns the text of errors, with a bound on each and on all.
+func tell(errs field.ErrorList) string {
 	told := errs[:min(len(errs), fielderr.Max)]
 
 	msgs := make([]string, 0, len(told))
@@ -101,8 +110,7 @@ func Invalid(rsp *fnv1.RunFunctionResponse, errs field.ErrorList) {
 		all += "; " + moreErrors
 	}
 
-	set(rsp, SpecValid, isFalse, ReasonInvalid, all)
-	Fatal(rsp, ReasonInvalid, errors.Errorf("invalid DittoServer: %s", all))
+	return all
 }
 
 // Fatal reports that the function cannot go on, and that the conditions which are
@@ -339,14 +347,31 @@ func Apply(rsp *fnv1.RunFunctionResponse, xr *structpb.Struct, manifests manifes
 	}
 }
 
-// Warn reports what works, but perhaps not as the user expects.
-func Warn(rsp *fnv1.RunFunctionResponse, warnings []string) {
+// Warn reports what works, but perhaps not as the user expects, or not as the platform allows any more.
+func Warn(rsp *fnv1.RunFunctionResponse, kept guard.Kept, warnings []string) {
+	reason := ReasonHasWarnings
+
+	if len(kept.Forbidden) > 0 {
+		// First, so that nothing cuts it off.
+		reason, warnings = ReasonForbidden, append([]string{keptWarning(kept)}, warnings...)
+	}
+
 	if len(warnings) == 0 {
 		set(rsp, Warnings, isFalse, ReasonNone, "No warnings")
 		return
 	}
 
-	set(rsp, Warnings, isTrue, ReasonHasWarnings, message(strings.Join(warnings, "; ")))
+	set(rsp, Warnings, isTrue, reason, message(strings.Join(warnings, "; ")))
+}
+
+// keptWarning tells what a server keeps past the platform's policy.
+func keptWarning(kept guard.Kept) string {
+	what := "The server keeps what the platform's policy does not allow any more"
+	if kept.NotStarted {
+		what = "The server is not started, since it keeps what the platform's policy does not allow any more"
+	}
+
+	return fmt.Sprintf("%s, until the change goes through that %s or %s tells of: %s", what, ConfigRolledOut, StorageUpToDate, tell(kept.Forbidden))
 }
 
 // IdentityWarnings returns what of identity providers may not be in effect, and what to do.
@@ -375,7 +400,7 @@ var troubles = map[string][]string{
 	ConfigRolledOut: {string(guard.ApprovalRequired), string(guard.StorageMissing)},
 	StorageUpToDate: {ReasonFrozen, ReasonNotGrowing},
 	Applied:         {ReasonForeign},
-	Warnings:        {ReasonHasWarnings},
+	Warnings:        {ReasonHasWarnings, ReasonForbidden},
 }
 
 // Transitions adds a Warning result for each condition that has come up, or says

@@ -304,17 +304,30 @@ func TestApply(t *testing.T) {
 func TestWarn(t *testing.T) {
 	cases := map[string]struct {
 		reason   string
+		kept     guard.Kept
 		warnings []string
 		want     *fnv1.Condition
 	}{
-		"None": {"Nothing is unexpected.", nil, conditionOf(Warnings, isFalse, ReasonNone, "No warnings")},
-		"Two":  {"All are told.", []string{"a", "b"}, conditionOf(Warnings, isTrue, ReasonHasWarnings, "a; b")},
+		"None": {"Nothing is unexpected.", guard.Kept{}, nil, conditionOf(Warnings, isFalse, ReasonNone, "No warnings")},
+		"Two":  {"All are told.", guard.Kept{}, []string{"a", "b"}, conditionOf(Warnings, isTrue, ReasonHasWarnings, "a; b")},
+		"Forbidden": {
+			"What the policy forbids comes first, and has a reason of its own, which a platform can look for.",
+			guard.Kept{Forbidden: field.ErrorList{field.Forbidden(field.NewPath("spec", "image"), "a"), field.Forbidden(field.NewPath("spec", "tolerations"), "b")}},
+			[]string{"c"},
+			conditionOf(Warnings, isTrue, ReasonForbidden, "The server keeps what the platform's policy does not allow any more, until the change goes through that ConfigRolledOut or StorageUpToDate tells of: spec.image: Forbidden: a; spec.tolerations: Forbidden: b; c"),
+		},
+		"NotStarted": {
+			"A server that stays stopped says so.",
+			guard.Kept{Forbidden: field.ErrorList{field.Forbidden(field.NewPath("spec", "image"), "a")}, NotStarted: true},
+			nil,
+			conditionOf(Warnings, isTrue, ReasonForbidden, "The server is not started, since it keeps what the platform's policy does not allow any more, until the change goes through that ConfigRolledOut or StorageUpToDate tells of: spec.image: Forbidden: a"),
+		},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			rsp := &fnv1.RunFunctionResponse{}
-			Warn(rsp, tc.warnings)
+			Warn(rsp, tc.kept, tc.warnings)
 
 			if diff := cmp.Diff([]*fnv1.Condition{tc.want}, rsp.GetConditions(), protocmp.Transform()); diff != "" {
 				t.Errorf("%s\nWarn(...): -want, +got:\n%s", tc.reason, diff)
