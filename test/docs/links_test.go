@@ -58,6 +58,23 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// The index of the documentation leads to every page.
+func TestEveryPageIsListed(t *testing.T) {
+	all, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	index := links(read(t, filepath.Join(root, "docs", "README.md")))
+
+	for _, page := range all {
+		name := filepath.Base(page)
+		if name != "README.md" && !slices.ContainsFunc(index, func(l string) bool { return l == name || strings.HasPrefix(l, name+"#") }) {
+			t.Errorf("docs/README.md does not list %s", name)
+		}
+	}
+}
+
 func TestCheck(t *testing.T) {
 	page := filepath.Join(t.TempDir(), "page.md")
 	if err := os.WriteFile(page, []byte("# A `title`, twice\n## A title, twice\n```\n# no heading\n[no](link)\n```\n[a](b.md#c) `[no](link)` ![d](e.svg)\n"), 0o600); err != nil {
