@@ -13,6 +13,7 @@ import (
 
 	manifests "github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
+	"github.com/dittofs/function-dittoserver/internal/report"
 	"github.com/dittofs/function-dittoserver/test/change"
 	"github.com/dittofs/function-dittoserver/test/cluster"
 )
@@ -43,6 +44,13 @@ func (r *recording) check(fn Function, moves take) ([]string, error) {
 
 	r.compare(got, moves, faultf)
 
+	rephrased, err := r.rephrased(fn, rsp)
+	if err != nil {
+		return nil, err
+	}
+
+	faults = append(faults, rephrased...)
+
 	if r.rest {
 		faults = append(faults, r.atRest(rsp, moves)...)
 
@@ -52,6 +60,46 @@ func (r *recording) check(fn Function, moves take) ([]string, error) {
 		}
 
 		faults = append(faults, resized...)
+	}
+
+	return faults, nil
+}
+
+// rephrased has the function's conditions say other words, as those of a release do that words
+// them differently, and then the function's own. It returns a line unless the answer is the same,
+// and the second call tells nothing: new words cost one write of the DittoServer, and no other.
+func (r *recording) rephrased(fn Function, rsp *fnv1.RunFunctionResponse) ([]string, error) {
+	var faults []string
+
+	others := proto.CloneOf(rsp)
+	for _, c := range others.GetConditions() {
+		c.Message = new("Other words")
+	}
+
+	for _, written := range []*fnv1.RunFunctionResponse{others, rsp} {
+		edited := *r
+		edited.request = proto.CloneOf(r.request)
+
+		xr := edited.request.GetObserved().GetComposite().GetResource()
+		cluster.SetConditions(xr, written, slices.DeleteFunc(protostruct.Get(xr, "status", "conditions").GetListValue().GetValues(), func(c *structpb.Value) bool {
+			return cluster.ConditionOf(rsp, protostruct.Get(c.GetStructValue(), "type").GetStringValue()) != nil
+		})...)
+
+		after, err := edited.reconcile(fn, func(string, ...any) {})
+		if err != nil {
+			return nil, err
+		}
+
+		if written == rsp && !report.IsFatal(rsp) && len(after.GetResults()) > 0 {
+			faults = append(faults, fmt.Sprintf("rephrased: what is written is told again: %v", after.GetResults()))
+		}
+
+		want, got := proto.CloneOf(rsp), proto.CloneOf(after)
+		want.Results, got.Results = nil, nil
+
+		if !proto.Equal(want, got) {
+			faults = append(faults, "rephrased: the words of a condition change the answer: "+written.GetConditions()[0].GetMessage())
+		}
 	}
 
 	return faults, nil
