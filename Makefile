@@ -24,7 +24,7 @@ GO_BUILD = go build -trimpath -ldflags='-s -w $(LDFLAGS)'
 FUNCTION_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags=grpcnotrace -ldflags='-s -w -X main.version=$(VERSION)'
 
 # Version of the packages: that of the commit's tag, else one that sorts by time.
-# What was changed since tells in a suffix.
+# A suffix tells whether files have changed since.
 COMMIT = $(shell git describe --tags --exact-match 2>/dev/null || TZ=UTC git log -1 --abbrev=12 --date=format-local:%Y%m%d%H%M%S --format=v0.0.0-%cd-%h)
 CHANGES = $(shell { git diff HEAD; git ls-files --others --exclude-standard -z | xargs -0 -r cat; } | sha256sum | cut -c1-12)
 VERSION ?= $(COMMIT)$(if $(shell git status --porcelain),-$(CHANGES))
@@ -154,13 +154,13 @@ unit: build $(CROSSPLANE_CLI) $(CORE) ## Run the tests with the race detector, t
 	go test -run '^(TestHistories|TestDiffAgreesWithWorld|TestRestarts|TestGuards)$$' .
 	CGO_ENABLED=1 HISTORIES=1 $(RENDERERS) go test -race -skip '^(TestDiffAgreesWithWorld|TestRestarts|TestGuards)$$' -timeout 30m ./...
 
-# A module of its own, for Kubernetes. Rules outside of it change, hence -count=1.
+# A module of its own, for Kubernetes. -count=1 since rules outside of it change.
 .PHONY: podrules
 podrules: ## Hold the rules of pods against those of Kubernetes' API server
 	cd test/podrules && go vet -trimpath ./... && go test -trimpath -count=1 ./...
 
-# Another one, for the interpreters of Argo CD and Flux. Golden files outside of it
-# change, hence -count=1.
+# Another one, for the interpreters of Argo CD and Flux. -count=1 since golden files outside of
+# it change.
 .PHONY: gitops
 gitops: ## Judge DittoServers in every state with what the examples tell Argo CD and Flux of their health
 	cd test/gitops && go vet -trimpath ./... && go test -trimpath -count=1 ./...
@@ -171,7 +171,7 @@ alerts: ## Let the function's own counters fire the Prometheus alerts of the exa
 	cd test/alerts && go vet -trimpath ./... && go test -trimpath -count=1 ./...
 
 .PHONY: golden
-golden: build $(CROSSPLANE_CLI) $(CORE) ## Write the golden files anew. Review them as code: changed bytes restart servers
+golden: build $(CROSSPLANE_CLI) $(CORE) ## Update the golden files. Review them as code: changed bytes restart servers
 	$(RENDERERS) go test $$(grep -l --include='*_test.go' -r 'flag.Bool("update"' . | xargs -n1 dirname | sort -u) -run Golden -update
 
 .PHONY: simulate
@@ -188,9 +188,9 @@ fuzz: ## Fuzz each decoder for FUZZTIME (1m)
 		done; \
 	done
 
-# The real server, and the packages that are tested against it. Both are built with
-# -trimpath, so that each package is built once. go test would not see changes of
-# golden files outside the module, hence -count=1.
+# The real server, and the packages that are tested against it. Both are built with -trimpath, so
+# that each package is built once. -count=1 since go test does not see changes of golden files
+# outside the module.
 .PHONY: contract
 contract: $(DFS) ## Hold config.yaml, environment and checks against the real DittoFS server
 	cd test/contract && go vet -trimpath ./... && DFS=$(DFS) go test -trimpath -count=1 ./...
@@ -263,7 +263,7 @@ ARCHITECTURES ?= amd64 arm64
 FUNCTION_XPKGS := $(ARCHITECTURES:%=$(XPKG)/function-dittoserver-%.xpkg)
 CONFIGURATION_XPKGS := $(XPKG)/configuration-dittoserver.xpkg $(XPKG)/configuration-dittoserver-claims.xpkg
 
-# What the marketplace shows of how DittoServers are written.
+# The marketplace shows these examples of DittoServers.
 PACKAGE_EXAMPLES := minimal production postgres metrics-smb nodeport stopped
 
 .PHONY: xpkg
@@ -285,7 +285,7 @@ $(XPKG)/configuration-dittoserver-claims.xpkg: FORCE $(CROSSPLANE_CLI)
 	@mkdir -p $(XPKG)
 	@$(CROSSPLANE_CLI) xpkg build --package-root=configuration/claims --examples-root=example/claims --package-file=$@
 
-# What is built by a tool that knows itself what is stale.
+# For files whose tools know themselves what is stale.
 .PHONY: FORCE
 FORCE:
 
@@ -350,7 +350,7 @@ $(POSTGRES): $(DEBIAN) test/e2e/postgres.sh
 	@rm -rf $@ && mv $@.new $@ && touch $@
 
 DEBIAN_LIBRARIES := $(DEBIAN)/usr/lib/$(shell uname -m)-linux-gnu
-# What stack and the tests run, by name, and what they are to bring up.
+# The programs that stack and the tests run by name, and the settings of both.
 STACK_PATH = $(CURDIR)/$(OUTPUT):$(subst $(space),:,$(dir $(STACK_CORE) $(CROSSPLANE_CLI) $(firstword $(KUBERNETES)) $(COREDNS) $(HELM) $(CRANE) $(PROVIDER) $(DFS) $(DEBIAN)/usr/bin/ $(DEBIAN)/usr/sbin/)):$$PATH
 STACK_ENV = PATH=$(STACK_PATH) DEBIAN_LIBRARIES=$(DEBIAN_LIBRARIES):$(DEBIAN_LIBRARIES)/samba \
 	STACK=$(STACK) STACK_NODE=$(if $(filter none,$(NODE)),false,true) STACK_FLAVOUR=$(FLAVOUR) \

@@ -44,9 +44,9 @@ type Function struct {
 	now func() time.Time
 }
 
-// RunFunction answers one call of Crossplane. What goes wrong is a fatal result, which
-// Crossplane shows on the composite resource. It returns an error only if nobody waits for
-// the answer any more: what is left out of half an answer would be deleted.
+// RunFunction answers one call of Crossplane. If something goes wrong, it returns a fatal
+// result, which Crossplane shows on the composite resource. It returns an error only if nobody
+// waits for the answer any more: what is left out of half an answer would be deleted.
 func (f *Function) RunFunction(ctx context.Context, req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
 	rsp := f.protect(ctx, req, f.run)
 
@@ -68,7 +68,7 @@ func (f *Function) protect(ctx context.Context, req *fnv1.RunFunctionRequest, ru
 			f.log.Info("Recovered from a panic", "panic", p, "stack", string(debug.Stack()))
 
 			rsp = f.respond(req)
-			report.Fatal(rsp, report.ReasonPanic, errors.New("the function panicked: please report the stack in its log"))
+			report.Fatal(rsp, report.ReasonPanic, errors.New("the function panicked: report the stack in its log"))
 		}
 
 		if ctx.Err() == nil {
@@ -249,8 +249,8 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 	return report.Status(rsp.GetDesired(), xr, srv, manifests, resources, &decision)
 }
 
-// ownDesired returns the desired state of earlier functions, to add to. What they
-// composed is passed on as it is.
+// ownDesired returns the desired state of earlier functions, to add to. It passes on unchanged
+// what they composed.
 func ownDesired(req *fnv1.RunFunctionRequest) *fnv1.State {
 	resources := maps.Clone(req.GetDesired().GetResources())
 	if resources == nil {

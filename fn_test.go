@@ -506,7 +506,7 @@ func TestPanic(t *testing.T) {
 
 	want := []*fnv1.Result{{
 		Severity: fnv1.Severity_SEVERITY_FATAL,
-		Message:  "the function panicked: please report the stack in its log",
+		Message:  "the function panicked: report the stack in its log",
 		Reason:   new("Panic"),
 		Target:   fnv1.Target_TARGET_COMPOSITE.Enum(),
 	}}

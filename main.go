@@ -55,7 +55,7 @@ func parse(args []string, help io.Writer) (*CLI, error) {
 	f.StringVar(&c.Network, "network", "tcp", "Network on which to listen for gRPC connections.")
 	f.StringVar(&c.Address, "address", ":9443", "Address at which to listen for gRPC connections.")
 	f.StringVar(&c.TLSCertsDir, "tls-certs-dir", os.Getenv("TLS_SERVER_CERTS_DIR"), "Directory containing server certs (tls.key, tls.crt) and the CA used to verify client certificates (ca.crt). $TLS_SERVER_CERTS_DIR if not set.")
-	f.BoolVar(&c.Insecure, "insecure", false, "Run without mTLS credentials. If you supply this flag --tls-certs-dir will be ignored.")
+	f.BoolVar(&c.Insecure, "insecure", false, "Run without mTLS credentials. With this flag, --tls-certs-dir is ignored.")
 	f.IntVar(&c.MaxRecvMessageSize, "max-recv-message-size", 16, "Maximum size of received messages in MiB. Three Secrets of 1 MiB need more than gRPC's default of 4.")
 	f.StringVar(&c.MetricsAddress, "metrics-address", ":8080", "Address at which to serve Prometheus metrics. Empty to serve none.")
 	f.DurationVar(&c.TTL, "ttl", time.Minute, "How long Crossplane may wait before it calls this function again, unless the function's input says so.")

@@ -118,9 +118,9 @@ Fields of a DittoServer, and of the function's [input](#input). Examples are tho
 [full.yaml](../example/full.yaml) and [composition-full.yaml](../example/operate/composition-full.yaml), which tests render;
 those of the status are of servers in tests.
 
-Bad input is refused in one of two places, and nothing changes in the cluster either way. What the column *type* says (kinds
-of values, ranges, the rules below a table) the API server refuses at once. Everything else that the text calls an error the
-function refuses: the condition ` + "`SpecValid`" + ` is False, with every error and its field path. An unknown field is an error too.
+Bad input is refused in one of two places, and nothing changes in the cluster either way. The API server refuses at once what breaks
+the column *type*: kinds of values, ranges, and the rules below a table. The function refuses everything else that the text calls an
+error: the condition ` + "`SpecValid`" + ` is False, with every error and its field path. An unknown field is an error too.
 
 Defaults are applied by the function, and not written into the stored spec. An empty text counts as left out.
 

@@ -189,7 +189,7 @@ func (k *Kerberos) setDefaults() {
 	}
 }
 
-// IsDualStack reports whether the Services are to have addresses of both families.
+// IsDualStack reports whether the spec asks for Services with addresses of both families.
 func (s *Service) IsDualStack() bool {
 	return s.IPFamilyPolicy == corev1.IPFamilyPolicyPreferDualStack || s.IPFamilyPolicy == corev1.IPFamilyPolicyRequireDualStack
 }

@@ -38,24 +38,24 @@ const (
 	AnnotationKrb5Conf = Group + "/krb5-conf"
 
 	// AnnotationImage is set on the ConfigMap. It holds the image that was last
-	// asked for, so that a StatefulSet that is created anew keeps it.
+	// asked for, so that a recreated StatefulSet keeps it.
 	AnnotationImage = Group + "/image"
 
 	// AnnotationRan is set on the ConfigMap. It holds a record of what ran last, as JSON: image,
-	// version, and the Secret and keys of a PostgreSQL database, by name; config.yaml too, while
-	// the ConfigMap is ahead of another release or database; and a digest over the whole spec,
-	// of earlier versions of the function, beside the one without storage. Where the StatefulSet
-	// is gone, a dangerous change is compared with it and held.
+	// version, and the Secret and keys of a PostgreSQL database, by name. It has config.yaml too,
+	// while the ConfigMap is ahead of another release or database. It also has a digest over the
+	// whole spec, of earlier versions of the function, beside the one without storage. Where the
+	// StatefulSet is gone, a dangerous change is compared with it and held.
 	AnnotationRan = Group + "/ran"
 
-	// AnnotationClaims is set on the ConfigMap once a volume claim is to grow. It holds, by the
-	// claim's name, as JSON, the size that such a claim is known to have, where a template has
-	// another one, and which claims may be older than their template.
+	// AnnotationClaims is set on the ConfigMap once a volume claim has to grow. It holds JSON, by
+	// the claim's name: the size that such a claim is known to have, where a template has another
+	// one, and which claims may be older than their template.
 	AnnotationClaims = Group + "/claims"
 
-	// AnnotationCreatedAnew is set on the ConfigMap while a stopped StatefulSet is created anew. It holds a
-	// digest of what it is created with and Kubernetes cannot change, so that one that a webhook
-	// makes otherwise is not created over and over.
+	// AnnotationCreatedAnew is set on the ConfigMap while a stopped StatefulSet is recreated. It
+	// holds a digest of what it is created with and Kubernetes cannot change, so that one that a
+	// webhook makes otherwise is not recreated over and over.
 	AnnotationCreatedAnew = Group + "/created-anew"
 
 	// AnnotationSeeded is set on the ConfigMap once a server starts with identity.ldap or

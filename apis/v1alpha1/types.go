@@ -127,8 +127,8 @@ type DittoServerSpec struct {
 	// Labels of every composed object but the pod, which has podLabels: of the StatefulSet, the
 	// ConfigMap, the Services and what else there is. Volume claims get them when the StatefulSet
 	// is created. Default: none. A key that the function sets (app.kubernetes.io/name, instance,
-	// version, component, managed-by), what cannot be a label, and keys of Crossplane, of this
-	// function or of the controllers of volumes are errors.
+	// version, component, managed-by) is an error, and so is an invalid label. Keys of Crossplane,
+	// of this function and of the controllers of volumes are errors too.
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 
@@ -224,7 +224,7 @@ type DittoServerSpec struct {
 	// +optional
 	Telemetry Telemetry `json:"telemetry,omitzero"`
 
-	// StartupTimeout is how long a start may take until the container is started anew, as a Go
+	// StartupTimeout is how long a start may take before the kubelet restarts the container, as a Go
 	// duration, in steps of 5 seconds. Default: 150s. Less than a second, more than 24h and a
 	// malformed duration are errors.
 	// +optional
@@ -238,9 +238,10 @@ type DittoServerSpec struct {
 
 	// Config adds keys to config.yaml that no other field has, such as gc or logging.rotation.
 	// Objects are merged. It adds keys, and cannot take one away. Default: none. A key that a
-	// field, a Secret or the REST API decides is an error, and so are one with other characters
-	// than small letters, digits and underscores, null, a whole number of 2^53 or more, more than
-	// 512 values in all, and a value that the server would refuse. A key that the release does not know gets a warning.
+	// field, a Secret or the REST API decides is an error, and so is one with other characters than
+	// small letters, digits and underscores. Null, a whole number of 2^53 or more, more than 512
+	// values in all, and a value that the server would refuse are errors too. A key that the
+	// release does not know gets a warning.
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +optional
 	Config *runtime.RawExtension `json:"config,omitempty"`
@@ -256,17 +257,16 @@ type DittoServerSpec struct {
 	// +optional
 	Resources corev1.ResourceRequirements `json:"resources,omitzero"`
 
-	// PodSecurityContext overrides the pod's security context field by field, within
-	// the platform's policy. Default: user, group and fsGroup 65532, non-root,
-	// RuntimeDefault seccomp profile. What Kubernetes refuses or the policy does not
-	// allow is an error.
+	// PodSecurityContext overrides the pod's security context field by field, within the platform's
+	// policy. Default: user, group and fsGroup 65532, non-root, RuntimeDefault seccomp profile. A
+	// value that Kubernetes refuses or the policy does not allow is an error.
 	// +optional
 	PodSecurityContext *corev1.PodSecurityContext `json:"podSecurityContext,omitempty"`
 
-	// SecurityContext overrides the container's security context field by field,
-	// within the platform's policy. Default: no privilege escalation, read-only
-	// root file system, all capabilities dropped. What Kubernetes refuses or the
-	// policy does not allow is an error.
+	// SecurityContext overrides the container's security context field by field, within the
+	// platform's policy. Default: no privilege escalation, read-only root file system, all
+	// capabilities dropped. A value that Kubernetes refuses or the policy does not allow is an
+	// error.
 	// +optional
 	SecurityContext *corev1.SecurityContext `json:"securityContext,omitempty"`
 
@@ -342,8 +342,8 @@ type ExtraEnv struct {
 	// +optional
 	Value string `json:"value,omitempty"`
 
-	// ValueFrom tells where the value is from: a key of a Secret or a ConfigMap in the server's
-	// own namespace, a field of the pod, or a resource of the container. Default: none. What
+	// ValueFrom tells where the value is from: a key of a Secret or a ConfigMap in the server's own
+	// namespace, a field of the pod, or a resource of the container. Default: none. A value that
 	// Kubernetes refuses is an error.
 	// +optional
 	ValueFrom *corev1.EnvVarSource `json:"valueFrom,omitempty"`
@@ -363,9 +363,10 @@ type ExtraVolume struct {
 	// +kubebuilder:validation:MinLength=1
 	Name string `json:"name"`
 
-	// MountPath of the directory. A path that is not absolute and clean, has a colon, or
-	// overlaps a claim, the configuration, another volume or a directory of the system is
-	// an error, and so is more than 1024 bytes, or 255 between two slashes. Below /etc is a good place.
+	// MountPath of the directory. A path that is not absolute and clean, or has a colon, is an
+	// error. So is one that overlaps a claim, the configuration, another volume or a directory of
+	// the system. It has at most 1024 bytes, and 255 between two slashes. Below /etc is a good
+	// place.
 	// +kubebuilder:validation:MinLength=1
 	MountPath string `json:"mountPath"`
 
@@ -445,7 +446,7 @@ type PodFile struct {
 	FieldRef *corev1.ObjectFieldSelector `json:"fieldRef,omitempty"`
 
 	// ResourceFieldRef names a resource of the container, such as limits.memory. Default:
-	// none. What Kubernetes refuses is an error.
+	// none. A value that Kubernetes refuses is an error.
 	// +optional
 	ResourceFieldRef *corev1.ResourceFieldSelector `json:"resourceFieldRef,omitempty"`
 }
@@ -575,9 +576,9 @@ type Metrics struct {
 	// +optional
 	Port *int32 `json:"port,omitempty"`
 
-	// Path of the metrics. Default: /metrics. A path that does not begin with a slash, is
-	// not clean, or has anything but letters, digits, dots, dashes, underscores and
-	// slashes is an error, and so is another path for a DittoFS release before 0.18.
+	// Path of the metrics. Default: /metrics. A path that does not begin with a slash, is not
+	// clean, or has anything but letters, digits, dots, dashes, underscores and slashes is an
+	// error. DittoFS releases before 0.18 have no other path: one is an error.
 	// +optional
 	Path string `json:"path,omitempty"`
 
@@ -607,8 +608,9 @@ type ServiceMonitor struct {
 	// +optional
 	Enabled bool `json:"enabled,omitempty"`
 
-	// Labels by which a Prometheus selects its ServiceMonitors, besides labels and those of
-	// the function's input, which wins. Default: none. What labels may not have is an error.
+	// Labels by which a Prometheus selects its ServiceMonitors, besides labels and those of the
+	// function's input, which wins. Default: none. A key or a value that labels may not have is an
+	// error.
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 
@@ -756,8 +758,8 @@ type NetworkPolicy struct {
 	// Ingress lists who may connect.
 	Ingress NetworkIngress `json:"ingress"`
 
-	// Egress are what the server may reach, besides name servers: PostgreSQL, S3. An empty
-	// list allows name servers only. Default: none, which bounds nothing. What Kubernetes
+	// Egress are what the server may reach, besides name servers: PostgreSQL, S3. An empty list
+	// allows name servers only. Default: none, which bounds nothing. A value that Kubernetes
 	// refuses is an error.
 	// +optional
 	Egress []networkingv1.NetworkPolicyEgressRule `json:"egress,omitempty"`
@@ -990,15 +992,15 @@ type Kerberos struct {
 	// +optional
 	Krb5Conf string `json:"krb5Conf,omitempty"`
 
-	// NetBIOSDomain is the short name of the Active Directory domain that SMB clients are told, such
-	// as EXAMPLE: up to 15 letters, digits, '-' and '_'. Default: none, which tells WORKGROUP.
+	// NetBIOSDomain is the short name of the Active Directory domain that SMB clients get, such as
+	// EXAMPLE: up to 15 letters, digits, '-' and '_'. Default: none, for which clients get WORKGROUP.
 	// Anything else is an error. The server copies it into its database.
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]{1,15}$`
 	// +optional
 	NetBIOSDomain string `json:"netbiosDomain,omitempty"`
 
-	// DNSDomain is the DNS name of the domain that SMB clients are told. Default: the realm in small
-	// letters. What is no DNS name is an error. The server copies it into its database.
+	// DNSDomain is the DNS name of the domain that SMB clients get. Default: the realm in small
+	// letters. Anything but a DNS name is an error. The server copies it into its database.
 	// +optional
 	DNSDomain string `json:"dnsDomain,omitempty"`
 
@@ -1019,10 +1021,10 @@ type MachineAccount struct {
 	AccountName string `json:"accountName"`
 
 	// PasswordSecretRef names the Secret key that holds the password of an account that is there.
-	// Default: none, which needs onlineJoin. Default key: password. The server copies it in the
-	// clear into its database, and so into snapshots and backups of that. A new value restarts
-	// nothing, and does not count once the database has one: set it over the REST API. An empty
-	// one is an error.
+	// Default: none, which needs onlineJoin. Default key: password. The server copies it as plain
+	// text into its database, so snapshots and backups of the database hold it. A new value
+	// restarts nothing, and does not count once the database has one: set it over the REST API. An
+	// empty one is an error.
 	// +optional
 	PasswordSecretRef *SecretKeyRef `json:"passwordSecretRef,omitempty"`
 
@@ -1039,7 +1041,7 @@ type MachineAccount struct {
 }
 
 // OnlineJoin configures how the server makes its account. The server keeps the password that it
-// chooses in the clear in its database.
+// chooses as plain text in its database.
 //
 // +kubebuilder:validation:XValidation:rule="self.ldapURL.startsWith('ldaps://') != (has(self.startTLS) && self.startTLS)",message="ldap:// needs startTLS, and ldaps:// does not take it"
 type OnlineJoin struct {
@@ -1073,8 +1075,8 @@ type OnlineJoin struct {
 	// +optional
 	OU string `json:"ou,omitempty"`
 
-	// DNSHostName is the server's name in DNS that the account gets. Default: none. What is no DNS
-	// name is an error.
+	// DNSHostName is the server's name in DNS that the account gets. Default: none. Anything but a
+	// DNS name is an error.
 	// +optional
 	DNSHostName string `json:"dnsHostName,omitempty"`
 
@@ -1117,7 +1119,7 @@ type LDAP struct {
 	// +optional
 	StartTLS bool `json:"startTLS,omitempty"`
 
-	// AllowPlaintext lets the server send its password and its questions in the clear. Default:
+	// AllowPlaintext lets the server send its password and its queries without encryption. Default:
 	// false, which makes an ldap:// URL without startTLS an error. For an encrypted connection it
 	// is an error.
 	// +optional
@@ -1135,9 +1137,9 @@ type LDAP struct {
 	BindDN string `json:"bindDN"`
 
 	// BindPasswordSecretRef names the Secret key that holds the account's password. Default key:
-	// password. The server copies it in the clear into its database, and so into snapshots and
-	// backups of that. A new value restarts nothing, and does not count once the database has one:
-	// set it over the REST API. An empty one is an error.
+	// password. The server copies it as plain text into its database, so snapshots and backups of
+	// the database hold it. A new value restarts nothing, and does not count once the database has
+	// one: set it over the REST API. An empty one is an error.
 	BindPasswordSecretRef SecretKeyRef `json:"bindPasswordSecretRef"`
 
 	// CASecretRef names the Secret key that holds the authorities, in PEM, one of which must have
@@ -1275,7 +1277,7 @@ type Telemetry struct {
 	SampleRate *float64 `json:"sampleRate,omitempty"`
 }
 
-// Storage is what the volume claims are to be. No change of it restarts the server; the condition
+// Storage describes the volume claims. No change of it restarts the server; the condition
 // StorageUpToDate tells what takes a stop, or a person.
 type Storage struct {
 	// ControlPlaneSize is the size of the claim controlplane, which holds the
@@ -1346,13 +1348,13 @@ type Storage struct {
 	ContentDataSource *DataSource `json:"contentDataSource,omitempty"`
 
 	// Labels that claims get when they are created, and never later, such as those that backup
-	// tools select by. They win over labels of the spec. Default: none. What may not be among
-	// those is an error here, too.
+	// tools select by. They win over labels of the spec. Default: none. A key or a value that is an
+	// error there is an error here, too.
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 
-	// Annotations that claims get when they are created, and never later. They win over
-	// annotations of the spec. Default: none. What may not be among those is an error here, too.
+	// Annotations that claims get when they are created, and never later. They win over annotations
+	// of the spec. Default: none. A key or a value that is an error there is an error here, too.
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
@@ -1439,7 +1441,7 @@ type ClaimStatus struct {
 	// Name of the claim: controlplane, metadata, content or cache.
 	Name string `json:"name"`
 
-	// Size that the claim is to have, as a Kubernetes quantity.
+	// Size that the spec asks for, as a Kubernetes quantity.
 	// +optional
 	Size string `json:"size,omitempty"`
 

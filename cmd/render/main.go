@@ -119,7 +119,7 @@ func (c *CLI) render(ctx context.Context, address string) ([]byte, error) {
 			return nil, errors.New(stderr.String())
 		}
 
-		return nil, fmt.Errorf("cannot run crossplane: %w", err)
+		return nil, fmt.Errorf("cannot run the Crossplane CLI: %w", err)
 	}
 
 	return stdout.Bytes(), nil

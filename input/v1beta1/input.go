@@ -52,7 +52,7 @@ const (
 // A PodUser says who chooses the user and the groups of a pod.
 type PodUser string
 
-// Who chooses the user and the groups of a pod.
+// Values of PodUser, which say who chooses the user and the groups of a pod.
 const (
 	// PodUserFixed has the function choose them: 65532.
 	PodUserFixed PodUser = "Fixed"
@@ -125,31 +125,32 @@ type Input struct {
 	// +optional
 	TTL string `json:"ttl,omitempty"`
 
-	// Labels of every object that a DittoServer becomes, but for the pod. They win over
-	// spec.labels. Volume claims get them when the StatefulSet is created. Default: none. What
-	// spec.labels may not have is an error.
+	// Labels of every object that a DittoServer becomes, except the pod. They win over spec.labels.
+	// Volume claims get them when the StatefulSet is created. Default: none. A key or a value that
+	// is an error in spec.labels is one here.
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 
-	// Annotations of every object that a DittoServer becomes, but for the pod. They win over
+	// Annotations of every object that a DittoServer becomes, except the pod. They win over
 	// spec.annotations. Volume claims get them when the StatefulSet is created. Default: none.
-	// What spec.annotations may not have is an error.
+	// A key or a value that is an error in spec.annotations is one here.
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
 
-	// PodUser is Fixed, by which the pod runs as user and group 65532, with that fsGroup; or Assigned,
-	// which leaves out those that a DittoServer does not say itself, for an admission plugin
-	// to fill in: OpenShift has a range for each namespace. Where a server runs, a change waits for
-	// approval: its files are those of its user. Default: Fixed. Any other value is an error.
+	// PodUser is Fixed, by which the pod runs as user and group 65532, with that fsGroup; or
+	// Assigned. Assigned leaves out those that a DittoServer does not set itself, for an admission
+	// plugin to fill in: OpenShift has a range for each namespace. Where a server runs, a change
+	// waits for approval: its files are those of its user. Default: Fixed. Any other value is an
+	// error.
 	// +kubebuilder:validation:Enum=Fixed;Assigned
 	// +optional
 	PodUser PodUser `json:"podUser,omitempty"`
 
 	// Defaults is a partial spec of a DittoServer, which counts where a DittoServer says nothing:
-	// objects are merged, and any other value of a DittoServer, lists and texts among them, takes the
-	// place of the default. Names of Secrets and ConfigMaps are those of the DittoServer's own
-	// namespace. The status of a DittoServer lists what it has from here. Default: none. What is an
-	// error in a DittoServer is one here, for each DittoServer that it reaches.
+	// objects are merged, and any other value of a DittoServer, lists and texts among them, takes
+	// the place of the default. Names of Secrets and ConfigMaps are those of the DittoServer's own
+	// namespace. The status of a DittoServer lists what it has from here. Default: none. An error
+	// in a DittoServer is one here, for each DittoServer that it reaches.
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:validation:Type=object
 	// +optional
@@ -164,7 +165,7 @@ type Input struct {
 	// ServiceMonitor, HTTPRoute, BackendTLSPolicy, TLSRoute. Each is Discover, by which Crossplane looks for its
 	// CustomResourceDefinition in its own cluster, or Present, which is for another cluster that
 	// a ProviderConfig leads to. An object of a kind that is missing is not composed, which a
-	// warning tells. Whoever applies the objects needs rights on them first. Default: none, of
+	// warning tells. Give rights on the objects to what applies them first. Default: none, of
 	// which no object is composed. Any other kind or value is an error.
 	// +optional
 	Kinds map[string]KindSource `json:"kinds,omitempty"`
@@ -201,12 +202,12 @@ type Claims struct {
 	Read bool `json:"read,omitempty"`
 
 	// Labels that claims get when they are created, and never later. They win over all others.
-	// Default: none. What spec.labels may not have is an error.
+	// Default: none. A key or a value that is an error in spec.labels is one here.
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 
 	// Annotations that claims get when they are created, and never later. They win over all
-	// others. Default: none. What spec.annotations may not have is an error.
+	// others. Default: none. A key or a value that is an error in spec.annotations is one here.
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
@@ -245,7 +246,7 @@ type NetworkPolicy struct {
 	NodeRanges []string `json:"nodeRanges,omitempty"`
 
 	// DNS are the rules that let servers with egress reach name servers. Default: port 53 of
-	// all, over UDP and TCP. What Kubernetes refuses is an error.
+	// all, over UDP and TCP. A value that Kubernetes refuses is an error.
 	// +optional
 	DNS []networkingv1.NetworkPolicyEgressRule `json:"dns,omitempty"`
 }
@@ -253,15 +254,15 @@ type NetworkPolicy struct {
 // A ServiceMonitor is what is the same for the ServiceMonitors of all DittoServers.
 type ServiceMonitor struct {
 	// Labels by which a Prometheus selects its ServiceMonitors. They win over all others. Default:
-	// none. What spec.labels may not have is an error.
+	// none. A key or a value that is an error in spec.labels is one here.
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 }
 
 // A Route is what is the same for the routes of all DittoServers.
 type Route struct {
-	// ParentRefs are the Gateways of DittoServers that name none. Default: none. What
-	// spec.api.route.parentRefs may not have is an error.
+	// ParentRefs are the Gateways of DittoServers that name none. Default: none. An error in
+	// spec.api.route.parentRefs is one here.
 	// +optional
 	ParentRefs []v1alpha1.GatewayRef `json:"parentRefs,omitempty"`
 }

@@ -21,13 +21,12 @@ type Policy struct {
 	// +optional
 	PodSecurity PodSecurity `json:"podSecurity,omitempty"`
 
-	// Images are the allowed images: a repository such as
-	// registry.example.org/files/dittofs, or a registry or a folder of one, for all that
-	// is in it; a repository with a tag, which allows no image with a digest, since that
-	// decides; a repository with a digest, whatever tag is beside it; a repository with
-	// ":" or "@" at its end, for any tag or any digest. Names without a registry are
-	// Docker Hub's. Default: any image. Any text is taken: one that names no image allows
-	// none, and "*" is any image only if it stands alone.
+	// Images are the allowed images. A repository such as registry.example.org/files/dittofs, a
+	// registry or a folder of one allows all that is in it. A repository with a tag allows no image
+	// with a digest, since the digest decides. A repository with a digest allows it with any tag.
+	// One that ends with ":" or "@" allows any tag or any digest. Names without a registry are
+	// Docker Hub's. Default: any image. Any text is taken: one that names no image allows none, and
+	// "*" is any image only if it stands alone.
 	// +optional
 	Images []string `json:"images,omitempty"`
 
@@ -267,8 +266,9 @@ type ResourcePolicy struct {
 	// +optional
 	Names []string `json:"names,omitempty"`
 
-	// Required are what each DittoServer must set, such as requests.cpu and limits.memory, and not to
-	// zero, which Kubernetes takes for nothing. Default: none. What does not begin with requests. or limits. is an error.
+	// Required are what each DittoServer must set, such as requests.cpu and limits.memory, and not
+	// to zero, which Kubernetes takes for nothing. Default: none. An entry that does not begin with
+	// requests. or limits. is an error.
 	// +optional
 	Required []string `json:"required,omitempty"`
 

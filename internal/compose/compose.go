@@ -121,7 +121,7 @@ func policy(n manifest.Name, o *observed.Resource, d *guard.Decision) object.Pol
 }
 
 // migrate tells how to move a server on purpose.
-const migrate = "change it back, or remove the later step of the pipeline that sets it; to migrate, delete the DittoServer, which keeps its volume claims, and create it anew"
+const migrate = "change it back, or remove the later step of the pipeline that sets it; to migrate, delete the DittoServer, which keeps its volume claims, and create it again"
 
 // nativeIdentity has the fields that make a native resource the one that it is.
 //

@@ -16,7 +16,7 @@ import (
 
 // CheckBounds returns where the user's spec of a composite resource, the function's input, or
 // the spec with the input's defaults, are larger than anything that can run. It looks at sizes
-// only, and at nothing inside of what is too large. What has such an error is not fit for Decode.
+// only, and at nothing inside of what is too large. Do not decode a spec that has such an error.
 func CheckBounds(xr, input *structpb.Struct) field.ErrorList {
 	user := userSpec(protostruct.Get(xr, "spec"))
 

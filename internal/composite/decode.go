@@ -97,9 +97,9 @@ type DittoServer struct {
 	TTL *time.Duration
 }
 
-// Decode returns the DittoServer that a composite resource and an input ask for, and
-// everything that is wrong with them, until there is enough of it. What could be decoded is
-// returned even if there are errors.
+// Decode returns the DittoServer that a composite resource and an input ask for, and everything
+// that is wrong with them, until there is enough of it. If there are errors, it returns what it
+// could decode.
 func Decode(xr, input *structpb.Struct) (*DittoServer, field.ErrorList) {
 	s := &DittoServer{}
 
@@ -164,7 +164,7 @@ func (s *DittoServer) decodeMetadata(p *field.Path, v *structpb.Value) field.Err
 
 	errs := validateObject(p, v)
 
-	// What is no metadata, or no namespace, does not make a composite resource
+	// Malformed metadata, or a malformed namespace, do not make a composite resource
 	// cluster-scoped.
 	s.ClusterScoped = len(errs) == 0 && !isGiven(meta.GetFields()["namespace"])
 	if !s.ClusterScoped {
@@ -326,7 +326,7 @@ func servicePrincipal(k v1alpha1.Kerberos) string {
 	return name + "@" + k.Realm
 }
 
-// kerberosSettings returns what the server is told of Kerberos, or nil without it.
+// kerberosSettings returns the server's settings of Kerberos, or nil without it.
 func kerberosSettings(k *v1alpha1.Kerberos) *dittofs.Kerberos {
 	if k == nil {
 		return nil
@@ -357,7 +357,7 @@ func kerberosSettings(k *v1alpha1.Kerberos) *dittofs.Kerberos {
 	return settings
 }
 
-// ldapSettings returns what the server is told of a directory, or nil without one.
+// ldapSettings returns the server's settings of a directory, or nil without one.
 func ldapSettings(l *v1alpha1.LDAP) *dittofs.LDAP {
 	if l == nil {
 		return nil

@@ -65,7 +65,7 @@ func atOrigin(defaults, user *structpb.Struct, errs field.ErrorList) field.Error
 }
 
 // isDefault reports whether the value at a path is from the defaults: they have it, and the user
-// does not. What neither has is for the user to add.
+// does not. A value that neither has is for the user to add.
 func isDefault(defaults, user *structpb.Struct, path string) bool {
 	d, u := structpb.NewStructValue(defaults), structpb.NewStructValue(user)
 

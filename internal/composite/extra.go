@@ -72,7 +72,7 @@ func (s *DittoServer) validateConfig(p *field.Path) field.ErrorList {
 		return field.ErrorList{field.TypeInvalid(p, "", "must be an object")}
 	}
 
-	// What is larger than anything that is of use is not looked at any closer.
+	// Do not look closer at a value that is too large to be of use.
 	if n := count(v, maxExtraValues); n > maxExtraValues {
 		return field.ErrorList{fielderr.TooMany(p, n, maxExtraValues, "values in all")}
 	}
@@ -238,7 +238,7 @@ func shown(v *structpb.Value) any {
 	}
 }
 
-// maxUnknownKeys is how many keys that the server does not know are told.
+// maxUnknownKeys is how many unknown keys a warning names.
 const maxUnknownKeys = 10
 
 // configWarnings warns of keys of spec.config that a release does not know.

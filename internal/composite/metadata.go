@@ -29,12 +29,12 @@ var reservedDomains = []string{
 	"volume.kubernetes.io",
 }
 
-// Labels returns the labels that every composed object gets besides those of the function. What
-// the platform asks for wins.
+// Labels returns the labels that every composed object gets besides those of the function. The
+// platform's values win.
 func (s *DittoServer) Labels() map[string]string { return merged(s.Spec.Labels, s.Input.Labels) }
 
-// Annotations returns the annotations that every composed object gets besides its own. What the
-// platform asks for wins.
+// Annotations returns the annotations that every composed object gets besides its own. The
+// platform's values win.
 func (s *DittoServer) Annotations() map[string]string {
 	return merged(s.Spec.Annotations, s.Input.Annotations)
 }

@@ -22,8 +22,8 @@ const (
 	VolumeDownwardAPI = "downwardAPI"
 )
 
-// validatePolicy reports entries that would allow nothing by mistake. What is a pattern of names
-// may be any text.
+// validatePolicy reports entries that would allow nothing by mistake. A pattern of names may be
+// any text.
 func validatePolicy(p *field.Path, policy *v1beta1.Policy) field.ErrorList {
 	errs := fielderr.OneOf(p.Child("podSecurity"), policy.PodSecurity, v1beta1.PodSecurityRestricted, v1beta1.PodSecurityBaseline, v1beta1.PodSecurityPrivileged)
 	errs = append(errs, fielderr.OneOf(p.Child("config"), policy.Config, v1beta1.Allow, v1beta1.Forbid)...)

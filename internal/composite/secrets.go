@@ -58,9 +58,9 @@ type SecretKey struct {
 	// there is one, is that for a value which is a bcrypt hash.
 	Env, HashEnv string
 
-	// File is the name of the file in the directory of the role that the server reads the
-	// value from, if there is no Env. What the user mounts or sets has neither. All files of a role are from one Secret. Their
-	// values may be binary.
+	// File is the name of the file in the directory of the role that the server reads the value
+	// from, if there is no Env. A Secret that the user mounts or sets has neither. All files of a
+	// role are from one Secret. Their values may be binary.
 	File string
 
 	// Optional reports whether the server does without the key. That of a file is
@@ -105,8 +105,8 @@ func (s *DittoServer) Secrets() []SecretKey {
 	return slices.Concat(s.namedSecrets(), extraSecretKeys(&s.Spec), envSecretKeys(&s.Spec))
 }
 
-// namedSecrets returns the keys of Secrets that the spec names, but for those of extra volumes and
-// variables.
+// namedSecrets returns the keys of Secrets that the spec names, except those of extra volumes
+// and variables.
 func (s *DittoServer) namedSecrets() []SecretKey {
 	return slices.DeleteFunc(secretKeys(&s.Spec, s.Release), func(k SecretKey) bool { return k.Ref == nil })
 }
@@ -119,8 +119,8 @@ func secretKeys(spec *v1alpha1.DittoServerSpec, r dittofs.Release) []SecretKey {
 	pg := ptr.Deref(spec.Database.Postgres, v1alpha1.Postgres{})
 	keys := pg.Keys
 
-	// What the spec says itself, nothing says besides. A key without a name is of a server that
-	// ran with such a spec.
+	// The server does not read a key whose value the spec has. A key without a name is of a server
+	// that ran with such a spec.
 	postgres := func(setting, key string, isClear bool) *SecretKeyRef {
 		if key == "" || isClear {
 			return nil
@@ -185,8 +185,8 @@ func identityKeys(spec *v1alpha1.DittoServerSpec) []SecretKey {
 	return append(rows, kerberosKeys(spec.Identity.Kerberos, spec.SMB.Enabled)...)
 }
 
-// kerberosKeys returns the rows of Kerberos. What the server makes its account with, it reads when it
-// starts.
+// kerberosKeys returns the rows of Kerberos. The server reads the password for its account when
+// it starts.
 func kerberosKeys(k *v1alpha1.Kerberos, smb bool) []SecretKey {
 	const path = "spec.identity.kerberos."
 

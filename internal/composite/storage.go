@@ -131,7 +131,7 @@ func validateDataSource(p *field.Path, c Claim) field.ErrorList {
 	return errs
 }
 
-// DataVolumes returns the volumes of a server that have what it cannot make anew.
+// DataVolumes returns the volumes of a server that have data it cannot make again.
 func (s *DittoServer) DataVolumes() []string {
 	var volumes []string
 
@@ -144,7 +144,7 @@ func (s *DittoServer) DataVolumes() []string {
 	return volumes
 }
 
-// hasData reports whether a volume has what the server cannot make anew.
+// hasData reports whether a volume has data that the server cannot make again.
 func (s *DittoServer) hasData(volume string) bool {
 	return volume != dittofs.VolumeCache && (volume != dittofs.VolumeControlPlane || !s.Spec.UsesPostgres())
 }

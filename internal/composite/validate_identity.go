@@ -79,7 +79,7 @@ func validateLDAP(p *field.Path, l *v1alpha1.LDAP) field.ErrorList {
 	return errs
 }
 
-// validateEncryption checks that nothing is sent in the clear but on purpose.
+// validateEncryption checks that nothing is sent unencrypted but on purpose.
 func validateEncryption(p *field.Path, text string, startTLS, allowPlaintext bool) field.ErrorList {
 	u, err := url.Parse(text)
 
@@ -89,7 +89,7 @@ func validateEncryption(p *field.Path, text string, startTLS, allowPlaintext boo
 	case u.Scheme == schemeLDAP && startTLS && allowPlaintext:
 		return field.ErrorList{field.Forbidden(p.Child("allowPlaintext"), "startTLS encrypts the connection: remove one of them")}
 	case u.Scheme == schemeLDAP && !startTLS && !allowPlaintext:
-		return field.ErrorList{field.Required(p.Child("startTLS"), "an ldap:// URL would send the password in the clear: set startTLS, or take an ldaps:// URL")}
+		return field.ErrorList{field.Required(p.Child("startTLS"), "an ldap:// URL would send the password unencrypted: set startTLS, or use an ldaps:// URL")}
 	case u.Scheme == schemeLDAPS && startTLS:
 		return field.ErrorList{field.Forbidden(p.Child("startTLS"), "an ldaps:// URL is encrypted: remove it")}
 	case u.Scheme == schemeLDAPS && allowPlaintext:
@@ -104,7 +104,7 @@ func validateEncryption(p *field.Path, text string, startTLS, allowPlaintext boo
 func validateDirectoryURL(p *field.Path, text string) field.ErrorList {
 	const problem = "must be ldaps://host or ldap://host, with or without a port, and nothing behind it"
 
-	// Who names a user may write a password, which nobody else is to read.
+	// A URL that names a user may have a password, which nobody else must read.
 	shown := text
 	if strings.Contains(text, "@") {
 		shown = "…"

@@ -29,7 +29,7 @@ func TestValidateLDAP(t *testing.T) {
 		"Clear": {
 			reason: "The server would not start",
 			xr:     with("url: 'ldap://directory'"),
-			want:   []string{"spec.identity.ldap.startTLS: Required value: an ldap:// URL would send the password in the clear: set startTLS, or take an ldaps:// URL"},
+			want:   []string{"spec.identity.ldap.startTLS: Required value: an ldap:// URL would send the password unencrypted: set startTLS, or use an ldaps:// URL"},
 		},
 		"Both": {
 			reason: "StartTLS comes first, and nothing is in the clear",
@@ -211,7 +211,7 @@ func TestValidateKerberos(t *testing.T) {
 		"JoinInTheClear": {
 			reason: "No domain controller sets a password so",
 			xr:     join("ldapURL: 'ldap://dc1.example.org'"),
-			want:   []string{"spec.identity.kerberos.machineAccount.onlineJoin.startTLS: Required value: an ldap:// URL would send the password in the clear: set startTLS, or take an ldaps:// URL"},
+			want:   []string{"spec.identity.kerberos.machineAccount.onlineJoin.startTLS: Required value: an ldap:// URL would send the password unencrypted: set startTLS, or use an ldaps:// URL"},
 		},
 		"JoinNames": {
 			reason: "Every name is parsed",

@@ -81,8 +81,8 @@ func validateScrape(p *field.Path, d string) (time.Duration, field.ErrorList) {
 	return v, nil
 }
 
-// MonitorLabels returns the labels that a ServiceMonitor gets besides those of every object. What
-// the platform asks for wins.
+// MonitorLabels returns the labels that a ServiceMonitor gets besides those of every object. The
+// platform's values win.
 func (s *DittoServer) MonitorLabels() map[string]string {
 	return merged(s.Labels(), s.Spec.Metrics.ServiceMonitor.Labels, s.Input.Labels, s.Input.ServiceMonitor.Labels)
 }

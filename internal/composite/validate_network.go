@@ -17,7 +17,7 @@ import (
 )
 
 // maxNetworkRules is how many peers, ports, rules or ranges a list of a network policy has at most.
-// Whoever enforces it works on each of them, on each node.
+// The network plugin works on each of them, on each node.
 const maxNetworkRules = 128
 
 // validateNetworkPolicy reports what the API server refuses of a NetworkPolicy, and a list that is
@@ -108,7 +108,7 @@ func validateIPBlock(p *field.Path, b *networkingv1.IPBlock) field.ErrorList {
 	}
 
 	errs := validateLength(p.Child("except"), len(b.Except))
-	block, _ := netip.ParsePrefix(b.CIDR) // Just validated.
+	block, _ := netip.ParsePrefix(b.CIDR) // Validated above.
 
 	return append(errs, fielderr.Each(p.Child("except"), b.Except, func(p *field.Path, cidr *string) field.ErrorList {
 		if errs := validation.IsValidCIDR(p, *cidr); len(errs) > 0 {

@@ -71,7 +71,7 @@ func volumeSecretKeys(spec *v1alpha1.DittoServerSpec, restarts bool, seen sets.S
 				Role:     Role("volume-" + v.Name),
 				Ref:      &SecretKeyRef{Name: v.Secret.SecretName, NamePath: p.Child("secretName").String(), Key: item.Key, KeyPath: p.Child("items").Index(j).Child("key").String()},
 				InDigest: restarts,
-				// What the file is for is between the user and the server.
+				// Only the user and the server know what the file is for.
 				Check: func([]byte) string { return "" },
 			})
 		}

@@ -62,7 +62,7 @@ func (s *DittoServer) Warnings(r dittofs.Release) []string {
 
 	// The function does not see whether it is on.
 	if s.Spec.Portmapper.Enabled {
-		w = append(w, "spec.portmapper.enabled: the server's portmapper is off until an administrator turns it on, with PATCH /api/v1/adapters/nfs/settings and {\"portmapper_enabled\": true}, and starts the NFS adapter anew")
+		w = append(w, "spec.portmapper.enabled: the server's portmapper is off until an administrator turns it on, with PATCH /api/v1/adapters/nfs/settings and {\"portmapper_enabled\": true}, and restarts the NFS adapter")
 	}
 
 	w = append(w, s.configWarnings(r)...)
@@ -76,7 +76,7 @@ func (s *DittoServer) Warnings(r dittofs.Release) []string {
 	return append(w, s.apiServerWarnings(field.NewPath("spec"))...)
 }
 
-// maxNulls is how many fields that are null are told.
+// maxNulls is how many null fields a warning names.
 const maxNulls = 10
 
 // nullWarnings warns of null, by which somebody may mean to take a default away. The API server

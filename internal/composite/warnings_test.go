@@ -48,7 +48,7 @@ func TestWarnings(t *testing.T) {
 		"Portmapper": {
 			reason: "Port 111 answers once somebody has turned the portmapper on",
 			xr:     "spec: {portmapper: {enabled: true}, nfsPort: 12049, " + admin + "}",
-			want:   []string{`spec.portmapper.enabled: the server's portmapper is off until an administrator turns it on, with PATCH /api/v1/adapters/nfs/settings and {"portmapper_enabled": true}, and starts the NFS adapter anew`},
+			want:   []string{`spec.portmapper.enabled: the server's portmapper is off until an administrator turns it on, with PATCH /api/v1/adapters/nfs/settings and {"portmapper_enabled": true}, and restarts the NFS adapter`},
 		},
 		"PostgresPool": {
 			reason: "An older release would not hear of the bounds",

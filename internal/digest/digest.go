@@ -144,7 +144,7 @@ func Generation(s *composite.DittoServer) []byte {
 
 	user := without(s, notInGeneration...)
 
-	// Whoever takes a field back may leave the object that it was in.
+	// Somebody who takes a field back may leave the object that it was in.
 	for _, f := range restartless {
 		parent, _, isBelow := strings.Cut(f, ".")
 		if object := user.GetFields()[parent].GetStructValue(); isBelow && object != nil && len(object.GetFields()) == 0 {
@@ -155,10 +155,10 @@ func Generation(s *composite.DittoServer) []byte {
 	return protostruct.JSON(structpb.NewStructValue(user))
 }
 
-// restartless are the fields that no generation ever covered, since they touch no pod: stopping a
-// server changes nothing for the next one, and neither does who decides on restarts, or an object
-// beside the StatefulSet. What of an identity provider restarts a server is in config.yaml, in the pod
-// template or in a Secret.
+// restartless are the fields that no generation ever covered, since they touch no pod: stopping
+// a server changes nothing for the next one, and neither does who decides on restarts, or an
+// object beside the StatefulSet. Settings of identity providers that restart a server are in
+// config.yaml, in the pod template or in a Secret.
 //
 //nolint:gochecknoglobals // A table.
 var restartless = []string{"annotations", "api.route", "identity.kerberos", "identity.ldap", "labels", "metrics.serviceMonitor", "networkPolicy", "podDisruptionBudget", "portmapper", "replicas", "rollout", "service.ipFamilies", "service.ipFamilyPolicy"}

@@ -8,11 +8,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// Max is how many errors are told. Nobody corrects more at once, and finding them all would
+// Max is how many errors a message has. Nobody corrects more at once, and finding them all would
 // cost as much as somebody likes.
 const Max = 100
 
-// Enough reports whether there are more errors than are told, so that no more need to be
+// Enough reports whether there are more errors than a message has, so that no more need to be
 // found.
 func Enough(errs field.ErrorList) bool { return len(errs) > Max }
 

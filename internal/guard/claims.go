@@ -18,8 +18,9 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/quantity"
 )
 
-// The templates of a StatefulSet tell what its claims were created with. What they have by now is noted
-// in the ConfigMap, seen by an Object while one is composed, or read by Crossplane where the input says so.
+// The templates of a StatefulSet tell what its claims were created with. Their present size and
+// class are noted in the ConfigMap, seen by an Object while one is composed, or read by
+// Crossplane where the input says so.
 
 // A KnownClaim is what is known of the PersistentVolumeClaim that a volume claim template of a server
 // stands for.
@@ -176,8 +177,8 @@ func (st *State) sees(claim KnownClaim) bool {
 	return !st.CannotGrow || claim.Live != nil || claim.Absent
 }
 
-// isNoted reports whether what claims have is noted wherever a new template would not tell: then the
-// StatefulSet can be created anew.
+// isNoted reports whether what claims have is noted wherever a new template would not tell: then
+// the StatefulSet can be recreated.
 func (st *State) isNoted() bool {
 	for _, want := range st.StatefulSet.Desired.Claims {
 		template, claim := claimOf(st.StatefulSet.templates(), want.Name), st.Claims[want.Name]
@@ -207,7 +208,7 @@ func (d *Decision) noteClaims(st State) {
 		claim, template := st.Claims[want.Name], claimOf(templates, want.Name)
 		isKept := template != nil && (want.asksOtherClass(template) || want.asksOtherAttributes(template))
 
-		// Any class will do where the spec asks for none.
+		// Any class fits where the spec asks for none.
 		asksForClass := want.Class != nil || want.Attributes != ""
 
 		// A server that ran comes back with claims that it had, whose templates are gone.
@@ -215,7 +216,7 @@ func (d *Decision) noteClaims(st State) {
 		note := manifest.ClaimNote{Older: claim.isOlder(template) || (isKept || isBack) && st.mustNoteAge(claim)}
 
 		if note.Older && asksForClass && st.mustNoteAge(claim) && !isKept {
-			// While the StatefulSet is created anew as well, so that nobody goes on before the claim is seen.
+			// Also while the StatefulSet is recreated, so that nobody goes on before the claim is seen.
 			if claim.Live == nil {
 				d.Unseen = append(d.Unseen, unseen(st.StatefulSet.Desired.Name, want.Name, claim))
 			}
@@ -398,7 +399,7 @@ func (c *KnownClaim) readProblem(r *observed.Resource) {
 
 	switch {
 	case says(text, notThere, cannotCreate, noModes):
-		// Whatever was asked since, the claim is as gone as it was. An Object still shows it.
+		// The claim stays gone, whatever was asked since. An Object still shows it.
 		c.Problem, c.Live, c.Absent = text, nil, true
 	case r.Live != nil && protostruct.Get(r.Asked, "spec") == nil && r.IsRefused():
 		// The provider has seen the claim. To apply nothing but its name would take back what was

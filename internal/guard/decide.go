@@ -42,8 +42,8 @@ const (
 	// ConfigMapNotReady means that the ConfigMap does not hold config.yaml yet.
 	ConfigMapNotReady Reason = "ConfigMapNotReady"
 
-	// Recreating means that the stopped StatefulSet is left out, to be created anew
-	// with other volume claims.
+	// Recreating means that the stopped StatefulSet is left out, and then recreated with other
+	// volume claims.
 	Recreating Reason = "Recreating"
 
 	// PredecessorThere means that an earlier StatefulSet, or its Object, must be gone
@@ -121,21 +121,21 @@ type Decision struct {
 	// Ranges are the source ranges of load balancers that have a family without one.
 	Ranges map[manifest.Name][]string
 
-	// NeedsStop reports whether a stop lets the StatefulSet be created anew with what it keeps now, and
-	// Stopping whether the spec asks for one.
+	// NeedsStop reports whether the function can recreate the StatefulSet, with the changes that it
+	// keeps back, once the server stops. Stopping reports whether the spec asks for a stop.
 	NeedsStop, Stopping bool
 
-	// CreatedAnew is a digest of what the StatefulSet was created anew with, to note until it has that, and
-	// IsOverridden reports whether something in the cluster made it otherwise.
+	// CreatedAnew is a digest of what the StatefulSet was recreated with, to note until it has
+	// that. IsOverridden reports whether something in the cluster changed it.
 	CreatedAnew  string
 	IsOverridden bool
 
-	// Growing are the claims that are to be larger than they are known to be. Unseen are those
+	// Growing are the claims that must become larger than they are known to be. Unseen are those
 	// that may be older than their templates, and that are looked at, with what keeps the provider from that.
 	Growing []Growth
 	Unseen  []string
 
-	// Attributes are the claims that are to be of another volume attributes class.
+	// Attributes are the claims that must change their volume attributes class.
 	Attributes []AttributesChange
 
 	// ClaimObjects are composed, and ClaimNotes is what to note of claims whose template does not
@@ -146,9 +146,9 @@ type Decision struct {
 	// Existing are the claims, with their sizes, that a server first starts on.
 	Existing []string
 
-	// NotInEffect are the identity providers that the server may have other settings of in its
-	// database, and Acknowledge is the value of the annotation dittofs.io/acknowledge by which a
-	// person says that the database has these.
+	// NotInEffect are the identity providers for which the server's database may have other
+	// settings. Acknowledge is the value of the annotation dittofs.io/acknowledge by which a person
+	// says that the database has these.
 	NotInEffect []Provider
 	Acknowledge string
 
@@ -159,8 +159,8 @@ type Decision struct {
 	Record *manifest.Record
 }
 
-// WillMove reports whether the pod template moves by itself before long, so that what
-// is asked now is not what will be.
+// WillMove reports whether the pod template moves by itself before long, so that the template
+// that is asked now does not last.
 func (d *Decision) WillMove() bool {
 	return d.Rollout == ConfigMapNotReady || d.Rollout == RolloutInProgress
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 )
 
-// freezeStatefulSet keeps what Kubernetes cannot change of the StatefulSet, and reports
-// whether something was kept that the spec asks to be otherwise. Then the StatefulSet has
-// to be created anew.
+// freezeStatefulSet keeps what Kubernetes cannot change of the StatefulSet, and reports whether
+// something was kept that the spec asks to be otherwise. Then the StatefulSet has to be
+// recreated.
 func (d *Decision) freezeStatefulSet(st State) bool {
 	s := st.StatefulSet
 	isKept := false
@@ -68,9 +68,10 @@ func (d *Decision) freezeClaims(st State) bool {
 	return isBehind
 }
 
-// claimChanges tells how a desired volume claim differs from the claim that there is, but for a larger
-// size, which a claim gets without a stop. It reports whether the template that is kept differs, which is nil where there is none. A
-// claim that is kept and not desired any more does no harm.
+// claimChanges tells how a desired volume claim differs from the existing claim, except by a
+// larger size, which a claim gets without a stop. It reports whether the template that is kept
+// differs, which is nil where there is none. A claim that is kept and not desired any more does
+// no harm.
 func (st *State) claimChanges(want Claim, kept *Claim) (changes []string, differs bool) {
 	claim := st.Claims[want.Name]
 
@@ -139,7 +140,7 @@ func cannotShrink(want Claim, size resource.Quantity) string {
 
 // stillAsks tells that a claim asks for more than it has and than the spec asks for.
 func stillAsks(server string, want Claim, live *LiveClaim) string {
-	return fmt.Sprintf("PersistentVolumeClaim %s still asks for %s, which may come: Kubernetes lets it ask for less, but for more than the %s that it has", manifest.ClaimName(server, want.Name), live.Request, live.Capacity.String())
+	return fmt.Sprintf("PersistentVolumeClaim %s still asks for %s, and may get it: to prevent that, ask for less, but more than the %s that it has", manifest.ClaimName(server, want.Name), live.Request, live.Capacity.String())
 }
 
 // classKept tells that a claim keeps its class.
@@ -164,7 +165,7 @@ func (d *Decision) freezeServices(services []Service) {
 		d.freezeFamilies(svc)
 		d.closeFamilies(svc)
 
-		// What was asked last may not be applied yet.
+		// The Service that was asked last may not be applied yet.
 		got := svc.Live
 		if !got.Is {
 			got = svc.Asked
@@ -181,7 +182,7 @@ func (d *Decision) freezeServices(services []Service) {
 
 		d.Classes[svc.Name] = got.Class
 
-		// Without a class in the spec, any will do.
+		// Without a class in the spec, any class fits.
 		if svc.Desired.Class == nil {
 			continue
 		}
@@ -194,7 +195,7 @@ func (d *Decision) freezeServices(services []Service) {
 func (d *Decision) freezeFamilies(svc Service) {
 	want, got := svc.DesiredFamilies, svc.LiveFamilies
 	if len(got.List) == 0 {
-		// What was asked last may not be applied yet.
+		// The Service that was asked last may not be applied yet.
 		got = svc.AskedFamilies
 	}
 
@@ -207,7 +208,7 @@ func (d *Decision) freezeFamilies(svc Service) {
 		d.Families[svc.Name] = Families{List: []string{got.List[0], want.List[0]}, Policy: want.Policy}
 	}
 
-	d.Frozen = append(d.Frozen, fmt.Sprintf("primary IP family of %s is %s instead of %s (delete the composed resource, which is then made anew, with other addresses)", svc.Name, got.List[0], want.List[0]))
+	d.Frozen = append(d.Frozen, fmt.Sprintf("primary IP family of %s is %s instead of %s (delete the composed resource: it is then recreated, with other addresses)", svc.Name, got.List[0], want.List[0]))
 }
 
 // closeFamilies adds a range that no client comes from for each IP family of a load balancer whose

@@ -14,7 +14,7 @@ import (
 // Kubernetes lets a bound claim grow while its pod runs, if its storage class allows it. The
 // StatefulSet's templates stay as they are meanwhile.
 
-// A Growth is a claim that is to be larger than it is known to be.
+// A Growth is a claim that must become larger than it is known to be.
 type Growth struct {
 	// Volume whose claim it is, and the claim's name.
 	Volume, Claim string
@@ -25,17 +25,17 @@ type Growth struct {
 	// Why the claim does not have it yet.
 	Why string
 
-	// NeedsPerson reports whether it never will by itself.
+	// NeedsPerson reports whether it never does by itself.
 	NeedsPerson bool
 }
 
-// An AttributesChange is a claim whose volume is to have another volume attributes class.
+// An AttributesChange is a claim whose volume must change its volume attributes class.
 type AttributesChange struct {
 	// Claim is the claim's name. Asked is the class that the spec asks for, and Has the one that the
 	// volume is known to have, or "".
 	Claim, Asked, Has string
 
-	// Why the volume does not have it yet, and NeedsPerson whether it never will by itself.
+	// Why the volume does not have it yet, and NeedsPerson whether it never does by itself.
 	Why         string
 	NeedsPerson bool
 }
@@ -53,8 +53,8 @@ type ClaimObject struct {
 	Version string
 }
 
-// observing returns an Object that looks at a claim. What is live already takes nothing back, also
-// where somebody asked for more by hand.
+// observing returns an Object that looks at a claim. It asks for what is live, which takes
+// nothing back, also where somebody asked for more by hand.
 func observing(volume string, live *LiveClaim) ClaimObject {
 	o := ClaimObject{Volume: volume}
 	if live != nil {
@@ -64,7 +64,7 @@ func observing(volume string, live *LiveClaim) ClaimObject {
 	return o
 }
 
-// grow decides what becomes of claims that are to be larger, or of another volume attributes class.
+// grow decides about claims that must become larger or change their volume attributes class.
 func (d *Decision) grow(st State) {
 	templates, server := st.StatefulSet.templates(), st.StatefulSet.Desired.Name
 
@@ -185,7 +185,7 @@ func (g *Growth) wait(want Claim, live *LiveClaim, o *ClaimObject) {
 		// Kubernetes takes a smaller size again where the driver gave up, if that is above what there is.
 		o.Size, o.Update, o.Version, g.Why = want.Size.String(), true, live.Version, "it is asked to grow"
 	case live.Infeasible:
-		g.Why, g.NeedsPerson = "the storage driver cannot make it so large: ask for less, but for more than it has", true
+		g.Why, g.NeedsPerson = "the storage driver cannot make it so large: ask for less, but more than it has", true
 	case live.NeedsPod:
 		g.Why = "the volume has grown, and its file system grows while a pod mounts it: if it has not after some minutes, delete the pod"
 	default:
@@ -193,7 +193,7 @@ func (g *Growth) wait(want Claim, live *LiveClaim, o *ClaimObject) {
 	}
 }
 
-// What the API server and the provider say of claims.
+// Words of the API server and the provider about claims.
 const (
 	// cannotExpand is of a claim whose storage class allows no expansion.
 	cannotExpand = "must support resize"
@@ -204,7 +204,8 @@ const (
 	cannotCreate = `cannot create resource "persistentvolumeclaims"`
 	noModes      = "spec.accessModes: Required value"
 
-	// isModified is of a claim that somebody else changed since it was seen. It is seen anew at once.
+	// isModified is of a claim that somebody else changed since it was seen. The provider looks at
+	// it again at once.
 	isModified = "the object has been modified"
 
 	// cannotGet and cannotPatch are of a provider without rights.

@@ -141,7 +141,7 @@ func keptAround(objects []manifest.Built, composed manifest.Manifests) []manifes
 	return kept
 }
 
-// decodeInto decodes what this function wrote once. What cannot be decoded is somebody else's, and no
+// decodeInto decodes what this function wrote once. Anything else is somebody else's, and no
 // rule knows it.
 func decodeInto(v *structpb.Value, into any) {
 	_ = protostruct.Decode(nil, v, into)

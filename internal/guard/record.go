@@ -15,11 +15,12 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/policy"
 )
 
-// Where no StatefulSet is observed, such as after somebody deleted it, there is nothing to compare
-// a change with but the record that the asked ConfigMap has of what ran last.
+// Where no StatefulSet is observed, such as after somebody deleted it, a change can only be
+// compared with the record in the asked ConfigMap of what ran last.
 
-// Returning returns the manifests of a server as it ran last, around the desired pod, or none if
-// its StatefulSet is observed or nothing is recorded of it, or if what ran cannot run any more.
+// Returning returns the manifests of a server as it ran last, around the desired pod. It returns
+// none if the StatefulSet is observed, if nothing is recorded of it, or if what ran cannot run
+// any more.
 func Returning(s *composite.DittoServer, desired *corev1.PodTemplateSpec, in manifest.PodInputs, o observed.Resources, digests Digester) (manifest.Manifests, error) {
 	if o.Asked(manifest.StatefulSet) != nil {
 		return manifest.Manifests{}, nil
@@ -91,8 +92,8 @@ func podOf(r *manifest.Record) Pod {
 	return pod
 }
 
-// record returns the record of what ran last, for the ConfigMap to have. What is asked has run
-// once it is live; until then, and without a StatefulSet, the record stays.
+// record returns the record of what ran last, for the ConfigMap to have. The record stays until
+// what is asked is live, and without a StatefulSet.
 func (d *Decision) record(st State) *manifest.Record {
 	r := st.Record
 

@@ -63,7 +63,7 @@ type State struct {
 	// does not. Both are "" otherwise.
 	WholeHash, SameHash string
 
-	// CreatedAnew is a digest of what the StatefulSet was created anew with, or "".
+	// CreatedAnew is a digest of what the StatefulSet was recreated with, or "".
 	CreatedAnew string
 
 	// CanPause reports whether a StatefulSet can be composed without being applied.
@@ -80,7 +80,7 @@ type State struct {
 	// ReadsClaims reports whether Crossplane reads the claims, and ClaimsFetched whether it has.
 	ReadsClaims, ClaimsFetched bool
 
-	// DataClaims are the volumes of the desired server that have what it cannot make anew.
+	// DataClaims are the volumes of the desired server that have data it cannot make again.
 	DataClaims []string
 
 	// Services that are, or were, load balancers, or whose IP families the spec names.
@@ -197,12 +197,12 @@ type Pod struct {
 	// DatabaseSecrets are the Secrets and keys that tell where the database is.
 	DatabaseSecrets DatabaseSecrets
 
-	// Postgres is all that the server is told of a PostgreSQL database.
+	// Postgres are all settings of a PostgreSQL database.
 	Postgres v1alpha1.Postgres
 }
 
 // DatabaseSecrets are Secrets and keys, as secret/key, that tell where a PostgreSQL database is.
-// What none tells, config.yaml does.
+// config.yaml has the values that none of them has.
 type DatabaseSecrets struct{ Host, Port, Name string }
 
 // A Live is what the guards ask of a live StatefulSet.
@@ -336,7 +336,7 @@ func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o obs
 		svc := Service{Name: n, Desired: readLoadBalancer(desired[n]), Asked: readLoadBalancer(o.Asked(n)), Live: readLoadBalancer(o.Live(n))}
 		svc.DesiredFamilies, svc.Ranges = readFamilies(desired[n]), texts(protostruct.Get(desired[n], "spec", "loadBalancerSourceRanges"))
 
-		// What comes after a Service that goes is a new one.
+		// A Service that goes is followed by a new one.
 		if !o[n].IsLeaving() {
 			svc.AskedFamilies, svc.LiveFamilies = readFamilies(o.Asked(n)), readFamilies(o.Live(n))
 		}

@@ -48,9 +48,10 @@ func IsClaim(n Name) bool {
 // StatefulSet's controller names it.
 func ClaimName(server, volume string) string { return volume + "-" + server + "-0" }
 
-// Claim returns the manifest of an existing claim: its name and, unless they are "", the size and the
-// volume attributes class that it is to have, and the version that this is asked of: what somebody else
-// asked for since is not taken back. It has no access modes, so that nothing can be created of it.
+// Claim returns the manifest of an existing claim: its name and, unless they are "", the size
+// and the volume attributes class to ask for, and the version that this is asked of: what
+// somebody else asked for since is not taken back. It has no access modes, so that nothing can
+// be created of it.
 func Claim(s *composite.DittoServer, volume, size, attributes, version string) *structpb.Struct {
 	apiVersion, kind := ClaimRow(volume).Kind.ToAPIVersionAndKind()
 
@@ -103,7 +104,8 @@ func ClaimNotes(configMap *structpb.Struct) map[string]ClaimNote {
 	return notes
 }
 
-// CreatedAnew returns what a ConfigMap's manifest notes of a StatefulSet that is created anew, or "".
+// CreatedAnew returns the digest that a ConfigMap's manifest notes while a StatefulSet is
+// recreated, or "".
 func CreatedAnew(configMap *structpb.Struct) string {
 	return annotation(configMap, v1alpha1.AnnotationCreatedAnew)
 }

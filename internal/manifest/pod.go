@@ -75,8 +75,8 @@ type PodInputs struct {
 	KeepsContent bool
 }
 
-// Pod returns the server's pod template. It does so for an invalid spec too, so that all
-// that is wrong with a pod can be told at once.
+// Pod returns the server's pod template. It does so for an invalid spec too, so that all faults
+// of a pod can be reported at once.
 func Pod(s *composite.DittoServer, in PodInputs) (*corev1.PodTemplateSpec, error) {
 	podSecurity, err := podSecurityContext(s)
 	if err != nil {
@@ -364,7 +364,7 @@ func volumes(s *composite.DittoServer, mounts []corev1.VolumeMount) []corev1.Vol
 // startupPeriod is the time between two startup probes, in seconds.
 const startupPeriod = 5
 
-// startupProbes returns how many startup probes may fail before the container is started anew.
+// startupProbes returns how many startup probes may fail before the kubelet restarts the container.
 func startupProbes(s *composite.DittoServer) int32 {
 	// Validated to be a duration. Should it not be, the template is composed nowhere.
 	timeout, _ := time.ParseDuration(s.Spec.StartupTimeout)

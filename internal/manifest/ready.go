@@ -7,9 +7,9 @@ import (
 )
 
 // A Readiness is one rule in two languages: when the live Kubernetes object of a desired
-// manifest is ready. What the function tells Crossplane goes by IsReady. What
-// provider-kubernetes shows of its Objects goes by CEL, which knows the live object only.
-// So CEL may call ready what IsReady does not; never the other way round.
+// manifest is ready. The function tells Crossplane what IsReady says. provider-kubernetes shows
+// of its Objects what CEL says, which knows the live object only. So CEL may call ready what
+// IsReady does not; never the other way round.
 type Readiness struct {
 	// IsReady reports whether a live object is ready.
 	IsReady func(desired, live *structpb.Struct) bool

@@ -65,7 +65,7 @@ func RecordOf(configMap *structpb.Struct) *Record {
 func (r *Record) Annotation() *structpb.Value { return encodeAnnotation(r) }
 
 // decodeAnnotation decodes the JSON that an annotation of a manifest has, and reports whether there is
-// some. What cannot be decoded is not this function's.
+// some. This function wrote nothing that cannot be decoded.
 func decodeAnnotation(m *structpb.Struct, name string, into any) bool {
 	return json.Unmarshal([]byte(annotation(m, name)), into) == nil
 }
@@ -133,7 +133,7 @@ func SecretVolumes(statefulSet *structpb.Struct) []corev1.Volume {
 			continue
 		}
 
-		// What cannot be decoded is not this function's.
+		// This function wrote nothing that cannot be decoded.
 		volume := corev1.Volume{}
 		if errs := protostruct.Decode(nil, v, &volume); len(errs) == 0 && volume.Secret != nil {
 			volumes = append(volumes, volume)

@@ -142,7 +142,7 @@ func RouteAnswers(desired, live *structpb.Struct) []v1alpha1.RouteStatus {
 	given := map[string]*structpb.Struct{}
 
 	for _, v := range protostruct.Get(live, "status", "parents").GetListValue().GetValues() {
-		// Whoever answers first is the Gateway's controller.
+		// The first answer is that of the Gateway's controller.
 		if gateway := gatewayOf(protostruct.Get(v.GetStructValue(), "parentRef"), namespace); given[gateway] == nil {
 			given[gateway] = v.GetStructValue()
 		}

@@ -70,8 +70,8 @@ func KeptSeeds(asked, desired *structpb.Struct) map[string]string {
 }
 
 // Seeded returns digests of the settings that a server is taken to have in its database, by
-// identity provider, which a ConfigMap's manifest notes. What cannot be decoded is not this
-// function's.
+// identity provider, which a ConfigMap's manifest notes. This function wrote nothing that cannot
+// be decoded.
 func Seeded(configMap *structpb.Struct) map[dittofs.IdentityProvider]string {
 	seeded := map[dittofs.IdentityProvider]string{}
 	text := annotation(configMap, v1alpha1.AnnotationSeeded)

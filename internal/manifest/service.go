@@ -111,7 +111,7 @@ func exposed(s *composite.DittoServer, svc *corev1.Service, o *v1alpha1.ServiceO
 	svc.Annotations = map[string]string{}
 	maps.Copy(svc.Annotations, s.Spec.Service.Annotations)
 	maps.Copy(svc.Annotations, o.Annotations)
-	// What the platform asks for wins.
+	// The platform's values win.
 	maps.Copy(svc.Annotations, s.Input.Annotations)
 
 	svc.Spec.Type = o.Type

@@ -29,7 +29,7 @@ const (
 	// Manage lets it do everything: create, change, and delete with the Object.
 	Manage Policy = iota
 
-	// Create lets it create what is not there. What is there it only shows.
+	// Create lets it create what is not there. It only shows what is there.
 	Create
 
 	// Pause lets it do nothing at all.

@@ -35,7 +35,7 @@ const (
 	// Unknown means that Crossplane did not look yet.
 	Unknown Availability = iota
 
-	// Absent means that the cluster lacks the kind, as far as the function is told.
+	// Absent means that the cluster lacks the kind, as far as the function knows.
 	Absent
 
 	// Present means that the cluster has the kind.

@@ -31,7 +31,7 @@ func native(row manifest.Row, live *structpb.Struct) (*Resource, error) {
 
 	if row.Name == manifest.StatefulSet {
 		if !row.IsWhole(live) {
-			return nil, fmt.Errorf("cannot read the composed resource %s: StatefulSet %s lacks what this function writes, such as the pod template: restore it, or delete the StatefulSet, which is then composed anew", row.Name, nameOf(live))
+			return nil, fmt.Errorf("cannot read the composed resource %s: StatefulSet %s lacks what this function writes, such as the pod template: restore it, or delete the StatefulSet, which is then recreated", row.Name, nameOf(live))
 		}
 
 		asked = askedStatefulSet(live, asked)

@@ -177,7 +177,7 @@ func read(row manifest.Row, r *structpb.Struct) (*Resource, error) {
 
 	o := &Resource{Raw: r, Asked: object.Asked(r), Live: object.Live(r), Policy: object.PolicyOf(r), Current: object.IsCurrent(r), Synced: object.Synced(r)}
 	if row.IsWhole != nil && !row.IsWhole(o.Asked) {
-		return nil, fmt.Errorf("cannot read the composed resource %s: the manifest of Object %s lacks what this function writes, such as the pod template or the configuration: restore it, or delete the Object, which is then composed anew", row.Name, nameOf(r))
+		return nil, fmt.Errorf("cannot read the composed resource %s: the manifest of Object %s lacks what this function writes, such as the pod template or the configuration: restore it, or delete the Object, which is then recreated", row.Name, nameOf(r))
 	}
 
 	if o.Policy == object.Create && o.Live != nil && !manifest.IsOfServer(o.Live, o.Asked) {

@@ -13,10 +13,10 @@
 // be created, and never start.
 //
 // test/podrules holds these rules against the API server's own, which go.mod could require
-// without replace lines: k8s.io/kubernetes requires v0.0.0 of its libraries, but Go does not
-// look those up if go.mod names a version of each that is linked, and "go install" works;
-// "go list -m all" does not. Our own stay because that test found two gaps in some 500
-// templates, and the import costs 2.6 MB of binary and a lockstep of a dozen modules.
+// without replace lines: k8s.io/kubernetes requires v0.0.0 of its libraries. Go does not look
+// those up if go.mod names a version of each that is linked: "go install" works, "go list -m
+// all" does not. These rules stay because that test found two gaps in some 500 templates, and the
+// import costs 2.6 MB of binary and a lockstep of a dozen modules.
 package podrules
 
 import (

@@ -105,7 +105,7 @@ func asksOfNodes(p *field.Path, expressions []corev1.NodeSelectorRequirement) []
 	return asks
 }
 
-// asksPodNamespaces asks for the namespaces, but for the server's own, to whose pods the pod wants
+// asksPodNamespaces asks for the namespaces, except the server's own, to whose pods the pod wants
 // to be near, or far from. A selector of namespaces asks for any.
 func asksPodNamespaces(c *composed) []ask {
 	var asks []ask

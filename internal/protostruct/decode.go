@@ -17,10 +17,10 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/quantity"
 )
 
-// Decode sets into, a pointer to a Go value with json tags, from a protobuf
-// value. It returns all errors at once, each with its field path, until there are
-// enough: a value of the wrong type, a number that does not fit, an unknown field. What
-// can be decoded until then is decoded. A null leaves its field as it is.
+// Decode sets into, a pointer to a Go value with json tags, from a protobuf value. It returns
+// all errors at once, each with its field path, until there are enough: a value of the wrong
+// type, a number that does not fit, an unknown field. It decodes what it can until then. A null
+// leaves its field as it is.
 func Decode(path *field.Path, v *structpb.Value, into any) field.ErrorList {
 	return decode(path, v, reflect.ValueOf(into).Elem())
 }

@@ -50,7 +50,7 @@ func appendJSON(b []byte, v *structpb.Value) []byte {
 
 func appendText(b []byte, s string) []byte {
 	for i := range len(s) {
-		// What JSON escapes, and what encoding/json does for browsers.
+		// JSON escapes these, or encoding/json does for browsers.
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
 			return appendAny(b, s)
 		}

@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	// Crossplane's own constants. They cost nothing, measured on the function's binary. Of
-	// crossplane-runtime, errors (+9.6 MB), fieldpath (+9.6 MB), meta (+10.4 MB) and xcrd
-	// (+10.2 MB) also bring controller-runtime and client-go, and double the time that
-	// function --version takes (7 to 13 ms): they are for tests only.
+	// crossplane-runtime, errors (+9.6 MB), fieldpath (+9.6 MB), meta (+10.4 MB) and xcrd (+10.2
+	// MB) also bring controller-runtime and client-go. They double the time that function --version
+	// takes (7 to 13 ms), and are for tests only.
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/crossplane/function-sdk-go/errors"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
@@ -72,7 +72,7 @@ const (
 )
 
 // moreErrors ends a message that does not tell all errors.
-const moreErrors = "and more errors, which are told once these are corrected"
+const moreErrors = "and more errors, which appear once you correct these"
 
 // message bounds the length of a condition's or a result's message.
 func message(m string) string {
@@ -226,9 +226,9 @@ func Storage(rsp *fnv1.RunFunctionResponse, d guard.Decision) {
 
 	switch {
 	case len(d.Frozen) > 0 && d.Rollout == guard.Recreating:
-		reason, parts = string(guard.Recreating), append(parts, "The stopped StatefulSet is created anew with what it kept until now: "+strings.Join(d.Frozen, "; ")+". Then start the server (spec.replicas: 1)")
+		reason, parts = string(guard.Recreating), append(parts, "Recreating the stopped StatefulSet with the changes that it kept back: "+strings.Join(d.Frozen, "; ")+". Then start the server (spec.replicas: 1)")
 	case len(d.Frozen) > 0:
-		reason, parts = ReasonFrozen, append(parts, "Kubernetes cannot change some of a running server, which keeps it: "+strings.Join(d.Frozen, "; ")+nextStep(d))
+		reason, parts = ReasonFrozen, append(parts, "Kubernetes cannot change some fields of a running server, which keep their values: "+strings.Join(d.Frozen, "; ")+nextStep(d))
 	}
 
 	if len(parts) == 0 {
@@ -239,35 +239,36 @@ func Storage(rsp *fnv1.RunFunctionResponse, d guard.Decision) {
 	set(rsp, StorageUpToDate, isFalse, reason, message(strings.Join(parts, ". ")))
 }
 
-// nextStep tells what lets the StatefulSet be created anew.
+// nextStep tells how to have the StatefulSet recreated.
 func nextStep(d guard.Decision) string {
 	switch {
 	case !d.NeedsStop:
 		return ""
 	case d.IsOverridden:
-		return ". The StatefulSet was created anew with what the spec asks for, and something in the cluster, such as a webhook, made it otherwise. It stays so: ask for what it has, or remove what changes it, and delete the stopped StatefulSet, or its Object of provider-kubernetes"
+		return ". The StatefulSet was recreated as the spec asks, but something in the cluster, such as a webhook, changed it. Either set the spec to what the StatefulSet has, or remove what changes it and delete the stopped StatefulSet, or its Object of provider-kubernetes"
 	case d.Stopping:
-		return ". For volume claims: the StatefulSet is created anew once the server has stopped. Then start it again (spec.replicas: 1)"
+		return ". To change volume claims, wait until the server has stopped and the StatefulSet is recreated. Then start the server (spec.replicas: 1)"
 	default:
-		return ". For volume claims: stop the server (spec.replicas: 0), wait for the phase Stopped, and start it again: the StatefulSet is created anew, and the data stay"
+		return ". To change volume claims, stop the server (spec.replicas: 0), wait for the phase Stopped, and start it again: the StatefulSet is recreated, and the data stay"
 	}
 }
 
-// growing tells each claim that is to be larger: what it has, what is asked, and why not yet.
+// growing tells of each claim what it has, what is asked, and why it does not have that yet.
 func growing(claims []guard.Growth) string {
 	told := make([]string, 0, len(claims))
 	for _, g := range claims {
-		told = append(told, fmt.Sprintf("PersistentVolumeClaim %s has %s and is to have %s: %s", g.Claim, g.Has.String(), g.Asked.String(), g.Why))
+		told = append(told, fmt.Sprintf("PersistentVolumeClaim %s has %s and grows to %s: %s", g.Claim, g.Has.String(), g.Asked.String(), g.Why))
 	}
 
 	return "Volume claims grow while the server runs: " + strings.Join(told, "; ")
 }
 
-// changing tells each claim that is to be of another volume attributes class.
+// changing tells of each claim which volume attributes class it has, which is asked, and why it
+// does not have that yet.
 func changing(claims []guard.AttributesChange) string {
 	told := make([]string, 0, len(claims))
 	for _, c := range claims {
-		told = append(told, fmt.Sprintf("PersistentVolumeClaim %s has %q and is to have %q: %s", c.Claim, c.Has, c.Asked, c.Why))
+		told = append(told, fmt.Sprintf("PersistentVolumeClaim %s has %q and changes to %q: %s", c.Claim, c.Has, c.Asked, c.Why))
 	}
 
 	return "Volume attributes classes change while the server runs: " + strings.Join(told, "; ")
@@ -283,23 +284,23 @@ func rolloutMessage(d guard.Decision) string {
 	case guard.SecretsNotFetched:
 		return what + " until Crossplane has fetched its Secrets"
 	case guard.SecretsNotResolved:
-		return what + " until its Secrets are there: see condition " + SecretsResolved
+		return what + " until its Secrets exist and can be used: see the condition " + SecretsResolved
 	case guard.StorageMissing:
-		return what + ", since the new one needs a volume claim that the StatefulSet does not have: see condition " + StorageUpToDate
+		return what + ", because the new pod template needs a volume claim that the StatefulSet does not have: see the condition " + StorageUpToDate
 	case guard.ApprovalRequired:
 		return fmt.Sprintf("%s until a person approves the change (%s): annotate the DittoServer with %s=%s", what, strings.Join(d.Dangers, ", "), v1alpha1.AnnotationApprove, d.Approval)
 	case guard.RolloutInProgress:
-		return what + " until the StatefulSet has the last pod template"
+		return what + " until the StatefulSet has the previous change"
 	case guard.ConfigMapNotReady:
 		return "The pod template waits until the ConfigMap holds the new configuration"
 	case guard.Recreating:
-		return "The stopped StatefulSet is deleted, and created anew with the volume claims that the spec asks for"
+		return "Recreating the stopped StatefulSet with the volume claims that the spec asks for"
 	case guard.PredecessorThere:
 		if len(d.Predecessors) == 0 {
-			return what + " until Crossplane has looked for its predecessor"
+			return what + " until Crossplane has looked for an earlier StatefulSet of that name"
 		}
 
-		return what + " until its predecessor is gone: " + strings.Join(d.Predecessors, ", ")
+		return what + " until the earlier StatefulSet, or its Object, is gone: " + strings.Join(d.Predecessors, ", ")
 	case guard.RolledOut:
 	}
 

@@ -59,13 +59,13 @@ func TestRollout(t *testing.T) {
 			reason: "Another condition says which Secrets.",
 			d:      guard.Decision{Rollout: guard.SecretsNotResolved},
 			status: isFalse,
-			want:   "The running server keeps its configuration and pod template until its Secrets are there: see condition SecretsResolved",
+			want:   "The running server keeps its configuration and pod template until its Secrets exist and can be used: see the condition SecretsResolved",
 		},
 		"StorageMissing": {
 			reason: "Another condition says which claim.",
 			d:      guard.Decision{Rollout: guard.StorageMissing},
 			status: isFalse,
-			want:   "The running server keeps its configuration and pod template, since the new one needs a volume claim that the StatefulSet does not have: see condition StorageUpToDate",
+			want:   "The running server keeps its configuration and pod template, because the new pod template needs a volume claim that the StatefulSet does not have: see the condition StorageUpToDate",
 		},
 		"ApprovalRequired": {
 			reason: "A person reads what is dangerous, and how to approve it.",
@@ -77,7 +77,7 @@ func TestRollout(t *testing.T) {
 			reason: "It passes by itself.",
 			d:      guard.Decision{Rollout: guard.RolloutInProgress},
 			status: isFalse,
-			want:   "The running server keeps its configuration and pod template until the StatefulSet has the last pod template",
+			want:   "The running server keeps its configuration and pod template until the StatefulSet has the previous change",
 		},
 		"ConfigMapNotReady": {
 			reason: "It passes by itself.",
@@ -89,19 +89,19 @@ func TestRollout(t *testing.T) {
 			reason: "A person who stopped the server sees why it is deleted.",
 			d:      guard.Decision{Rollout: guard.Recreating, LeaveOut: true},
 			status: isFalse,
-			want:   "The stopped StatefulSet is deleted, and created anew with the volume claims that the spec asks for",
+			want:   "Recreating the stopped StatefulSet with the volume claims that the spec asks for",
 		},
 		"PredecessorUnknown": {
 			reason: "What is not known may be there.",
 			d:      guard.Decision{Rollout: guard.PredecessorThere, LeaveOut: true},
 			status: isFalse,
-			want:   "The StatefulSet is not composed until Crossplane has looked for its predecessor",
+			want:   "The StatefulSet is not composed until Crossplane has looked for an earlier StatefulSet of that name",
 		},
 		"PredecessorThere": {
 			reason: "A person may have to remove one of them.",
 			d:      guard.Decision{Rollout: guard.PredecessorThere, LeaveOut: true, Predecessors: []string{"Object a", "Object b"}},
 			status: isFalse,
-			want:   "The StatefulSet is not composed until its predecessor is gone: Object a, Object b",
+			want:   "The StatefulSet is not composed until the earlier StatefulSet, or its Object, is gone: Object a, Object b",
 		},
 	}
 
@@ -127,17 +127,17 @@ func TestStorage(t *testing.T) {
 		"Growing": {
 			reason: "Each claim is told.",
 			d:      guard.Decision{Growing: []guard.Growth{{Claim: "a-files-0", Has: resource.MustParse("1Gi"), Asked: resource.MustParse("2Gi"), Why: "it waits"}, {Claim: "b-files-0", Has: resource.MustParse("1Gi"), Asked: resource.MustParse("3Gi"), Why: "it is asked"}}},
-			want:   conditionOf(StorageUpToDate, isFalse, ReasonGrowing, "Volume claims grow while the server runs: PersistentVolumeClaim a-files-0 has 1Gi and is to have 2Gi: it waits; PersistentVolumeClaim b-files-0 has 1Gi and is to have 3Gi: it is asked"),
+			want:   conditionOf(StorageUpToDate, isFalse, ReasonGrowing, "Volume claims grow while the server runs: PersistentVolumeClaim a-files-0 has 1Gi and grows to 2Gi: it waits; PersistentVolumeClaim b-files-0 has 1Gi and grows to 3Gi: it is asked"),
 		},
 		"NotGrowing": {
 			reason: "A person has something to do.",
 			d:      guard.Decision{Growing: []guard.Growth{{Claim: "a-files-0", Has: resource.MustParse("1Gi"), Asked: resource.MustParse("2Gi"), Why: "it waits", NeedsPerson: true}}},
-			want:   conditionOf(StorageUpToDate, isFalse, ReasonNotGrowing, "Volume claims grow while the server runs: PersistentVolumeClaim a-files-0 has 1Gi and is to have 2Gi: it waits"),
+			want:   conditionOf(StorageUpToDate, isFalse, ReasonNotGrowing, "Volume claims grow while the server runs: PersistentVolumeClaim a-files-0 has 1Gi and grows to 2Gi: it waits"),
 		},
 		"Attributes": {
 			reason: "Other attributes are told as growth is.",
 			d:      guard.Decision{Attributes: []guard.AttributesChange{{Claim: "a-files-0", Asked: "gold", Why: "it waits"}}},
-			want:   conditionOf(StorageUpToDate, isFalse, ReasonGrowing, `Volume attributes classes change while the server runs: PersistentVolumeClaim a-files-0 has "" and is to have "gold": it waits`),
+			want:   conditionOf(StorageUpToDate, isFalse, ReasonGrowing, `Volume attributes classes change while the server runs: PersistentVolumeClaim a-files-0 has "" and changes to "gold": it waits`),
 		},
 		"AttributesRefused": {
 			reason: "A person has something to do with one of both.",
@@ -145,8 +145,8 @@ func TestStorage(t *testing.T) {
 				Growing:    []guard.Growth{{Claim: "a-files-0", Has: resource.MustParse("1Gi"), Asked: resource.MustParse("2Gi"), Why: "it waits"}},
 				Attributes: []guard.AttributesChange{{Claim: "a-files-0", Asked: "gold", Has: "silver", Why: "it is refused", NeedsPerson: true}},
 			},
-			want: conditionOf(StorageUpToDate, isFalse, ReasonNotGrowing, "Volume claims grow while the server runs: PersistentVolumeClaim a-files-0 has 1Gi and is to have 2Gi: it waits. "+
-				`Volume attributes classes change while the server runs: PersistentVolumeClaim a-files-0 has "silver" and is to have "gold": it is refused`),
+			want: conditionOf(StorageUpToDate, isFalse, ReasonNotGrowing, "Volume claims grow while the server runs: PersistentVolumeClaim a-files-0 has 1Gi and grows to 2Gi: it waits. "+
+				`Volume attributes classes change while the server runs: PersistentVolumeClaim a-files-0 has "silver" and changes to "gold": it is refused`),
 		},
 		"UpToDate": {
 			reason: "Nothing is frozen.",
@@ -155,30 +155,30 @@ func TestStorage(t *testing.T) {
 		"Frozen": {
 			reason: "All that is frozen is told, and how to thaw it.",
 			d:      guard.Decision{NeedsStop: true, Frozen: []string{"volume claim a has 1Gi", "volume claim b has 2Gi"}},
-			want: conditionOf(StorageUpToDate, isFalse, ReasonFrozen, "Kubernetes cannot change some of a running server, which keeps it: volume claim a has 1Gi; volume claim b has 2Gi. "+
-				"For volume claims: stop the server (spec.replicas: 0), wait for the phase Stopped, and start it again: the StatefulSet is created anew, and the data stay"),
+			want: conditionOf(StorageUpToDate, isFalse, ReasonFrozen, "Kubernetes cannot change some fields of a running server, which keep their values: volume claim a has 1Gi; volume claim b has 2Gi. "+
+				"To change volume claims, stop the server (spec.replicas: 0), wait for the phase Stopped, and start it again: the StatefulSet is recreated, and the data stay"),
 		},
 		"NoStop": {
 			reason: "A stop would not help.",
 			d:      guard.Decision{Frozen: []string{"volume claim a has 2Gi"}},
-			want:   conditionOf(StorageUpToDate, isFalse, ReasonFrozen, "Kubernetes cannot change some of a running server, which keeps it: volume claim a has 2Gi"),
+			want:   conditionOf(StorageUpToDate, isFalse, ReasonFrozen, "Kubernetes cannot change some fields of a running server, which keep their values: volume claim a has 2Gi"),
 		},
 		"Stopping": {
 			reason: "The next step is told.",
 			d:      guard.Decision{NeedsStop: true, Stopping: true, Frozen: []string{"volume claim a is missing"}},
-			want: conditionOf(StorageUpToDate, isFalse, ReasonFrozen, "Kubernetes cannot change some of a running server, which keeps it: volume claim a is missing. "+
-				"For volume claims: the StatefulSet is created anew once the server has stopped. Then start it again (spec.replicas: 1)"),
+			want: conditionOf(StorageUpToDate, isFalse, ReasonFrozen, "Kubernetes cannot change some fields of a running server, which keep their values: volume claim a is missing. "+
+				"To change volume claims, wait until the server has stopped and the StatefulSet is recreated. Then start the server (spec.replicas: 1)"),
 		},
 		"Overridden": {
 			reason: "A stop would not help where a webhook wins.",
 			d:      guard.Decision{NeedsStop: true, Stopping: true, IsOverridden: true, Frozen: []string{"volume claim a has 2Gi"}},
-			want: conditionOf(StorageUpToDate, isFalse, ReasonFrozen, "Kubernetes cannot change some of a running server, which keeps it: volume claim a has 2Gi. "+
-				"The StatefulSet was created anew with what the spec asks for, and something in the cluster, such as a webhook, made it otherwise. It stays so: ask for what it has, or remove what changes it, and delete the stopped StatefulSet, or its Object of provider-kubernetes"),
+			want: conditionOf(StorageUpToDate, isFalse, ReasonFrozen, "Kubernetes cannot change some fields of a running server, which keep their values: volume claim a has 2Gi. "+
+				"The StatefulSet was recreated as the spec asks, but something in the cluster, such as a webhook, changed it. Either set the spec to what the StatefulSet has, or remove what changes it and delete the stopped StatefulSet, or its Object of provider-kubernetes"),
 		},
 		"Recreating": {
 			reason: "So is the last one.",
 			d:      guard.Decision{NeedsStop: true, Stopping: true, Rollout: guard.Recreating, Frozen: []string{"volume claim a is missing"}},
-			want:   conditionOf(StorageUpToDate, isFalse, string(guard.Recreating), "The stopped StatefulSet is created anew with what it kept until now: volume claim a is missing. Then start the server (spec.replicas: 1)"),
+			want:   conditionOf(StorageUpToDate, isFalse, string(guard.Recreating), "Recreating the stopped StatefulSet with the changes that it kept back: volume claim a is missing. Then start the server (spec.replicas: 1)"),
 		},
 		"Unseen": {
 			reason: "A claim may be older than the StatefulSet.",

@@ -30,14 +30,14 @@ func TestMoreErrors(t *testing.T) {
 		"More": {
 			reason: "That there are more is told.",
 			errs:   fielderr.Max + 1,
-			last:   "spec.f99: Required value; and more errors, which are told once these are corrected",
+			last:   "spec.f99: Required value; and more errors, which appear once you correct these",
 			most:   fielderr.Max*30 + 60,
 		},
 		"Long": {
 			reason: "It is told after what is cut, too.",
 			errs:   fielderr.Max + 1,
 			text:   strings.Repeat("x", 2*maxErrorLength),
-			last:   " … (cut); and more errors, which are told once these are corrected",
+			last:   " … (cut); and more errors, which appear once you correct these",
 			most:   maxMessageLength + 100,
 		},
 	}

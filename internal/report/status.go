@@ -87,7 +87,7 @@ func status(s *composite.DittoServer, manifests manifest.Manifests, o observed.R
 		st.Endpoints.Metrics = endpoint(s, manifest.ServiceMetrics, *s.Spec.Metrics.Port, o)
 	}
 
-	// What is asked may be held, and without it for now.
+	// The asked StatefulSet may be held, and serve without TLS for now.
 	if manifest.ServesTLS(manifests[manifest.StatefulSet]) {
 		st.APIURL = "https://" + st.Endpoints.API
 	}

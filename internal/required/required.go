@@ -1,8 +1,8 @@
 // Package required asks Crossplane for resources, and reads those that it fetched.
 //
-// Crossplane v2.2 and newer announce that they know required resources. Older ones, and the
-// CLIs of v1, know them as extra resources. They keep the newer field as bytes that they do not
-// understand, and if both were set they would compare those bytes, and sometimes find that the
+// Crossplane v2.2 and newer announce that they know required resources. Older ones, and the CLIs
+// of v1, know them as extra resources. They keep the newer field as bytes that they do not
+// understand. If both were set, they would compare those bytes, and sometimes find that the
 // requirements never become stable. So exactly one of the two fields is used.
 package required
 

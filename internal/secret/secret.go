@@ -78,8 +78,8 @@ type Secrets struct {
 	// PostgreSQL database is, whether the server reads them or not.
 	Databases map[string]Data
 
-	// Warnings are what is wrong with a value that counted when the server first started, and
-	// counts no more; and what is about to be wrong with one, such as a certificate that expires.
+	// Warnings are about values that counted when the server first started and no longer do, and
+	// about values that are going to be wrong, such as a certificate that expires.
 	Warnings []string
 
 	// AdminPasswordIsHash reports whether the administrator's password is a bcrypt hash.
@@ -201,7 +201,7 @@ func databases(found map[string]*structpb.Struct, keys []composite.DatabaseKey) 
 		id := k.Ref.Name + "/" + k.Ref.Key
 
 		if encoded := protostruct.Get(secret, "data").GetStructValue().GetFields()[k.Ref.Key]; encoded != nil {
-			// What is no base64 is the value of nothing.
+			// Skip a value that is not base64.
 			if value, err := base64.StdEncoding.DecodeString(encoded.GetStringValue()); err == nil {
 				values[id] = value
 			}

@@ -56,8 +56,9 @@ const (
 	connectionWindow = 1 << 20
 )
 
-// A lane lets one large request at a time through, from its decoding to its answer. What is
-// large takes long, and memory, and leaves the other cores to calls of the usual size.
+// A lane lets one large request at a time through, from its decoding to its answer. A large
+// request takes time and memory. In its lane, it leaves the other cores to calls of the usual
+// size.
 type lane struct {
 	encoding.CodecV2
 

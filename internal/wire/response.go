@@ -46,7 +46,7 @@ func sizeHint(desired *fnv1.State) int {
 }
 
 // An encoder writes a message from its end to its beginning. A message follows its length,
-// which is so known when it is to be written. Protobuf's own encoder computes the length of
+// which is so known when it is written. Protobuf's own encoder computes the length of
 // a struct once for each level above it.
 type encoder struct {
 	buf   []byte

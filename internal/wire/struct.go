@@ -109,7 +109,7 @@ func next[T any](free *[]T) *T {
 	return v
 }
 
-// decodeStruct merges an encoded struct into s, without the fields that are to be skipped.
+// decodeStruct merges an encoded struct into s, without the fields that skips names.
 // Its strings alias b.
 func (d *decoder) decodeStruct(b []byte, s *structpb.Struct, skips func(object, field string) bool) error {
 	d.skips = skips

@@ -99,7 +99,7 @@ func TestHealth(t *testing.T) {
 		},
 		"frozen": {
 			reason: "It runs, and a person must stop and start it.",
-			want:   judgement{argo: suspended, message: "Frozen: Kubernetes cannot change some of a running server", flux: failed},
+			want:   judgement{argo: suspended, message: "Frozen: Kubernetes cannot change some fields of a running server", flux: failed},
 		},
 		"invalid": {
 			reason:     "A person must correct it. A fatal result leaves the status as it was, which Flux waits for.",

@@ -64,13 +64,13 @@ var moves = slices.Concat(
 // Sentences on claims that grow.
 const (
 	grows = "the claims grow after the upgrade, without a restart"
-	noted = "A stopped server is created anew with larger claims once the ConfigMap has noted what they have."
+	noted = "The StatefulSet of a stopped server is recreated with larger claims once the ConfigMap has noted what they have."
 )
 
 // Sentences on a stopped server that gets other claims.
 const (
-	once       = "A stopped StatefulSet whose volume claims a webhook makes otherwise than the spec asks is created anew once, and not over and over."
-	recreating = "`StorageUpToDate` names the next step of a change that takes a stop, and has the reason `Recreating` while the StatefulSet is created anew."
+	once       = "A stopped StatefulSet whose volume claims a webhook makes otherwise than the spec asks is recreated once, and not over and over."
+	recreating = "`StorageUpToDate` names the next step of a change that takes a stop, and has the reason `Recreating` while the StatefulSet is recreated."
 )
 
 // ran tells of the record of what runs.
