@@ -99,7 +99,7 @@ var restartRows = []restartRow{
 		want:  [3]string{held, held, held},
 	},
 	{
-		what:   "the value of a Secret key that the spec names, but for the rows below",
+		what:   "the value of a Secret key that the spec names, except in the rows below",
 		secret: "jwt",
 		want:   [3]string{restarts, restarts, restarts},
 	},
