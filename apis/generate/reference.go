@@ -116,15 +116,15 @@ const referenceHead = `<!-- Generated from apis/v1alpha1, input/v1beta1 and the 
 
 Fields of a DittoServer, and of the function's [input](#input). Examples are those of
 [full.yaml](../example/full.yaml) and [composition-full.yaml](../example/operate/composition-full.yaml), which tests render;
-those of the status are of servers in tests.
+those of the status are from servers in tests.
 
-Bad input is refused in one of two places, and nothing changes in the cluster either way. The API server refuses at once what breaks
-the column *type*: kinds of values, ranges, and the rules below a table. The function refuses everything else that the text calls an
+Bad input changes nothing in the cluster. The API server refuses at once what breaks the column *type*: kinds of values, ranges, and the
+rules below a table. The function refuses everything else that the text calls an
 error: the condition ` + "`SpecValid`" + ` is False, with every error and its field path. An unknown field is an error too.
 
-Defaults are applied by the function, and not written into the stored spec. An empty text counts as left out.
+The function applies defaults, and does not write them into the stored spec. An empty text counts as left out.
 
-How many items a list may have, and how long a text may be, is [the same everywhere](#bounds), and more than a server can use.
+All lists and texts have [the same bounds](#bounds), which are larger than a server needs.
 
 The annotation ` + "`dittofs.io/approve`" + ` of a DittoServer lets a change go ahead that waits for a person: its value is the one that
 the condition ` + "`ConfigRolledOut`" + ` names. Keys in the domain ` + "`dittofs.io`" + ` are the function's own elsewhere.
@@ -142,7 +142,7 @@ input makes every DittoServer of the Composition wait, with the errors in the co
 const referenceBounds = `
 ## Bounds
 
-What a spec or an input may have at most. No server can use as much: the bounds keep one DittoServer from taking the function's
+A spec or an input may have at most this much. No server can use as much: the bounds keep one DittoServer from taking the function's
 time from all others. The API server refuses a list, a map or a text that is larger, and the function the rest, before it looks
 at anything else.
 

@@ -17,8 +17,9 @@ import (
 // notYet are the files and folders, from the root, that nobody has corrected yet, as are all
 // tests. Take them off; add none.
 var notYet = []string{
-	"README.md",
-	"docs/",
+	"docs/directory.md",
+	"docs/performance.md",
+	"docs/security.md",
 	"internal/dittofs/",
 	"internal/guard/identity.go",
 	"internal/policy/",
