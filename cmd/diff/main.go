@@ -35,21 +35,21 @@ const (
 
 // CLI of diff.
 type CLI struct {
-	Old string `help:"DittoServers as they are: a file, a folder or - (standard input)." required:""`
-	New string `help:"DittoServers as they will be. Default: as they are."`
+	Old string `help:"DittoServers before the change: a file, a folder or - (standard input)." required:""`
+	New string `help:"DittoServers after the change. Default: those before it."`
 
-	OldComposition string `default:"configuration/namespaced/composition.yaml" help:"Compositions as they are."`
-	NewComposition string `help:"Compositions as they will be. Default: as they are."`
+	OldComposition string `default:"configuration/namespaced/composition.yaml" help:"Compositions before the change."`
+	NewComposition string `help:"Compositions after the change. Default: those before it."`
 
-	OldSecrets string `help:"Secrets as they are. Default: those that DittoServers name are taken to be there."`
-	NewSecrets string `help:"Secrets as they will be. Default: as they are."`
+	OldSecrets string `help:"Secrets before the change. Default: stand-ins for all that DittoServers name."`
+	NewSecrets string `help:"Secrets after the change. Default: those before it."`
 
-	OldFunction string `default:"_output/function"                                     help:"The function's binary as it is." type:"existingfile"`
-	NewFunction string `help:"The function's binary as it will be. Default: as it is." type:"existingfile"`
+	OldFunction string `default:"_output/function"                                     help:"The function's binary before the change." type:"existingfile"`
+	NewFunction string `help:"The function's binary after the change. Default: the one before it." type:"existingfile"`
 
-	Observed  string `help:"Composed resources as they are in the cluster. Default: what comes of DittoServers as they are."`
-	Namespace string `default:"default" help:"Namespace of what has none."`
-	ExitCode  bool   `help:"Exit with 2 if a server restarts, stops or is deleted, with 3 if a change is refused or does not go through by itself."`
+	Observed  string `help:"Composed resources in the cluster. Default: those that the DittoServers before the change become."`
+	Namespace string `default:"default" help:"Namespace of resources that name none."`
+	ExitCode  bool   `help:"Exit with 2 if a server restarts, stops or is deleted, and with 3 if a change is refused or waits for a person."`
 }
 
 func main() {

@@ -123,7 +123,7 @@ func (s *DittoServer) validateOwnEnv(p *field.Path) field.ErrorList {
 	return fielderr.Each(p, s.Spec.ExtraEnv, func(p *field.Path, e *v1alpha1.ExtraEnv) field.ErrorList {
 		switch setting := reached[e.Name]; {
 		case ownEnv.Has(e.Name):
-			return field.ErrorList{field.Forbidden(p.Child("name"), e.Name+" is the function's to set: use the field of the spec")}
+			return field.ErrorList{field.Forbidden(p.Child("name"), e.Name+" is reserved: use the field of the spec")}
 		case s.providerOf(e.Name) != "":
 			return field.ErrorList{wins(p, e.Name, s.providerOf(e.Name))}
 		case setting != "":
@@ -136,7 +136,7 @@ func (s *DittoServer) validateOwnEnv(p *field.Path) field.ErrorList {
 
 // wins is the error of a variable that would win over a setting.
 func wins(p *field.Path, env, setting string) *field.Error {
-	return field.Forbidden(p.Child("name"), fmt.Sprintf("%s would win over %s, which is set, too: remove one of them", env, setting))
+	return field.Forbidden(p.Child("name"), fmt.Sprintf("%s overrides %s, which is also set: remove one of them", env, setting))
 }
 
 // reachedSettings returns the settings of the spec that variables would win over, by the names of
@@ -247,7 +247,7 @@ func (s *DittoServer) envWarnings() []string {
 
 	for i, e := range s.Spec.ExtraEnv {
 		if field := reached[e.Name]; field != "" {
-			w = append(w, fmt.Sprintf("spec.extraEnv[%d].name: %s wins over what %s decides, and no check sees it: use the field", i, e.Name, field))
+			w = append(w, fmt.Sprintf("spec.extraEnv[%d].name: %s overrides %s, and no check covers it: use the field", i, e.Name, field))
 		}
 	}
 

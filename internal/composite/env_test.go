@@ -156,7 +156,7 @@ func TestReachedSettings(t *testing.T) {
 
 			var want, warnings []string
 			if tc.beside != "" {
-				want = []string{"spec.extraEnv[0].name: Forbidden: " + tc.variable + " would win over " + tc.beside + ", which is set, too: remove one of them"}
+				want = []string{"spec.extraEnv[0].name: Forbidden: " + tc.variable + " overrides " + tc.beside + ", which is also set: remove one of them"}
 			}
 
 			if diff := cmp.Diff(want, got); diff != "" {
@@ -164,7 +164,7 @@ func TestReachedSettings(t *testing.T) {
 			}
 
 			if tc.alone != "" {
-				warnings = []string{"spec.extraEnv[0].name: " + tc.variable + " wins over what " + tc.alone + " decides, and no check sees it: use the field"}
+				warnings = []string{"spec.extraEnv[0].name: " + tc.variable + " overrides " + tc.alone + ", and no check covers it: use the field"}
 			}
 
 			if diff := cmp.Diff(warnings, s.envWarnings()); diff != "" && tc.beside == "" {

@@ -159,7 +159,7 @@ func (x *extra) checkEntry(p *field.Path, path, key string, v *structpb.Value) f
 // secret by the names of its keys.
 func checkUnknown(p *field.Path, key string, v *structpb.Value) field.ErrorList {
 	if dittofs.HoldsSecret(key) {
-		return field.ErrorList{field.Forbidden(p, "sounds like a secret, which must not stand in a ConfigMap: give it to the server by extraEnv")}
+		return field.ErrorList{field.Forbidden(p, "looks like a secret, which must not be in a ConfigMap: pass it in extraEnv")}
 	}
 
 	switch k := v.GetKind().(type) {
@@ -193,7 +193,7 @@ func checkUnknown(p *field.Path, key string, v *structpb.Value) field.ErrorList 
 
 		// The error does not have the value.
 		if dittofs.IsSecretURL(k.StringValue) {
-			return field.ErrorList{field.Forbidden(p, "has a URL with a password, which must not stand in a ConfigMap: give it to the server by extraEnv")}
+			return field.ErrorList{field.Forbidden(p, "has a URL with a password, which must not be in a ConfigMap: pass it in extraEnv")}
 		}
 
 		return nil
@@ -210,14 +210,14 @@ func mustNotBeNull(p *field.Path) *field.Error {
 
 func checkNumber(p *field.Path, n float64) field.ErrorList {
 	if n == math.Trunc(n) && math.Abs(n) >= dittofs.MaxWhole || math.IsNaN(n) {
-		return field.ErrorList{field.Invalid(p, n, "must be below 2^53, from where on whole numbers do not arrive as they are written: write it as a text")}
+		return field.ErrorList{field.Invalid(p, n, "must be below 2^53, since larger whole numbers lose digits: write it as a string")}
 	}
 
 	return nil
 }
 
 func notAKey(p *field.Path, key string) *field.Error {
-	return field.Invalid(p.Key(key), key, "must be 1 to 63 small letters, digits and underscores: the server ignores case, and takes a dot for an object within an object")
+	return field.Invalid(p.Key(key), key, "must be 1 to 63 lowercase letters, digits and underscores: the server ignores case, and reads a dot as an object within an object")
 }
 
 // shown is a value of the wrong kind in an error, which of objects and lists has the kind only.
@@ -261,9 +261,9 @@ func (s *DittoServer) configWarnings(r dittofs.Release) []string {
 		case i == maxUnknownKeys:
 			return append(w, fmt.Sprintf("spec.config: %d more keys that the server does not know", len(unknown)-i))
 		case isKnown:
-			w = append(w, fmt.Sprintf("spec.config.%s: DittoFS %s does not know such a key, and ignores it", path, r))
+			w = append(w, fmt.Sprintf("spec.config.%s: DittoFS %s does not know this key, and ignores it", path, r))
 		default:
-			w = append(w, fmt.Sprintf("spec.config.%s: no DittoFS release that is known here knows such a key", path))
+			w = append(w, fmt.Sprintf("spec.config.%s: no DittoFS release that this function knows has such a key", path))
 		}
 	}
 

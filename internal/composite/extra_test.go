@@ -13,12 +13,12 @@ import (
 
 func TestValidateConfig(t *testing.T) {
 	const (
-		notKey    = "must be 1 to 63 small letters, digits and underscores: the server ignores case, and takes a dot for an object within an object"
+		notKey    = "must be 1 to 63 lowercase letters, digits and underscores: the server ignores case, and reads a dot as an object within an object"
 		null      = "Invalid value: null: must not be null: leave the key out"
-		tooGreat  = "must be below 2^53, from where on whole numbers do not arrive as they are written: write it as a text"
+		tooGreat  = "must be below 2^53, since larger whole numbers lose digits: write it as a string"
 		rest      = "is managed over the REST API, and no key of config.yaml"
-		secretURL = "has a URL with a password, which must not stand in a ConfigMap: give it to the server by extraEnv"
-		secret    = "sounds like a secret, which must not stand in a ConfigMap: give it to the server by extraEnv"
+		secretURL = "has a URL with a password, which must not be in a ConfigMap: pass it in extraEnv"
+		secret    = "looks like a secret, which must not be in a ConfigMap: pass it in extraEnv"
 	)
 
 	decides := func(key, by string) string {
@@ -141,10 +141,10 @@ func TestConfigWarnings(t *testing.T) {
 		want                    []string
 	}{
 		"Known":    {"What the release knows needs no warning", "0.24.0", `{"gc": {"auto_interval": "1h"}}`, nil},
-		"Older":    {"An older release may not know it", "0.23.0", `{"gc": {"auto_interval": "1h"}}`, []string{"spec.config.gc.auto_interval: DittoFS 0.23.0 does not know such a key, and ignores it"}},
-		"Gone":     {"A newer one may not know it any more", dittofs.Newest, `{"lock": {"max_total_locks": 1}}`, []string{"spec.config.lock.max_total_locks: DittoFS " + dittofs.Newest + " does not know such a key, and ignores it"}},
-		"Unknown":  {"A mistake in a key is told", dittofs.Newest, `{"gc": {"auto_intervall": {"a": 1}}, "blockstore": {"journal": {"path": "/x"}}}`, []string{"spec.config.blockstore.journal: DittoFS " + dittofs.Newest + " does not know such a key, and ignores it", "spec.config.gc.auto_intervall: DittoFS " + dittofs.Newest + " does not know such a key, and ignores it"}},
-		"AnyOther": {"Nobody knows what a release without a version knows", "", `{"lock": {"max_total_locks": 1}, "x": 1}`, []string{"spec.config.x: no DittoFS release that is known here knows such a key"}},
+		"Older":    {"An older release may not know it", "0.23.0", `{"gc": {"auto_interval": "1h"}}`, []string{"spec.config.gc.auto_interval: DittoFS 0.23.0 does not know this key, and ignores it"}},
+		"Gone":     {"A newer one may not know it any more", dittofs.Newest, `{"lock": {"max_total_locks": 1}}`, []string{"spec.config.lock.max_total_locks: DittoFS " + dittofs.Newest + " does not know this key, and ignores it"}},
+		"Unknown":  {"A mistake in a key is told", dittofs.Newest, `{"gc": {"auto_intervall": {"a": 1}}, "blockstore": {"journal": {"path": "/x"}}}`, []string{"spec.config.blockstore.journal: DittoFS " + dittofs.Newest + " does not know this key, and ignores it", "spec.config.gc.auto_intervall: DittoFS " + dittofs.Newest + " does not know this key, and ignores it"}},
+		"AnyOther": {"Nobody knows what a release without a version knows", "", `{"lock": {"max_total_locks": 1}, "x": 1}`, []string{"spec.config.x: no DittoFS release that this function knows has such a key"}},
 		"Many":     {"Not more than can be read", "", "{" + strings.Join(many, ",") + "}", nil},
 	}
 	for name, tc := range cases {
@@ -187,7 +187,7 @@ func TestConfigWarningsOfImage(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	want := []string{"spec.config.gc.auto_interval: DittoFS 0.23.0 does not know such a key, and ignores it"}
+	want := []string{"spec.config.gc.auto_interval: DittoFS 0.23.0 does not know this key, and ignores it"}
 	if diff := cmp.Diff(want, s.configWarnings(r)); diff != "" {
 		t.Errorf("configWarnings(...): -want, +got:\n%s", diff)
 	}

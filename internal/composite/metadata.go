@@ -99,7 +99,7 @@ func validateReserved(p *field.Path, m map[string]string) field.ErrorList {
 		}
 
 		if slices.ContainsFunc(reservedDomains, func(r string) bool { return domain == r || strings.HasSuffix(domain, "."+r) }) {
-			errs = append(errs, field.Forbidden(p.Key(key), "keys of the domain "+domain+" are not the user's to set: remove it"))
+			errs = append(errs, field.Forbidden(p.Key(key), "keys of the domain "+domain+" are reserved: remove it"))
 		}
 	}
 

@@ -43,7 +43,7 @@ func (s *DittoServer) CheckRelease(r dittofs.Release) field.ErrorList {
 
 	for _, f := range newerFields {
 		if f.isSet(&s.Spec) && r.IsBefore(f.since) {
-			errs = append(errs, field.Forbidden(field.NewPath(f.path), fmt.Sprintf("DittoFS %s cannot do it: remove it, or run %s or newer", r, strings.TrimPrefix(f.since, "v"))))
+			errs = append(errs, field.Forbidden(field.NewPath(f.path), fmt.Sprintf("DittoFS %s does not support it: remove it, or run %s or newer", r, strings.TrimPrefix(f.since, "v"))))
 		}
 	}
 

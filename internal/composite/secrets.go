@@ -239,7 +239,7 @@ func sslModeWarning(pg *v1alpha1.Postgres) func([]byte, time.Time) string {
 }
 
 // uncheckedCA does not have the mode, which may be a Secret's.
-const uncheckedCA = "the SSL mode checks no certificate, so that spec.database.postgres.caSecretRef is without effect: take verify-full"
+const uncheckedCA = "the SSL mode checks no certificate, so spec.database.postgres.caSecretRef has no effect: use verify-full"
 
 // postgresRef returns the key of the Secret of PostgreSQL that a setting would be from.
 func postgresRef(pg *v1alpha1.Postgres, setting, key string) *SecretKeyRef {

@@ -167,5 +167,5 @@ func (s *DittoServer) sourceWarnings() []string {
 		return nil
 	}
 
-	return []string{"spec.storage: claims that are new begin with a snapshot (" + strings.Join(with, ", ") + ") and others empty (" + strings.Join(without, ", ") + "): restore all of them from the same moment"}
+	return []string{"spec.storage: some new claims begin with a snapshot (" + strings.Join(with, ", ") + ") and others empty (" + strings.Join(without, ", ") + "): restore all of them from the same moment"}
 }

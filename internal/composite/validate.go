@@ -115,7 +115,7 @@ func (s *DittoServer) validateProviderConfigRef(p *field.Path) field.ErrorList {
 
 	switch {
 	case s.IsNative() && *ref != v1beta1.ProviderConfigRef{}:
-		return field.ErrorList{field.Forbidden(p, "what is composed natively needs no provider: remove it")}
+		return field.ErrorList{field.Forbidden(p, "natively composed resources need no provider: remove it")}
 	case s.IsNative():
 		return nil
 	}
@@ -231,7 +231,7 @@ func (s *DittoServer) validatePorts(p *field.Path) field.ErrorList {
 	}
 
 	if s.Spec.Portmapper.Enabled && nfs.number != adapterNFS.number {
-		errs = append(errs, field.Forbidden(p.Child("portmapper", "enabled"), "it tells clients the port of adapterPorts.nfs: nfsPort must be the same"))
+		errs = append(errs, field.Forbidden(p.Child("portmapper", "enabled"), "the portmapper tells clients the port adapterPorts.nfs, so nfsPort must be the same"))
 	}
 
 	services := []port{nfs, api}

@@ -103,9 +103,9 @@ func TestValidateLDAP(t *testing.T) {
 			reason: "A variable would win over the field, or hide it",
 			xr:     strings.Replace(with(""), "spec: {", "spec: {extraEnv: [{name: DITTOFS_LDAP_URL, value: 'ldap://a'}, {name: DITTOFS_LDAP, value: a}, {name: DITTOFS_LDAP_BIND_PASSWORD, value: a}, {name: DITTOFS_LDAPS, value: a}], ", 1),
 			want: []string{
-				"spec.extraEnv[0].name: Forbidden: DITTOFS_LDAP_URL would win over spec.identity.ldap, which is set, too: remove one of them",
-				"spec.extraEnv[1].name: Forbidden: DITTOFS_LDAP would win over spec.identity.ldap, which is set, too: remove one of them",
-				"spec.extraEnv[2].name: Forbidden: DITTOFS_LDAP_BIND_PASSWORD would win over spec.identity.ldap, which is set, too: remove one of them",
+				"spec.extraEnv[0].name: Forbidden: DITTOFS_LDAP_URL overrides spec.identity.ldap, which is also set: remove one of them",
+				"spec.extraEnv[1].name: Forbidden: DITTOFS_LDAP overrides spec.identity.ldap, which is also set: remove one of them",
+				"spec.extraEnv[2].name: Forbidden: DITTOFS_LDAP_BIND_PASSWORD overrides spec.identity.ldap, which is also set: remove one of them",
 			},
 		},
 		"VariableAlone": {
@@ -235,8 +235,8 @@ func TestValidateKerberos(t *testing.T) {
 			reason: "A variable would win over the field, or hide it",
 			xr:     strings.Replace(with(""), "spec: {", "spec: {extraEnv: [{name: DITTOFS_KERBEROS_PRINCIPAL, value: a}, {name: DITTOFS_KERBEROS, value: a}, {name: DITTOFS_LDAP_URL, value: a}], ", 1),
 			want: []string{
-				"spec.extraEnv[0].name: Forbidden: DITTOFS_KERBEROS_PRINCIPAL would win over spec.identity.kerberos, which is set, too: remove one of them",
-				"spec.extraEnv[1].name: Forbidden: DITTOFS_KERBEROS would win over spec.identity.kerberos, which is set, too: remove one of them",
+				"spec.extraEnv[0].name: Forbidden: DITTOFS_KERBEROS_PRINCIPAL overrides spec.identity.kerberos, which is also set: remove one of them",
+				"spec.extraEnv[1].name: Forbidden: DITTOFS_KERBEROS overrides spec.identity.kerberos, which is also set: remove one of them",
 			},
 		},
 		"VariableAlone": {

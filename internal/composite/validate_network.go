@@ -91,7 +91,7 @@ func validatePeers(p *field.Path, peers []networkingv1.NetworkPolicyPeer) field.
 		case peer.IPBlock == nil && !selects:
 			return field.ErrorList{field.Required(p, "must have podSelector, namespaceSelector or ipBlock")}
 		case peer.IPBlock != nil && selects:
-			return field.ErrorList{field.Forbidden(p, "must not have ipBlock beside a selector")}
+			return field.ErrorList{field.Forbidden(p, "must not have ipBlock together with a selector")}
 		case peer.IPBlock != nil:
 			return validateIPBlock(p.Child("ipBlock"), peer.IPBlock)
 		}
@@ -116,7 +116,7 @@ func validateIPBlock(p *field.Path, b *networkingv1.IPBlock) field.ErrorList {
 		}
 
 		if except, err := netip.ParsePrefix(*cidr); err != nil || except.Bits() <= block.Bits() || !block.Contains(except.Addr()) {
-			return field.ErrorList{field.Invalid(p, *cidr, "must be smaller than cidr, and in it")}
+			return field.ErrorList{field.Invalid(p, *cidr, "must be a smaller range within cidr")}
 		}
 
 		return nil

@@ -70,7 +70,7 @@ func validateGracePeriod(p *field.Path, seconds *int64) field.ErrorList {
 		return nil
 	}
 
-	return field.ErrorList{field.Invalid(p, *seconds, fmt.Sprintf("must be %d or more, as long as the preStop hook sleeps", v1alpha1.PreStopSeconds))}
+	return field.ErrorList{field.Invalid(p, *seconds, fmt.Sprintf("must be %d or more: the preStop hook sleeps that long", v1alpha1.PreStopSeconds))}
 }
 
 func validateOwnLabels(p *field.Path, labels map[string]string) field.ErrorList {
@@ -101,7 +101,7 @@ func validateOwnAnnotations(p *field.Path, annotations map[string]string) field.
 
 	for _, key := range slices.Sorted(maps.Keys(annotations)) {
 		if IsOwnAnnotation(key) {
-			errs = append(errs, field.Forbidden(p.Key(key), "annotations of the domain "+v1alpha1.Group+" are the function's: remove it"))
+			errs = append(errs, field.Forbidden(p.Key(key), "annotations of the domain "+v1alpha1.Group+" are reserved for the function: remove it"))
 		}
 	}
 

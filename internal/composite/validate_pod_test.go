@@ -9,7 +9,7 @@ import (
 func TestValidatePodNames(t *testing.T) {
 	const (
 		needsName = ": Required value: name a Secret in the server's namespace"
-		tooShort  = ": must be 5 or more, as long as the preStop hook sleeps"
+		tooShort  = ": must be 5 or more: the preStop hook sleeps that long"
 	)
 
 	errorTable{
@@ -158,8 +158,8 @@ func TestValidatePodMetadata(t *testing.T) {
 			reason: "Who could set the digest could hide a change",
 			xr:     "spec: {podAnnotations: {dittofs.io/other: a, dittofs.io/config-hash: b}}",
 			want: []string{
-				"spec.podAnnotations[dittofs.io/config-hash]: Forbidden: annotations of the domain dittofs.io are the function's: remove it",
-				"spec.podAnnotations[dittofs.io/other]: Forbidden: annotations of the domain dittofs.io are the function's: remove it",
+				"spec.podAnnotations[dittofs.io/config-hash]: Forbidden: annotations of the domain dittofs.io are reserved for the function: remove it",
+				"spec.podAnnotations[dittofs.io/other]: Forbidden: annotations of the domain dittofs.io are reserved for the function: remove it",
 			},
 		},
 	}
@@ -214,8 +214,8 @@ func TestValidateEnv(t *testing.T) {
 			xr:     "spec: {extraEnv: [{name: DITTOFS_LOGGING_LEVEL}, {name: DITTOFS_LOGGING_LEVEL}]}",
 			want: []string{
 				`spec.extraEnv[1].name: Duplicate value: "DITTOFS_LOGGING_LEVEL"`,
-				"spec.extraEnv[0].name: Forbidden: DITTOFS_LOGGING_LEVEL is the function's to set: use the field of the spec",
-				"spec.extraEnv[1].name: Forbidden: DITTOFS_LOGGING_LEVEL is the function's to set: use the field of the spec",
+				"spec.extraEnv[0].name: Forbidden: DITTOFS_LOGGING_LEVEL is reserved: use the field of the spec",
+				"spec.extraEnv[1].name: Forbidden: DITTOFS_LOGGING_LEVEL is reserved: use the field of the spec",
 			},
 		},
 		"Duplicates": {
@@ -305,7 +305,7 @@ spec:
 		tests["Own/"+name] = testCase{
 			reason: "What a field or a Secret of the spec says should not be replaced by another value",
 			xr:     fmt.Sprintf("spec: {extraEnv: [{name: %s, value: a}]}", name),
-			want:   []string{fmt.Sprintf("spec.extraEnv[0].name: Forbidden: %s is the function's to set: use the field of the spec", name)},
+			want:   []string{fmt.Sprintf("spec.extraEnv[0].name: Forbidden: %s is reserved: use the field of the spec", name)},
 		}
 	}
 

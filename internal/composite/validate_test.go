@@ -74,7 +74,7 @@ func TestValidateInput(t *testing.T) {
 		"ProviderConfigOfNative": {
 			reason: "What is composed natively has no provider, whose name would be ignored",
 			input:  "{compose: Native, providerConfigRef: {name: remote}}",
-			want:   []string{"input.providerConfigRef: Forbidden: what is composed natively needs no provider: remove it"},
+			want:   []string{"input.providerConfigRef: Forbidden: natively composed resources need no provider: remove it"},
 		},
 		"NativeOfClusterScoped": {
 			reason: "A claim may be composed natively",
@@ -572,7 +572,7 @@ func TestValidatePortsDiffer(t *testing.T) {
 		"PortmapperTellsAnotherPort": {
 			reason: "Clients would look for NFS at a port that the Service does not have",
 			xr:     "spec: {portmapper: {enabled: true}}",
-			want:   []string{"spec.portmapper.enabled: Forbidden: it tells clients the port of adapterPorts.nfs: nfsPort must be the same"},
+			want:   []string{"spec.portmapper.enabled: Forbidden: the portmapper tells clients the port adapterPorts.nfs, so nfsPort must be the same"},
 		},
 		"PortmapperOff": {
 			reason: "Nobody is told a port",

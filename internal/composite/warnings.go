@@ -48,7 +48,7 @@ func (s *DittoServer) Warnings(r dittofs.Release) []string {
 	}
 
 	if s.Spec.Identity.Admin.PasswordSecretRef == nil {
-		w = append(w, "spec.identity.admin.passwordSecretRef: not set, so the server invents an administrator's password, which older releases log and newer ones tell nobody: name a Secret before the first start")
+		w = append(w, "spec.identity.admin.passwordSecretRef: not set, so the server generates the administrator's password, which older releases log and newer ones show nowhere: name a Secret before the first start")
 	}
 
 	if s.Spec.Identity.Admin.Username != v1alpha1.DefaultAdminUsername {
@@ -57,7 +57,7 @@ func (s *DittoServer) Warnings(r dittofs.Release) []string {
 
 	// No error: the platform may take its ranges back.
 	if n := s.Spec.NetworkPolicy; n != nil && len(n.Ingress.Nodes) > 0 && len(s.Input.NetworkPolicy.NodeRanges) == 0 {
-		w = append(w, "spec.networkPolicy.ingress.nodes: the function's input names no ranges of nodes, so that none is admitted: list them as ipBlock")
+		w = append(w, "spec.networkPolicy.ingress.nodes: the function's input names no ranges of nodes, so none is admitted: list them as ipBlock")
 	}
 
 	// The function does not see whether it is on.
@@ -85,7 +85,7 @@ func (s *DittoServer) nullWarnings() []string {
 	var w []string
 
 	nulls(field.NewPath("spec"), s.UserSpec, func(p *field.Path) bool {
-		w = append(w, p.String()+": null is the same as leaving it out: the default counts")
+		w = append(w, p.String()+": null is the same as leaving the field out: the default applies")
 
 		return len(w) < maxNulls
 	})
@@ -139,7 +139,7 @@ func serviceWarnings(p *field.Path, svc *v1alpha1.Service) []string {
 
 	for _, a := range annotations(p, svc) {
 		if _, ok := a.annotations[corev1.DeprecatedAnnotationTopologyAwareHints]; ok {
-			w = append(w, fmt.Sprintf("%s: Kubernetes has given it up: use %s", a.path.Key(corev1.DeprecatedAnnotationTopologyAwareHints), corev1.AnnotationTopologyMode))
+			w = append(w, fmt.Sprintf("%s: Kubernetes has deprecated it: use %s", a.path.Key(corev1.DeprecatedAnnotationTopologyAwareHints), corev1.AnnotationTopologyMode))
 		}
 	}
 

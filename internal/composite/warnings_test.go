@@ -9,11 +9,11 @@ import (
 
 func TestWarnings(t *testing.T) {
 	const (
-		invents    = "spec.identity.admin.passwordSecretRef: not set, so the server invents an administrator's password, which older releases log and newer ones tell nobody: name a Secret before the first start"
+		invents    = "spec.identity.admin.passwordSecretRef: not set, so the server generates the administrator's password, which older releases log and newer ones show nowhere: name a Secret before the first start"
 		overridden = "spec.database.type: sqlite is overridden by spec.database.postgres"
 		privileged = "Container port %d is privileged: the pod gets the sysctl net.ipv4.ip_unprivileged_port_start"
 
-		noSelector = "without one it matches no pod, and does nothing"
+		noSelector = "not set, so the term matches no pod and does nothing"
 
 		// admin silences the warning that every other server gets.
 		admin = "identity: {admin: {passwordSecretRef: {name: admin}}}"
@@ -41,8 +41,8 @@ func TestWarnings(t *testing.T) {
 			reason: "Whoever writes null may mean to take a default away",
 			xr:     "spec: {podSecurityContext: {runAsUser: null, fsGroup: null, runAsNonRoot: true}, " + admin + "}",
 			want: []string{
-				"spec.podSecurityContext.fsGroup: null is the same as leaving it out: the default counts",
-				"spec.podSecurityContext.runAsUser: null is the same as leaving it out: the default counts",
+				"spec.podSecurityContext.fsGroup: null is the same as leaving the field out: the default applies",
+				"spec.podSecurityContext.runAsUser: null is the same as leaving the field out: the default applies",
 			},
 		},
 		"Portmapper": {
@@ -76,11 +76,11 @@ func TestWarnings(t *testing.T) {
 			reason: "A variable of an object names the field of all that it hides",
 			xr:     "spec: {database: {postgres: {secretRef: {name: db}}}, extraEnv: [{name: DITTOFS_DATABASE_POSTGRES}, {name: DITTOFS_DATABASE}, {name: DITTOFS_LOGGING}, {name: DITTOFS_CONTROLPLANE}, {name: DITTOFS_METRICS_TLS}], " + admin + "}",
 			want: []string{
-				"spec.extraEnv[0].name: DITTOFS_DATABASE_POSTGRES wins over what spec.database.postgres decides, and no check sees it: use the field",
-				"spec.extraEnv[1].name: DITTOFS_DATABASE wins over what spec.database decides, and no check sees it: use the field",
-				"spec.extraEnv[2].name: DITTOFS_LOGGING wins over what spec.logging decides, and no check sees it: use the field",
-				"spec.extraEnv[3].name: DITTOFS_CONTROLPLANE wins over what spec.apiPort decides, and no check sees it: use the field",
-				"spec.extraEnv[4].name: DITTOFS_METRICS_TLS wins over what spec.metrics.tls decides, and no check sees it: use the field",
+				"spec.extraEnv[0].name: DITTOFS_DATABASE_POSTGRES overrides spec.database.postgres, and no check covers it: use the field",
+				"spec.extraEnv[1].name: DITTOFS_DATABASE overrides spec.database, and no check covers it: use the field",
+				"spec.extraEnv[2].name: DITTOFS_LOGGING overrides spec.logging, and no check covers it: use the field",
+				"spec.extraEnv[3].name: DITTOFS_CONTROLPLANE overrides spec.apiPort, and no check covers it: use the field",
+				"spec.extraEnv[4].name: DITTOFS_METRICS_TLS overrides spec.metrics.tls, and no check covers it: use the field",
 			},
 		},
 		"TelemetryUntil0.6": {
@@ -149,10 +149,10 @@ spec:
   topologySpreadConstraints: [{maxSkew: 1, whenUnsatisfiable: DoNotSchedule, topologyKey: failure-domain.beta.kubernetes.io/zone, labelSelector: {}}]
 `,
 			want: []string{
-				"spec.nodeSelector[beta.kubernetes.io/os]: Kubernetes has given up the node label beta.kubernetes.io/os, which nodes may lack: use kubernetes.io/os",
-				"spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[1].key: Kubernetes has given up the node label node-role.kubernetes.io/master, which nodes may lack: use node-role.kubernetes.io/control-plane",
-				"spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].key: Kubernetes has given up the node label scheduler.alpha.kubernetes.io/preferAvoidPods, which nodes may lack: use a taint",
-				"spec.topologySpreadConstraints[0].topologyKey: Kubernetes has given up the node label failure-domain.beta.kubernetes.io/zone, which nodes may lack: use topology.kubernetes.io/zone",
+				"spec.nodeSelector[beta.kubernetes.io/os]: Kubernetes has deprecated the node label beta.kubernetes.io/os, which nodes may lack: use kubernetes.io/os",
+				"spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[1].key: Kubernetes has deprecated the node label node-role.kubernetes.io/master, which nodes may lack: use node-role.kubernetes.io/control-plane",
+				"spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].key: Kubernetes has deprecated the node label scheduler.alpha.kubernetes.io/preferAvoidPods, which nodes may lack: use a taint",
+				"spec.topologySpreadConstraints[0].topologyKey: Kubernetes has deprecated the node label failure-domain.beta.kubernetes.io/zone, which nodes may lack: use topology.kubernetes.io/zone",
 			},
 		},
 		"NoSelectors": {
@@ -175,7 +175,7 @@ spec:
 			reason: "Kubernetes does not read them for ever",
 			xr:     "spec: {podAnnotations: {container.apparmor.security.beta.kubernetes.io/dittofs: runtime/default, security.alpha.kubernetes.io/sysctls: a}, " + admin + "}",
 			want: []string{
-				"spec.podAnnotations[container.apparmor.security.beta.kubernetes.io/dittofs]: Kubernetes has given it up in 1.30: use securityContext.appArmorProfile",
+				"spec.podAnnotations[container.apparmor.security.beta.kubernetes.io/dittofs]: Kubernetes deprecated it in 1.30: use securityContext.appArmorProfile",
 				"spec.podAnnotations[security.alpha.kubernetes.io/sysctls]: Kubernetes does not read it: use podSecurityContext.sysctls",
 			},
 		},
@@ -188,15 +188,15 @@ spec:
 			xr:     "spec: {resources: {limits: {memory: 512m, ephemeral-storage: 10}, requests: {memory: 0, cpu: 100m}}, storage: {controlPlaneSize: 1.5Gi, metadataSize: 0.3Gi, contentSize: '10', cacheSize: 1Mi}, " + admin + "}",
 			want: []string{
 				"spec.resources.limits[ephemeral-storage]: 10 is less than 1Mi: a number without a unit is in bytes",
-				"spec.resources.limits[memory]: 512m is no whole number of bytes: m is a thousandth of one, and M or Mi are a million",
-				"spec.storage.metadataSize: 322122547200m is no whole number of bytes: m is a thousandth of one, and M or Mi are a million",
+				"spec.resources.limits[memory]: 512m is not a whole number of bytes: m means a thousandth, and M or Mi a million",
+				"spec.storage.metadataSize: 322122547200m is not a whole number of bytes: m means a thousandth, and M or Mi a million",
 				"spec.storage.contentSize: 10 is less than 1Mi: a number without a unit is in bytes",
 			},
 		},
 		"Services": {
 			reason: "An annotation of both Services is told once",
 			xr:     "spec: {service: {annotations: {service.kubernetes.io/topology-aware-hints: auto}}, " + admin + "}",
-			want:   []string{"spec.service.annotations[service.kubernetes.io/topology-aware-hints]: Kubernetes has given it up: use service.kubernetes.io/topology-mode"},
+			want:   []string{"spec.service.annotations[service.kubernetes.io/topology-aware-hints]: Kubernetes has deprecated it: use service.kubernetes.io/topology-mode"},
 		},
 		"Everything": {
 			reason: "All warnings should be told at once, in a fixed order",

@@ -127,7 +127,7 @@ func CheckText(value []byte) string {
 func CheckVariable(name string) func(value []byte) string {
 	return func(value []byte) string {
 		if most := maxVariable - len(name) - len("=") - 1; len(value) > most {
-			return fmt.Sprintf("has more than %d bytes: Linux starts no server with such an environment variable", most)
+			return fmt.Sprintf("has more than %d bytes: Linux does not start a process with such an environment variable", most)
 		}
 
 		return CheckText(value)

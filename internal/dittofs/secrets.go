@@ -12,7 +12,7 @@ const (
 	// MinJWTSecretLength is checked when the server starts.
 	MinJWTSecretLength = 32
 
-	// MinPasswordLength and MaxPasswordLength bound a clear password. bcrypt takes
+	// MinPasswordLength and MaxPasswordLength bound a plain password. bcrypt takes
 	// no more than 72 bytes.
 	MinPasswordLength = 8
 	MaxPasswordLength = 72
@@ -78,14 +78,14 @@ func CheckJWTSecret(value []byte) string {
 func CheckPassword(value []byte) string {
 	if IsPasswordHash(value) {
 		if !hashPattern.Match(value) {
-			return "begins like a bcrypt hash but is none: it must be $2a$, $2b$ or $2y$, a cost of 04 to 31, and 53 characters"
+			return "looks like a bcrypt hash but is not a valid one: it must be $2a$, $2b$ or $2y$, a cost of 04 to 31, and 53 characters"
 		}
 
 		return ""
 	}
 
 	if len(value) < MinPasswordLength || len(value) > MaxPasswordLength {
-		return fmt.Sprintf("must be a bcrypt hash, or a clear password of %d to %d bytes", MinPasswordLength, MaxPasswordLength)
+		return fmt.Sprintf("must be a bcrypt hash, or a plain password of %d to %d bytes", MinPasswordLength, MaxPasswordLength)
 	}
 
 	return ""
@@ -99,9 +99,9 @@ func CheckFirstPassword(value []byte) string {
 	case IsPasswordHash(value):
 		return ""
 	case bcryptWithin.Match(value):
-		return "holds a bcrypt hash with something around it, all of which the server would take for a clear password: keep nothing but the hash, from $2 to its end"
+		return "has more than a bcrypt hash, so the server would read all of it as a plain password: keep only the hash, from $2 to its end"
 	case slices.ContainsFunc(otherHashes, func(r *regexp.Regexp) bool { return r.Match(value) }):
-		return "looks like a hash of another kind than bcrypt, which the server would take for a clear password: give it a bcrypt hash (htpasswd -nB prints one behind the colon), or the password itself"
+		return "looks like a hash other than bcrypt, so the server would read it as a plain password: use a bcrypt hash (htpasswd -nB prints one behind the colon), or the password itself"
 	default:
 		return ""
 	}

@@ -10,8 +10,8 @@ func TestCheckFirstPassword(t *testing.T) {
 		// hash is a bcrypt hash, and the rest are what other tools make of "example".
 		hash = "$2y$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"
 
-		around = "holds a bcrypt hash with something around it"
-		other  = "looks like a hash of another kind than bcrypt"
+		around = "has more than a bcrypt hash"
+		other  = "looks like a hash other than bcrypt"
 	)
 
 	cases := map[string]struct {

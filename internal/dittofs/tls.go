@@ -89,7 +89,7 @@ func ClientCAWarning(value []byte, now time.Time) string {
 		return c.IsCA || bytes.Equal(c.RawIssuer, c.RawSubject)
 	})
 	if signs == nil {
-		return "is no authority's certificate, so that no client gets in with one that it signed: name the certificate of the authority"
+		return "is not the certificate of an authority, so the server admits no client by it: name the certificate of the authority"
 	}
 
 	return CAWarning(value, now)
@@ -102,11 +102,11 @@ func expiryWarning(c *x509.Certificate, now time.Time) string {
 
 	switch left := c.NotAfter.Sub(now); {
 	case now.Before(c.NotBefore):
-		return "is not valid yet, and is refused by those who check it: look at the clock of who issued it, or take one that is"
+		return "is not valid yet, so clients that check it refuse it: check the clock of the issuer, or use a valid one"
 	case left <= 0:
-		return "has expired, and is refused by those who check it: renew it"
+		return "has expired, so clients that check it refuse it: renew it"
 	case left < min(c.NotAfter.Sub(c.NotBefore)/3, expiresSoon):
-		return "expires soon, and was not renewed: see to its renewal"
+		return "expires soon, and was not renewed: check what renews it"
 	default:
 		return ""
 	}
@@ -167,7 +167,7 @@ func CheckCA(value []byte) string {
 	case hasTooManyBlocks(value):
 		return tooManyBlocks
 	case firstBlock(value, isPrivateKey) != nil:
-		return "has a private key, which nobody needs to trust an authority: give certificates only"
+		return "has a private key, which is not needed to trust an authority: leave only certificates"
 	case firstCertificate(value) == nil:
 		return "must have a certificate of an authority, in PEM"
 	default:

@@ -140,8 +140,8 @@ func TestClientCAWarning(t *testing.T) {
 		want   string
 	}{
 		"Authority": {"It signs clients", ca.Certificate, ""},
-		"Leaf":      {"It signs nobody", leaf.Certificate, "is no authority's certificate"},
-		"Leaves":    {"Nor do several", slices.Concat(leaf.Certificate, ca.Issue(t).Certificate), "is no authority's certificate"},
+		"Leaf":      {"It signs nobody", leaf.Certificate, "is not the certificate of an authority"},
+		"Leaves":    {"Nor do several", slices.Concat(leaf.Certificate, ca.Issue(t).Certificate), "is not the certificate of an authority"},
 		"Chain":     {"One that signs is enough", slices.Concat(leaf.Certificate, ca.Certificate), ""},
 	}
 	for name, tc := range cases {

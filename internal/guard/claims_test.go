@@ -248,14 +248,14 @@ func TestDecideExisting(t *testing.T) {
 		},
 		"Half": {
 			"Half of the data waits for a person.", half, nil,
-			want{Rollout: ApprovalRequired, LeaveOut: true, Dangers: []string{"only some of its PersistentVolumeClaims are there to stay: controlplane-files-0 (nothing), metadata-files-0 (10Gi)"}, Approval: "change"},
+			want{Rollout: ApprovalRequired, LeaveOut: true, Dangers: []string{"some of its PersistentVolumeClaims are missing or being deleted: controlplane-files-0 (nothing), metadata-files-0 (10Gi)"}, Approval: "change"},
 		},
 		"Approved": {"A person decided.", half, func(st *State) { st.Approved = "change" }, want{Rollout: RolledOut}},
 		"Leaving": {
 			"A claim that is being deleted is empty next time.",
 			map[string]KnownClaim{dittofs.VolumeControlPlane: {Live: bound("", "1Gi")}, dittofs.VolumeMetadata: {Live: leaving}},
 			nil,
-			want{Rollout: ApprovalRequired, LeaveOut: true, Dangers: []string{"only some of its PersistentVolumeClaims are there to stay: controlplane-files-0 (1Gi), metadata-files-0 (10Gi, deleted)"}, Approval: "change"},
+			want{Rollout: ApprovalRequired, LeaveOut: true, Dangers: []string{"some of its PersistentVolumeClaims are missing or being deleted: controlplane-files-0 (1Gi), metadata-files-0 (10Gi, deleted)"}, Approval: "change"},
 		},
 		"Postgres": {"A claim without data may be missing.", half, func(st *State) { st.DataClaims = []string{dittofs.VolumeMetadata} }, want{Rollout: RolledOut, Existing: []string{"metadata-files-0 (10Gi)"}}},
 		"Ran":      {"A server that ran comes back, with a claim more.", half, func(st *State) { st.Record = &manifest.Record{Image: "marmos91c/dittofs:v0.29.0", Config: configOld} }, want{Rollout: RolledOut}},
@@ -294,10 +294,10 @@ func TestDecideGrowByHand(t *testing.T) {
 		needsPerson bool
 		noted       string
 	}{
-		"Small":   {"A person asks for it.", bound("", "10Gi"), []string{"nothing but a person may ask for it here: kubectl patch pvc metadata-files-0 --namespace=storage --patch='{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"20Gi\"}}}}'"}, true, "10Gi"},
-		"Asked":   {"The driver works.", asked, []string{"the storage driver works on it"}, false, "10Gi"},
+		"Small":   {"A person asks for it.", bound("", "10Gi"), []string{"only a person can ask for it here: kubectl patch pvc metadata-files-0 --namespace=storage --patch='{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"20Gi\"}}}}'"}, true, "10Gi"},
+		"Asked":   {"The driver works.", asked, []string{"the storage driver is working on it"}, false, "10Gi"},
 		"Grown":   {"It is seen.", bound("", "20Gi"), nil, false, "20Gi"},
-		"Smaller": {"A claim that is smaller than its template is seen, too.", bound("", "5Gi"), []string{"nothing but a person may ask for it here: kubectl patch pvc metadata-files-0 --namespace=storage --patch='{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"20Gi\"}}}}'"}, true, "5Gi"},
+		"Smaller": {"A claim that is smaller than its template is seen, too.", bound("", "5Gi"), []string{"only a person can ask for it here: kubectl patch pvc metadata-files-0 --namespace=storage --patch='{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"20Gi\"}}}}'"}, true, "5Gi"},
 	}
 
 	for name, tc := range cases {
@@ -363,7 +363,7 @@ func TestDecideAttributes(t *testing.T) {
 		Note        manifest.ClaimNote
 	}
 
-	const asked = "it is asked to change, which Kubernetes 1.34 knows"
+	const asked = "the provider is about to ask for it, which needs Kubernetes 1.34"
 
 	cases := map[string]struct {
 		reason string

@@ -171,7 +171,7 @@ func (d *Decision) Warnings() []string {
 		return nil
 	}
 
-	return []string{"The server first starts on PersistentVolumeClaims that exist already, with what is in them: " + strings.Join(d.Existing, ", ")}
+	return []string{"The server starts for the first time on existing PersistentVolumeClaims, and uses the data in them: " + strings.Join(d.Existing, ", ")}
 }
 
 // Decide returns what may be composed now, so that every response is safe to be
@@ -268,7 +268,7 @@ func (d *Decision) create(st State) {
 	case !st.Predecessors.AreGone() || st.ReadsClaims && !st.ClaimsFetched:
 		d.Rollout, d.LeaveOut, d.Predecessors = PredecessorThere, true, st.Predecessors.Names
 	case isPartial && st.Approved != st.Change:
-		d.Rollout, d.LeaveOut, d.Dangers, d.Approval = ApprovalRequired, true, []string{"only some of its PersistentVolumeClaims are there to stay: " + strings.Join(existing, ", ")}, st.Change
+		d.Rollout, d.LeaveOut, d.Dangers, d.Approval = ApprovalRequired, true, []string{"some of its PersistentVolumeClaims are missing or being deleted: " + strings.Join(existing, ", ")}, st.Change
 	case len(dangers) > 0 && !st.CanReturn:
 		d.Rollout, d.LeaveOut, d.Dangers, d.Approval = ApprovalRequired, true, dangers, st.Change
 	case !st.ConfigMap.Absent && !st.ConfigMap.Holds(config):
@@ -435,7 +435,7 @@ func dangersOf(desired Pod, before []Pod, values map[string]secret.Data) []strin
 	if slices.ContainsFunc(before, func(p Pod) bool {
 		return p.AssignedUser != desired.AssignedUser || p.AssignedGroup != desired.AssignedGroup
 	}) {
-		dangers = append(dangers, "who assigns the pod's user and group changes: its files stay those of the ones before")
+		dangers = append(dangers, "the pod's user or group changes, but its files keep their owner")
 	}
 
 	for _, db := range databases {
@@ -468,7 +468,7 @@ func releaseDangers(desired Pod, release, image dittofs.Release) []string {
 	// What runs, runs: its patches, too. Another minor release that is not known here may refuse
 	// its configuration, or look for its files elsewhere.
 	if next.IsNewerThanKnown() && next.IsNewerMinorThan(ran) {
-		dangers = append(dangers, fmt.Sprintf("DittoFS %s is newer than %s and not known here: it may refuse this configuration or keep files outside of the volumes or have another REST API", next, dittofs.NewestMinor()))
+		dangers = append(dangers, fmt.Sprintf("DittoFS %s is newer than %s and unknown to this function: it may refuse this configuration or keep files outside of the volumes or have another REST API", next, dittofs.NewestMinor()))
 	}
 
 	return dangers

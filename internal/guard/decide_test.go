@@ -88,7 +88,7 @@ func release(t *testing.T, version string) dittofs.Release {
 }
 
 // byHand tells how a claim grows natively.
-const byHand = "volume claim metadata has 10Gi instead of 20Gi (it grows while the server runs with: kubectl patch pvc metadata-files-0 --namespace=storage --patch='{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"20Gi\"}}}}', which nobody tells this function)"
+const byHand = "volume claim metadata has 10Gi instead of 20Gi (it grows while the server runs with: kubectl patch pvc metadata-files-0 --namespace=storage --patch='{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"20Gi\"}}}}', which this function cannot see)"
 
 // atRest is a server whose StatefulSet is rolled out, and whose spec asks for just that.
 func atRest(t *testing.T) State {
@@ -204,7 +204,7 @@ func downgrade(t *testing.T) func(st *State) {
 
 // notKnown is the danger of a release that is newer than known.
 func notKnown(version string) string {
-	return "DittoFS " + version + " is newer than " + dittofs.NewestMinor() + " and not known here: it may refuse this configuration or keep files outside of the volumes or have another REST API"
+	return "DittoFS " + version + " is newer than " + dittofs.NewestMinor() + " and unknown to this function: it may refuse this configuration or keep files outside of the volumes or have another REST API"
 }
 
 // to asks for another release, over the same config.yaml.
@@ -454,7 +454,7 @@ func TestDecide(t *testing.T) {
 			do:     []func(*State){change, func(st *State) { st.StatefulSet.Desired.Pod.AssignedUser = true }},
 			want: Decision{
 				Rollout: ApprovalRequired, Approval: "old to new", Config: configOld, Template: TemplateAsked,
-				Dangers: []string{"who assigns the pod's user and group changes: its files stay those of the ones before"},
+				Dangers: []string{"the pod's user or group changes, but its files keep their owner"},
 			},
 		},
 		"AssignedBefore": {
@@ -464,7 +464,7 @@ func TestDecide(t *testing.T) {
 			}},
 			want: Decision{
 				Rollout: ApprovalRequired, Approval: "old to new", Config: configOld, Template: TemplateAsked,
-				Dangers: []string{"who assigns the pod's user and group changes: its files stay those of the ones before"},
+				Dangers: []string{"the pod's user or group changes, but its files keep their owner"},
 			},
 		},
 		"DatabaseSecret": {
@@ -664,9 +664,9 @@ func TestDecide(t *testing.T) {
 			want: Decision{
 				Rollout: RolledOut, Immutable: []string{"serviceName", "selector", "podManagementPolicy"},
 				Frozen: []string{
-					"StatefulSet field serviceName is kept (it changes as volume claims do)",
-					"StatefulSet field selector is kept (it changes as volume claims do)",
-					"StatefulSet field podManagementPolicy is kept (it changes as volume claims do)",
+					"StatefulSet field serviceName is kept (to change it, do as for volume claims)",
+					"StatefulSet field selector is kept (to change it, do as for volume claims)",
+					"StatefulSet field podManagementPolicy is kept (to change it, do as for volume claims)",
 				},
 			},
 		},

@@ -26,7 +26,7 @@ func (d *Decision) freezeStatefulSet(st State) bool {
 			isKept = d.freezeClaims(st) || isKept
 		} else if want != got {
 			d.Immutable = append(d.Immutable, f)
-			d.Frozen = append(d.Frozen, fmt.Sprintf("StatefulSet field %s is kept (it changes as volume claims do)", f))
+			d.Frozen = append(d.Frozen, fmt.Sprintf("StatefulSet field %s is kept (to change it, do as for volume claims)", f))
 			isKept = true
 		}
 	}
@@ -84,7 +84,7 @@ func (st *State) claimChanges(want Claim, kept *Claim) (changes []string, differ
 		changes = append(changes, cannotShrink(want, *size))
 	case -1:
 		if !st.sees(claim) {
-			changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (it grows while the server runs with: %s, which nobody tells this function)", want.Name, size.String(), want.Size.String(), st.growByHand(want)))
+			changes = append(changes, fmt.Sprintf("volume claim %s has %s instead of %s (it grows while the server runs with: %s, which this function cannot see)", want.Name, size.String(), want.Size.String(), st.growByHand(want)))
 		}
 	}
 
@@ -101,7 +101,7 @@ func (st *State) claimChanges(want Claim, kept *Claim) (changes []string, differ
 	}
 
 	if has := claim.attributes(kept); want.Attributes != "" && has != want.Attributes && !st.sees(claim) {
-		changes = append(changes, fmt.Sprintf("volume claim %s has the volume attributes class %q instead of %q (it changes while the server runs with: %s, which nobody tells this function)", want.Name, has, want.Attributes, st.changeByHand(want)))
+		changes = append(changes, fmt.Sprintf("volume claim %s has the volume attributes class %q instead of %q (it changes while the server runs with: %s, which this function cannot see)", want.Name, has, want.Attributes, st.changeByHand(want)))
 	}
 
 	// A source changes no claim that there is. A template without the one that is asked for would begin

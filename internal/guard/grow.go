@@ -106,7 +106,7 @@ func (d *Decision) grow(st State) {
 }
 
 // byPerson tells of a command.
-const byPerson = "nothing but a person may ask for it here: "
+const byPerson = "only a person can ask for it here: "
 
 // growByHand returns the command that lets a claim grow.
 func (st *State) growByHand(want Claim) string {
@@ -133,7 +133,7 @@ func attributesOf(server string, want Claim, has string, claim KnownClaim, o *Cl
 	case !live.Bound:
 		c.Why = notBound
 	case live.Attributes != want.Attributes:
-		o.Attributes, o.Update, o.Version, c.Why = want.Attributes, true, live.Version, "it is asked to change, which Kubernetes 1.34 knows"
+		o.Attributes, o.Update, o.Version, c.Why = want.Attributes, true, live.Version, "the provider is about to ask for it, which needs Kubernetes 1.34"
 	case live.ModifyStatus == "Infeasible":
 		c.Why, c.NeedsPerson = "the storage driver refuses it: see the events of the claim", true
 	default:
@@ -149,10 +149,10 @@ func attributesOf(server string, want Claim, has string, claim KnownClaim, o *Cl
 
 // What claims wait for.
 const (
-	waitingToSee = "waiting to see it"
+	waitingToSee = "waiting for the provider to read it"
 	isLeaving    = "it is being deleted"
 	notBound     = "it is not bound to a volume yet"
-	driverWorks  = "the storage driver works on it"
+	driverWorks  = "the storage driver is working on it"
 )
 
 // growthOf returns what becomes of a claim that has too little, and has its Object ask for more.
@@ -183,7 +183,7 @@ func (g *Growth) wait(want Claim, live *LiveClaim, o *ClaimObject) {
 		g.Why = notBound
 	case request.Cmp(want.Size) < 0, live.Infeasible && request.Cmp(want.Size) > 0:
 		// Kubernetes takes a smaller size again where the driver gave up, if that is above what there is.
-		o.Size, o.Update, o.Version, g.Why = want.Size.String(), true, live.Version, "it is asked to grow"
+		o.Size, o.Update, o.Version, g.Why = want.Size.String(), true, live.Version, "the provider is about to ask for it"
 	case live.Infeasible:
 		g.Why, g.NeedsPerson = "the storage driver cannot make it so large: ask for less, but more than it has", true
 	case live.NeedsPod:
@@ -233,7 +233,7 @@ func problem(claim KnownClaim) (why string, needsPerson bool) {
 	case says(claim.Problem, cannotExpand):
 		return fmt.Sprintf("%s does not allow it: set allowVolumeExpansion of the class, if its driver can expand volumes, or move the data to another claim (%s)", class, claim.Problem), true
 	case says(claim.Problem, cannotGet, cannotPatch):
-		return "the provider may not: give it the rights on persistentvolumeclaims of example/install/provider-kubernetes.yaml (" + claim.Problem + ")", true
+		return "the provider lacks rights on persistentvolumeclaims: give it those of example/install/provider-kubernetes.yaml (" + claim.Problem + ")", true
 	default:
 		// A Warning each time that a connection is lost would be one for each try.
 		return claim.Problem, claim.Refused

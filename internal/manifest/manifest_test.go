@@ -322,7 +322,7 @@ func TestNoZeroValues(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	newer := func(field, version string) []string {
-		return []string{field + ": DittoFS " + version + " is newer than " + dittofs.NewestMinor() + ", the newest minor release known here, whose configuration it gets: set what later ones need, spec.storage.contentSize and blockstore.journal.path"}
+		return []string{field + ": DittoFS " + version + " is newer than " + dittofs.NewestMinor() + ", the newest minor release that this function knows, whose configuration it gets: set what later ones need, spec.storage.contentSize and blockstore.journal.path"}
 	}
 
 	cases := map[string]struct {
@@ -340,8 +340,8 @@ func TestWarnings(t *testing.T) {
 		"HashUsed":           {"The release uses hashes.", "{version: 0.20.0}", PodInputs{AdminPasswordIsHash: true}, nil},
 		"Clear":              {"A clear password works everywhere.", "{version: 0.19.0}", PodInputs{}, nil},
 		"Unknown":            {"A release that is not known is taken for a new one.", "{}", PodInputs{AdminPasswordIsHash: true}, nil},
-		"HashIgnored":        {"The server would invent a password.", "{version: 0.19.0}", PodInputs{AdminPasswordIsHash: true}, []string{"spec.identity.admin.passwordSecretRef: DittoFS 0.19.0 ignores a bcrypt hash, and invents a password that it logs: give it a clear password"}},
-		"HashIgnoredByImage": {"The tag of an image tells the release.", "{}", PodInputs{AdminPasswordIsHash: true, Image: "marmos91c/dittofs:v0.4.2"}, []string{"spec.identity.admin.passwordSecretRef: DittoFS 0.4.2 ignores a bcrypt hash, and invents a password that it logs: give it a clear password"}},
+		"HashIgnored":        {"The server would invent a password.", "{version: 0.19.0}", PodInputs{AdminPasswordIsHash: true}, []string{"spec.identity.admin.passwordSecretRef: DittoFS 0.19.0 ignores a bcrypt hash, and generates a password that it logs: use a plain password"}},
+		"HashIgnoredByImage": {"The tag of an image tells the release.", "{}", PodInputs{AdminPasswordIsHash: true, Image: "marmos91c/dittofs:v0.4.2"}, []string{"spec.identity.admin.passwordSecretRef: DittoFS 0.4.2 ignores a bcrypt hash, and generates a password that it logs: use a plain password"}},
 	}
 
 	for name, tc := range cases {

@@ -191,11 +191,11 @@ func Warnings(s *composite.DittoServer, in PodInputs) []string {
 
 	r := Release(s, in.Image)
 	if r.IsNewerThanKnown() {
-		w = append(w, fmt.Sprintf("%s: DittoFS %s is newer than %s, the newest minor release known here, whose configuration it gets: set what later ones need, spec.storage.contentSize and blockstore.journal.path", releaseField(s), r, dittofs.NewestMinor()))
+		w = append(w, fmt.Sprintf("%s: DittoFS %s is newer than %s, the newest minor release that this function knows, whose configuration it gets: set what later ones need, spec.storage.contentSize and blockstore.journal.path", releaseField(s), r, dittofs.NewestMinor()))
 	}
 
 	if in.AdminPasswordIsHash && !r.UsesPasswordHash() {
-		w = append(w, fmt.Sprintf("spec.identity.admin.passwordSecretRef: DittoFS %s ignores a bcrypt hash, and invents a password that it logs: give it a clear password", r))
+		w = append(w, fmt.Sprintf("spec.identity.admin.passwordSecretRef: DittoFS %s ignores a bcrypt hash, and generates a password that it logs: use a plain password", r))
 	}
 
 	return w

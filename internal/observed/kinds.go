@@ -179,11 +179,11 @@ func (k Kinds) Warnings(s *composite.DittoServer) []string {
 		}
 
 		if s.Input.Kinds[row.Kind.Kind] == "" {
-			w = append(w, fmt.Sprintf("%s: the function's input does not name the kind %s, so that none is composed: ask the platform team", row.Field, row.Kind.Kind))
+			w = append(w, fmt.Sprintf("%s: the function's input does not name the kind %s, so none is composed: ask the platform team", row.Field, row.Kind.Kind))
 			continue
 		}
 
-		w = append(w, fmt.Sprintf("%s: the cluster has no %s, so that none is composed until it has", row.Field, kindText(row.Kind)))
+		w = append(w, fmt.Sprintf("%s: the cluster has no %s, so none is composed until it does", row.Field, kindText(row.Kind)))
 	}
 
 	return w

@@ -35,7 +35,7 @@ func nodeLabelWarning(p *field.Path, label string) []string {
 		return nil
 	}
 
-	return []string{fmt.Sprintf("%s: Kubernetes has given up the node label %s, which nodes may lack: %s", p, label, instead)}
+	return []string{fmt.Sprintf("%s: Kubernetes has deprecated the node label %s, which nodes may lack: %s", p, label, instead)}
 }
 
 // NodeSelectorWarnings warns of a selector of nodes.
@@ -109,7 +109,7 @@ func podTermWarnings(p *field.Path, required []corev1.PodAffinityTerm, preferred
 }
 
 func noSelector(p *field.Path) string {
-	return fmt.Sprintf("%s: without one it matches no pod, and does nothing", p.Child("labelSelector"))
+	return fmt.Sprintf("%s: not set, so the term matches no pod and does nothing", p.Child("labelSelector"))
 }
 
 // SpreadWarnings warns of topologySpreadConstraints of a pod.
@@ -134,7 +134,7 @@ func AnnotationWarnings(p *field.Path, annotations map[string]string, container 
 
 	if key := corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix + container; profile == nil {
 		if _, ok := annotations[key]; ok {
-			w = append(w, fmt.Sprintf("%s: Kubernetes has given it up in 1.30: use securityContext.appArmorProfile", p.Key(key)))
+			w = append(w, fmt.Sprintf("%s: Kubernetes deprecated it in 1.30: use securityContext.appArmorProfile", p.Key(key)))
 		}
 	}
 
@@ -172,7 +172,7 @@ func BytesWarning(p *field.Path, q resource.Quantity) []string {
 
 	switch {
 	case !whole.RoundUp(0):
-		return []string{fmt.Sprintf("%s: %s is no whole number of bytes: m is a thousandth of one, and M or Mi are a million", p, q.String())}
+		return []string{fmt.Sprintf("%s: %s is not a whole number of bytes: m means a thousandth, and M or Mi a million", p, q.String())}
 	case q.Sign() > 0 && q.CmpInt64(1<<20) < 0:
 		return []string{fmt.Sprintf("%s: %s is less than 1Mi: a number without a unit is in bytes", p, q.String())}
 	default:

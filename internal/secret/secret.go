@@ -233,7 +233,7 @@ func problemOf(k composite.SecretKey, value []byte, before Value, started bool) 
 func warning(k composite.SecretKey, value []byte, started bool, now time.Time) string {
 	if k.CheckFirst != nil && started {
 		if problem := k.CheckFirst(value); problem != "" {
-			return problem + " (the server has been started before, so that it counts no more)"
+			return problem + " (the server has started before, so this value no longer counts)"
 		}
 	}
 
@@ -347,7 +347,7 @@ func read(secret *structpb.Struct, k composite.SecretKey) ([]byte, string) {
 		case protostruct.Get(secret, "stringData", k.Ref.Key) != nil:
 			return nil, "is in stringData, which only the API server converts: put it in data, in base64"
 		case k.Role == composite.RolePostgres && hasDSN(secret):
-			return nil, "is missing, and a connection string does not do: no DittoFS release takes one, so give host, port, database, user, password and sslmode a key each (spec.database.postgres.keys maps other names)"
+			return nil, "is missing, and no DittoFS release reads a connection string: give host, port, database, user, password and sslmode a key each (spec.database.postgres.keys maps other names)"
 		default:
 			return nil, "is missing"
 		}

@@ -607,7 +607,7 @@ func TestResolveManyKeys(t *testing.T) {
 	required = carried(t, required)
 
 	allocs := testing.AllocsPerRun(1, func() {
-		if got, err := Resolve(s, required, false, time.Time{}); err != nil || len(got.Problems) != 1 || !strings.HasPrefix(got.Problems[0], "Secret storage/files-db, key user: is missing, and a connection string does not do") {
+		if got, err := Resolve(s, required, false, time.Time{}); err != nil || len(got.Problems) != 1 || !strings.HasPrefix(got.Problems[0], "Secret storage/files-db, key user: is missing, and no DittoFS release reads a connection string") {
 			t.Errorf("Resolve(...): want one problem, got %q, %v", got.Problems, err)
 		}
 	})
@@ -643,10 +643,10 @@ func TestResolveBadBytes(t *testing.T) {
 func TestResolveValues(t *testing.T) {
 	const (
 		shortJWT    = "Secret storage/files-jwt, key jwt-secret: must have at least 32 bytes, or the server does not start (openssl rand -base64 48 makes a good one)"
-		badPassword = "Secret storage/files-admin, key password: must be a bcrypt hash, or a clear password of 8 to 72 bytes"
-		badHash     = "Secret storage/files-admin, key password: begins like a bcrypt hash but is none: it must be $2a$, $2b$ or $2y$, a cost of 04 to 31, and 53 characters"
-		aroundHash  = "Secret storage/files-admin, key password: holds a bcrypt hash with something around it, all of which the server would take for a clear password: keep nothing but the hash, from $2 to its end"
-		otherHash   = "Secret storage/files-admin, key password: looks like a hash of another kind than bcrypt, which the server would take for a clear password: give it a bcrypt hash (htpasswd -nB prints one behind the colon), or the password itself"
+		badPassword = "Secret storage/files-admin, key password: must be a bcrypt hash, or a plain password of 8 to 72 bytes"
+		badHash     = "Secret storage/files-admin, key password: looks like a bcrypt hash but is not a valid one: it must be $2a$, $2b$ or $2y$, a cost of 04 to 31, and 53 characters"
+		aroundHash  = "Secret storage/files-admin, key password: has more than a bcrypt hash, so the server would read all of it as a plain password: keep only the hash, from $2 to its end"
+		otherHash   = "Secret storage/files-admin, key password: looks like a hash other than bcrypt, so the server would read it as a plain password: use a bcrypt hash (htpasswd -nB prints one behind the colon), or the password itself"
 		badPort     = "Secret storage/files-db, key port: must be a port number, 1 to 65535"
 		badSSLMode  = `Secret storage/files-db, key sslmode: must be one of ["disable" "allow" "prefer" "require" "verify-ca" "verify-full"]`
 		space       = ": begins or ends with whitespace, such as a line break: remove it (echo -n, or printf, writes none)"
@@ -775,8 +775,8 @@ func TestResolveValues(t *testing.T) {
 // TestResolveFirst shows what only a server that has never been started is refused.
 func TestResolveFirst(t *testing.T) {
 	const (
-		around  = "Secret storage/files-admin, key password: holds a bcrypt hash with something around it, all of which the server would take for a clear password: keep nothing but the hash, from $2 to its end"
-		later   = " (the server has been started before, so that it counts no more)"
+		around  = "Secret storage/files-admin, key password: has more than a bcrypt hash, so the server would read all of it as a plain password: keep only the hash, from $2 to its end"
+		later   = " (the server has started before, so this value no longer counts)"
 		missing = "Secret storage/files-jwt, key jwt-secret: is missing"
 	)
 
@@ -830,7 +830,7 @@ func TestResolveProblems(t *testing.T) {
 		noBase64 = "Secret storage/files-jwt, key jwt-secret: must be in base64"
 		noString = "Secret storage/files-jwt, key jwt-secret: must be a string in base64"
 		missing  = "Secret storage/files-jwt, key jwt-secret: is missing"
-		dsn      = ": is missing, and a connection string does not do: no DittoFS release takes one, so give host, port, database, user, password and sslmode a key each (spec.database.postgres.keys maps other names)"
+		dsn      = ": is missing, and no DittoFS release reads a connection string: give host, port, database, user, password and sslmode a key each (spec.database.postgres.keys maps other names)"
 	)
 
 	encoded := base64.StdEncoding.EncodeToString([]byte(exampleJWT))

@@ -102,14 +102,14 @@ func TestResolveExpiry(t *testing.T) {
 	}{
 		"New":           {"Nothing is to be done", 90 * day, 0, false, ""},
 		"Fifteen":       {"Nobody needs to know more than two weeks before", 90 * day, 75 * day, false, ""},
-		"Fourteen":      {"cert-manager renews after two thirds of the lifetime: it should have by now", 90 * day, 76*day + time.Second, false, "key tls.crt: expires soon, and was not renewed: see to its renewal"},
-		"LaterThatWeek": {"The text does not change from day to day", 90 * day, 89 * day, false, "key tls.crt: expires soon, and was not renewed: see to its renewal"},
-		"Expired":       {"Clients refuse it", 90 * day, 90 * day, false, "key tls.crt: has expired, and is refused by those who check it: renew it"},
-		"LongExpired":   {"A year later it is the same", 90 * day, 455 * day, false, "key tls.crt: has expired, and is refused by those who check it: renew it"},
+		"Fourteen":      {"cert-manager renews after two thirds of the lifetime: it should have by now", 90 * day, 76*day + time.Second, false, "key tls.crt: expires soon, and was not renewed: check what renews it"},
+		"LaterThatWeek": {"The text does not change from day to day", 90 * day, 89 * day, false, "key tls.crt: expires soon, and was not renewed: check what renews it"},
+		"Expired":       {"Clients refuse it", 90 * day, 90 * day, false, "key tls.crt: has expired, so clients that check it refuse it: renew it"},
+		"LongExpired":   {"A year later it is the same", 90 * day, 455 * day, false, "key tls.crt: has expired, so clients that check it refuse it: renew it"},
 		"ShortTwoThird": {"One that lives for a day is renewed in the last third", day, 16 * time.Hour, false, ""},
-		"Short":         {"After that it is late", day, 16*time.Hour + time.Second, false, "key tls.crt: expires soon, and was not renewed: see to its renewal"},
-		"Future":        {"Nobody takes it yet", 90 * day, -time.Second, false, "key tls.crt: is not valid yet, and is refused by those who check it: look at the clock of who issued it, or take one that is"},
-		"Authority":     {"Without an authority no client gets in", 90 * day, 90 * day, true, "key ca.crt: has expired, and is refused by those who check it: renew it"},
+		"Short":         {"After that it is late", day, 16*time.Hour + time.Second, false, "key tls.crt: expires soon, and was not renewed: check what renews it"},
+		"Future":        {"Nobody takes it yet", 90 * day, -time.Second, false, "key tls.crt: is not valid yet, so clients that check it refuse it: check the clock of the issuer, or use a valid one"},
+		"Authority":     {"Without an authority no client gets in", 90 * day, 90 * day, true, "key ca.crt: has expired, so clients that check it refuse it: renew it"},
 	}
 
 	for name, tc := range cases {
@@ -173,7 +173,7 @@ func TestResolveLeafAsAuthority(t *testing.T) {
 	}
 
 	got, err := Resolve(decode(t, specMutual), required, false, time.Now())
-	if err != nil || len(got.Warnings) != 1 || !strings.HasPrefix(got.Warnings[0], "Secret storage/clients, key ca.crt: is no authority's certificate") {
+	if err != nil || len(got.Warnings) != 1 || !strings.HasPrefix(got.Warnings[0], "Secret storage/clients, key ca.crt: is not the certificate of an authority") {
 		t.Errorf("Resolve(...): want a warning of the authority, got %q, %v", got.Warnings, err)
 	}
 }

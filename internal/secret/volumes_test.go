@@ -56,7 +56,7 @@ func TestResolveIgnoredVolume(t *testing.T) {
 // An authority that no connection is judged by is told of, without the mode, which is a Secret's.
 func TestResolveUncheckedCA(t *testing.T) {
 	const (
-		unchecked = "the SSL mode checks no certificate, so that spec.database.postgres.caSecretRef is without effect: take verify-full"
+		unchecked = "the SSL mode checks no certificate, so spec.database.postgres.caSecretRef has no effect: use verify-full"
 		withCA    = `"caSecretRef":{"name":"ca","key":"ca.crt"}`
 	)
 

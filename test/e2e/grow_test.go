@@ -200,7 +200,7 @@ func TestClaimGrowsOnceTheProviderIsBack(t *testing.T) {
 	t.Cleanup(func() { scaleProvider(t, 1) })
 
 	s.apply(t, withSize(t, "", "2Gi"))
-	eventually(t, "the claim waits", s.says("StorageUpToDate=False/Growing", "waiting to see it"))
+	eventually(t, "the claim waits", s.says("StorageUpToDate=False/Growing", "waiting for the provider to read it"))
 	throughout(t, patienceForNothing, "the claim stays", s.has("metadata-files-0", "1Gi"))
 
 	scaleProvider(t, 1)

@@ -182,6 +182,11 @@ func TestParagraphs(t *testing.T) {
 			"// Package a is one.\n//\n//\tvia()\npackage a\n\nimport \"a b\"\n\nvar _ = \"a text\" + \"word\"\n",
 			[]paragraph{{"internal/a.go", 1, "Package a is one."}, {"internal/a.go", 8, "a text"}},
 		},
+		"Help": {
+			"Help of flags is in tags.", "cmd/a.go",
+			"package a\n\ntype a struct {\n\tB string `help:\"What it is.\" name:\"b c\"`\n}\n",
+			[]paragraph{{"cmd/a.go", 4, "What it is."}},
+		},
 		"Test": {
 			"Texts of tests are data.", "internal/a_test.go",
 			"// Package a is one.\npackage a\n\nvar _ = \"a text\"\n",

@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -157,9 +158,15 @@ func source(t *testing.T, file string, b []byte) []paragraph {
 
 	ast.Inspect(f, func(n ast.Node) bool {
 		switch n := n.(type) {
-		case *ast.ImportSpec, *ast.Field:
-			// Paths, and tags of structs.
+		case *ast.ImportSpec:
 			return false
+		case *ast.Field:
+			if n.Tag != nil {
+				tag, _ := strconv.Unquote(n.Tag.Value)
+				all = append(all, paragraph{file, set.Position(n.Tag.Pos()).Line, reflect.StructTag(tag).Get("help")})
+			}
+
+			return n.Tag == nil
 		case *ast.BasicLit:
 			if s, err := strconv.Unquote(n.Value); err == nil && n.Kind == token.STRING && strings.Contains(strings.TrimSpace(s), " ") {
 				all = append(all, paragraph{file, set.Position(n.Pos()).Line, s})
