@@ -37,12 +37,16 @@ type Function struct {
 	metrics *metrics.Metrics
 
 	// ttl is how long Crossplane may wait before it calls the function again, unless
-	// the input says so.
+	// the input says so. While a server settles it is less.
 	ttl time.Duration
 
 	// now is the clock. Nothing but warnings depends on the time: of certificates that expire.
 	now func() time.Time
 }
+
+// settling is how long Crossplane may wait while a server starts or changes. Much happens then, and Crossplane
+// drops most events of a composite resource that had about fifty within seconds, for five minutes.
+const settling = 10 * time.Second
 
 // RunFunction answers one call of Crossplane. If something goes wrong, it returns a fatal
 // result, which Crossplane shows on the composite resource. It returns an error only if nobody
@@ -236,6 +240,10 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 	// Compose.
 	if err := compose.Resources(rsp.GetDesired(), srv, manifests, resources, kinds, &decision); err != nil {
 		return err
+	}
+
+	if ttl := rsp.GetMeta().GetTtl(); compose.IsSettling(rsp.GetDesired(), &decision) && ttl.AsDuration() > settling {
+		rsp.Meta.Ttl = durationpb.New(settling)
 	}
 
 	// Report.

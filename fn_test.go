@@ -19,7 +19,6 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
-	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/guard"
@@ -483,18 +482,30 @@ func TestPassThrough(t *testing.T) {
 }
 
 func TestTTL(t *testing.T) {
-	w := newServer(t)
-
-	rsp, _ := w.Function.RunFunction(t.Context(), w.Request(nil))
-	if diff := cmp.Diff(durationpb.New(time.Minute), rsp.GetMeta().GetTtl(), protocmp.Transform()); diff != "" {
-		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
+	cases := map[string]struct {
+		reason         string
+		input          map[string]any
+		starting, want time.Duration
+	}{
+		"Flag":     {"At rest the flag counts.", nil, 10 * time.Second, time.Minute},
+		"Longer":   {"At rest the input counts.", map[string]any{"ttl": "1h"}, 10 * time.Second, time.Hour},
+		"Shorter":  {"The input counts always.", map[string]any{"ttl": "5s"}, 5 * time.Second, 5 * time.Second},
+		"NotAtAll": {"Zero leaves it to Crossplane.", map[string]any{"ttl": "0s"}, 0, 0},
 	}
 
-	w.Input = protostructtest.FromMap(t, map[string]any{"ttl": "5s"})
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newServer(t)
+			w.Input = protostructtest.FromMap(t, tc.input)
 
-	rsp, _ = w.Function.RunFunction(t.Context(), w.Request(nil))
-	if diff := cmp.Diff(durationpb.New(5*time.Second), rsp.GetMeta().GetTtl(), protocmp.Transform()); diff != "" {
-		t.Errorf("f.RunFunction(...): -want, +got:\n%s", diff)
+			first, _ := w.Function.RunFunction(t.Context(), w.Request(nil))
+			starting, _ := w.Function.RunFunction(t.Context(), w.Request(first.GetRequirements().GetResources()))
+			got := []time.Duration{starting.GetMeta().GetTtl().AsDuration(), w.Settle().GetMeta().GetTtl().AsDuration()}
+
+			if diff := cmp.Diff([]time.Duration{tc.starting, tc.want}, got); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...), starting and at rest: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
 	}
 }
 

@@ -120,8 +120,8 @@ type Input struct {
 	Namespace string `json:"namespace,omitempty"`
 
 	// TTL is how long Crossplane may wait before it calls the function again, as a
-	// Go duration. Default: the function's flag --ttl. A negative or a malformed
-	// duration is an error.
+	// Go duration. Default: the function's flag --ttl. While the server starts or changes,
+	// it is 10s at most. A negative or a malformed duration is an error.
 	// +optional
 	TTL string `json:"ttl,omitempty"`
 

@@ -44,7 +44,7 @@ func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest
 		r := m
 		if !s.IsNative() {
 			var err error
-			if r, err = object.New(s, row, m, policy(row.Name, o[row.Name], d)); err != nil {
+			if r, err = object.New(s, row, m, policy(row.Name, o, d), raw(o[row.Name])); err != nil {
 				return err
 			}
 		}
@@ -62,7 +62,7 @@ func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest
 	}
 
 	for n, p := range k.Kept(manifests, o) {
-		r, err := object.New(s, manifest.RowOf(n), o[n].Asked, p)
+		r, err := object.New(s, manifest.RowOf(n), o[n].Asked, p, o[n].Raw)
 		if err != nil {
 			return err
 		}
@@ -88,6 +88,16 @@ func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest
 	return nil
 }
 
+// IsSettling reports whether the StatefulSet is on its way to what is composed: it is not ready, or the next one
+// is composed once this one is gone.
+func IsSettling(desired *fnv1.State, d *guard.Decision) bool {
+	if d.LeaveOut {
+		return d.Rollout == guard.Recreating || d.Rollout == guard.PredecessorThere
+	}
+
+	return desired.GetResources()[string(manifest.StatefulSet)].GetReady() == fnv1.Ready_READY_FALSE
+}
+
 // claim returns the Object of a claim. It deletes and creates nothing.
 func claim(desired *fnv1.State, s *composite.DittoServer, row manifest.Row, c guard.ClaimObject, o *observed.Resource) (*structpb.Struct, error) {
 	if _, taken := desired.GetResources()[string(row.Name)]; taken {
@@ -99,7 +109,7 @@ func claim(desired *fnv1.State, s *composite.DittoServer, row manifest.Row, c gu
 		policy = object.Update
 	}
 
-	r, err := object.New(s, row, manifest.Claim(s, c.Volume, c.Size, c.Attributes, c.Version), policy)
+	r, err := object.New(s, row, manifest.Claim(s, c.Volume, c.Size, c.Attributes, c.Version), policy, raw(o))
 	if err != nil {
 		return nil, err
 	}
@@ -107,17 +117,43 @@ func claim(desired *fnv1.State, s *composite.DittoServer, row manifest.Row, c gu
 	return r, moved(row.Name, r, o)
 }
 
+func raw(o *observed.Resource) *structpb.Struct {
+	if o == nil {
+		return nil
+	}
+
+	return o.Raw
+}
+
 // policy returns what the provider may do with an object. One that it may change it can change
 // from then on: an upgrade of this function, or a live object that is not known, takes nothing back.
-func policy(n manifest.Name, o *observed.Resource, d *guard.Decision) object.Policy {
+func policy(n manifest.Name, o observed.Resources, d *guard.Decision) object.Policy {
 	switch {
-	case o.IsWritable():
+	case n != manifest.StatefulSet && o[n] != nil && o[n].Policy == object.Create && isStarting(o, d):
+		return object.Create
+	case o[n].IsWritable():
 		return object.Manage
 	case n == manifest.StatefulSet && d.Paused:
 		return object.Pause
 	default:
 		return object.Create
 	}
+}
+
+// isStarting reports whether the provider is about to create the StatefulSet, or the ConfigMap before it. Who
+// made the other objects can be told afterwards, for all of them at once: each write of an Object has Crossplane
+// call the function again, and the ConfigMap is written to then anyway.
+func isStarting(o observed.Resources, d *guard.Decision) bool {
+	if sts := o[manifest.StatefulSet]; !isComing(sts) || sts.Policy == object.Manage || d.LeaveOut {
+		return false
+	}
+
+	return !d.Paused || isComing(o[manifest.ConfigMap])
+}
+
+// isComing reports whether the provider was asked for an object, and neither has it nor failed to create it.
+func isComing(r *observed.Resource) bool {
+	return r != nil && r.Live == nil && !r.IsForeign() && !r.IsNotSynced()
 }
 
 // migrate tells how to move a server on purpose.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/condition"
 	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/object"
@@ -131,19 +132,19 @@ func TestClaims(t *testing.T) {
 		"Observe": {
 			"It is looked for by its name.",
 			guard.ClaimObject{Volume: "metadata"},
-			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default}, readiness: {policy: SuccessfulCreate}, watch: true,
+			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, metadata: {annotations: {crossplane.io/external-name: metadata-files-0}}, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default}, readiness: {policy: SuccessfulCreate}, watch: true,
 managementPolicies: [Observe], forProvider: {manifest: {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: metadata-files-0, namespace: storage}}}}}`,
 		},
 		"Update": {
 			"It is asked to grow.",
 			guard.ClaimObject{Volume: "metadata", Update: true, Size: "20Gi"},
-			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default}, readiness: {policy: SuccessfulCreate}, watch: true,
+			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, metadata: {annotations: {crossplane.io/external-name: metadata-files-0}}, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default}, readiness: {policy: SuccessfulCreate}, watch: true,
 managementPolicies: [Observe, Update], forProvider: {manifest: {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: metadata-files-0, namespace: storage}, spec: {resources: {requests: {storage: 20Gi}}}}}}}`,
 		},
 		"Attributes": {
 			"Its volume is asked to change, and its size stays.",
 			guard.ClaimObject{Volume: "metadata", Update: true, Size: "20Gi", Attributes: "gold"},
-			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default}, readiness: {policy: SuccessfulCreate}, watch: true,
+			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, metadata: {annotations: {crossplane.io/external-name: metadata-files-0}}, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default}, readiness: {policy: SuccessfulCreate}, watch: true,
 managementPolicies: [Observe, Update], forProvider: {manifest: {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: metadata-files-0, namespace: storage}, spec: {volumeAttributesClassName: gold, resources: {requests: {storage: 20Gi}}}}}}}`,
 		},
 	}
@@ -190,8 +191,77 @@ func TestPolicy(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := policy(tc.name, tc.o, &guard.Decision{Paused: tc.paused}); got != tc.want {
+			if got := policy(tc.name, observed.Resources{tc.name: tc.o}, &guard.Decision{Paused: tc.paused}); got != tc.want {
 				t.Errorf("%s\npolicy(...): want %d, got %d", tc.reason, tc.want, got)
+			}
+		})
+	}
+}
+
+// While the StatefulSet is created, no other Object is written to.
+func TestPolicyWhileStarting(t *testing.T) {
+	live := &structpb.Struct{}
+	created, coming := &observed.Resource{Policy: object.Create, Live: live}, &observed.Resource{Policy: object.Create}
+	refused := &observed.Resource{Policy: object.Create, Synced: &condition.Condition{Status: "False"}}
+	paused := &observed.Resource{Policy: object.Pause}
+
+	cases := map[string]struct {
+		reason           string
+		service, cm, sts *observed.Resource
+		d                guard.Decision
+		want             object.Policy
+	}{
+		"ConfigMapComes":   {"The StatefulSet is next.", created, coming, paused, guard.Decision{Paused: true}, object.Create},
+		"ConfigMapDiffers": {"The ConfigMap that there is must be changed first.", created, created, paused, guard.Decision{Paused: true}, object.Manage},
+		"ConfigMapRefused": {"It cannot be created, and the DittoServer may be deleted.", created, refused, paused, guard.Decision{Paused: true}, object.Manage},
+		"Resumed":          {"The StatefulSet is created now.", created, created, paused, guard.Decision{}, object.Create},
+		"Starting":         {"The provider is about to create it.", created, created, coming, guard.Decision{}, object.Create},
+		"Started":          {"It is there.", created, created, created, guard.Decision{}, object.Manage},
+		"Refused":          {"It cannot be created, and the DittoServer may be deleted.", created, created, refused, guard.Decision{}, object.Manage},
+		"Foreign":          {"It is somebody else's.", created, created, &observed.Resource{Policy: object.Create, Foreign: "StatefulSet files"}, guard.Decision{}, object.Manage},
+		"None":             {"There is none.", created, created, nil, guard.Decision{}, object.Manage},
+		"LeftOut":          {"There is none any more.", created, created, coming, guard.Decision{LeaveOut: true}, object.Manage},
+		"Managed":          {"What the provider may do is not taken back.", &observed.Resource{Live: live}, created, coming, guard.Decision{}, object.Manage},
+		"LongAgo":          {"The StatefulSet was created before.", created, created, &observed.Resource{}, guard.Decision{}, object.Manage},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			o := observed.Resources{manifest.ServiceAPI: tc.service, manifest.ConfigMap: tc.cm}
+			if tc.sts != nil {
+				o[manifest.StatefulSet] = tc.sts
+			}
+
+			if got := policy(manifest.ServiceAPI, o, &tc.d); got != tc.want {
+				t.Errorf("%s\npolicy(...): want %d, got %d", tc.reason, tc.want, got)
+			}
+		})
+	}
+}
+
+func TestIsSettling(t *testing.T) {
+	state := func(ready fnv1.Ready) *fnv1.State {
+		return &fnv1.State{Resources: map[string]*fnv1.Resource{"statefulset": {Ready: ready}}}
+	}
+
+	cases := map[string]struct {
+		reason  string
+		desired *fnv1.State
+		d       guard.Decision
+		want    bool
+	}{
+		"Starts":      {"Its pod is not ready.", state(fnv1.Ready_READY_FALSE), guard.Decision{}, true},
+		"Rests":       {"Nothing is on its way.", state(fnv1.Ready_READY_TRUE), guard.Decision{}, false},
+		"Recreated":   {"The old one goes.", &fnv1.State{}, guard.Decision{LeaveOut: true, Rollout: guard.Recreating}, true},
+		"Predecessor": {"The old one goes.", &fnv1.State{}, guard.Decision{LeaveOut: true, Rollout: guard.PredecessorThere}, true},
+		"NoSecret":    {"A person does what is next.", &fnv1.State{}, guard.Decision{LeaveOut: true, Rollout: guard.SecretsNotResolved}, false},
+		"NotComposed": {"Natively, somebody else has that name.", &fnv1.State{}, guard.Decision{}, false},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := IsSettling(tc.desired, &tc.d); got != tc.want {
+				t.Errorf("%s\nIsSettling(...): want %t, got %t", tc.reason, tc.want, got)
 			}
 		})
 	}
@@ -200,7 +270,7 @@ func TestPolicy(t *testing.T) {
 func TestMoved(t *testing.T) {
 	m := protostructtest.FromYAML(t, "{apiVersion: apps/v1, kind: StatefulSet, metadata: {namespace: storage, name: files}}")
 
-	o, err := object.New(server(v1beta1.ComposeObject), manifest.RowOf(manifest.StatefulSet), m, object.Manage)
+	o, err := object.New(server(v1beta1.ComposeObject), manifest.RowOf(manifest.StatefulSet), m, object.Manage, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,14 +12,15 @@ import (
 
 // An object is an Object without its manifest.
 type object struct {
-	APIVersion string    `json:"apiVersion"`
-	Kind       string    `json:"kind"`
-	Metadata   *metadata `json:"metadata,omitempty"`
-	Spec       spec      `json:"spec"`
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Metadata   metadata `json:"metadata,omitzero"`
+	Spec       spec     `json:"spec"`
 }
 
 type metadata struct {
-	Labels map[string]string `json:"labels"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty"`
 }
 
 type spec struct {
@@ -38,6 +39,15 @@ type readiness struct {
 	CELQuery string `json:"celQuery,omitempty"`
 }
 
+// annotationExternalName is one that each managed resource has. The provider writes the name of an Object
+// there, which nothing reads, before it does anything else. A new Object has it from the start, which
+// is a write and two events of Crossplane's circuit breaker less.
+const annotationExternalName = "crossplane.io/external-name"
+
+func externalName(o *structpb.Struct) string {
+	return protostruct.Get(o, "metadata", "annotations", annotationExternalName).GetStringValue()
+}
+
 // Readiness policies of Objects. StatefulSets and Services have no condition Ready
 // to derive from.
 const (
@@ -45,8 +55,9 @@ const (
 	policyCELQuery         = "DeriveFromCelQuery"
 )
 
-// New returns the Object that applies a manifest of a server, as far as a Policy lets it.
-func New(s *composite.DittoServer, row manifest.Row, m *structpb.Struct, p Policy) (*structpb.Struct, error) {
+// New returns the Object that applies a manifest of a server, as far as a Policy lets it. before is the
+// Object as Crossplane observed it, or nil.
+func New(s *composite.DittoServer, row manifest.Row, m *structpb.Struct, p Policy, before *structpb.Struct) (*structpb.Struct, error) {
 	o := object{
 		APIVersion: APIVersion(s),
 		Kind:       Kind,
@@ -58,7 +69,12 @@ func New(s *composite.DittoServer, row manifest.Row, m *structpb.Struct, p Polic
 		},
 	}
 	if row.Name == manifest.StatefulSet {
-		o.Metadata = &metadata{Labels: Labels(s)}
+		o.Metadata.Labels = Labels(s)
+	}
+
+	name := protostruct.Get(m, "metadata", "name").GetStringValue()
+	if before == nil || externalName(before) == name {
+		o.Metadata.Annotations = map[string]string{annotationExternalName: name}
 	}
 
 	r, err := protostruct.Encode(o)

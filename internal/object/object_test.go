@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
@@ -33,38 +34,59 @@ func TestNew(t *testing.T) {
 		name     manifest.Name
 		manifest string
 		policy   Policy
+		before   string
 		want     string
 	}{
 		"Created": {
-			"What has nothing to wait for is ready once it is created.", namespaced, manifest.ConfigMap, "{kind: ConfigMap}", Manage,
+			"What has nothing to wait for is ready once it is created.", namespaced, manifest.ConfigMap, "{kind: ConfigMap, metadata: {name: files}}", Manage, "{}",
 			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default},
-readiness: {policy: SuccessfulCreate}, watch: true, forProvider: {manifest: {kind: ConfigMap}}}}`,
+readiness: {policy: SuccessfulCreate}, watch: true, forProvider: {manifest: {kind: ConfigMap, metadata: {name: files}}}}}`,
 		},
 		"Queried": {
-			"A load balancer waits for its address.", namespaced, manifest.ServiceAPI, "{kind: Service, spec: {type: LoadBalancer}}", Manage,
+			"A load balancer waits for its address.", namespaced, manifest.ServiceAPI, "{kind: Service, metadata: {name: files}, spec: {type: LoadBalancer}}", Manage, "{}",
 			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default},
-readiness: {policy: DeriveFromCelQuery, celQuery: "` + query + `"}, watch: true, forProvider: {manifest: {kind: Service, spec: {type: LoadBalancer}}}}}`,
+readiness: {policy: DeriveFromCelQuery, celQuery: "` + query + `"}, watch: true, forProvider: {manifest: {kind: Service, metadata: {name: files}, spec: {type: LoadBalancer}}}}}`,
 		},
 		"ClusterScoped": {
-			"A ProviderConfig of the cluster-scoped API has no kind.", server(true, v1beta1.ProviderConfigRef{Name: "other"}), manifest.ServiceMetrics, "{kind: Service}", Manage,
+			"A ProviderConfig of the cluster-scoped API has no kind.", server(true, v1beta1.ProviderConfigRef{Name: "other"}), manifest.ServiceMetrics, "{kind: Service, metadata: {name: files}}", Manage, "{}",
 			`{apiVersion: kubernetes.crossplane.io/v1alpha2, kind: Object, spec: {providerConfigRef: {name: other},
-readiness: {policy: SuccessfulCreate}, watch: true, forProvider: {manifest: {kind: Service}}}}`,
+readiness: {policy: SuccessfulCreate}, watch: true, forProvider: {manifest: {kind: Service, metadata: {name: files}}}}}`,
 		},
 		"Create": {
-			"What is there stays as it is.", namespaced, manifest.ConfigMap, "{kind: ConfigMap}", Create,
+			"What is there stays as it is.", namespaced, manifest.ConfigMap, "{kind: ConfigMap, metadata: {name: files}}", Create, "{}",
 			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default},
-readiness: {policy: SuccessfulCreate}, watch: true, managementPolicies: [Observe, Create], forProvider: {manifest: {kind: ConfigMap}}}}`,
+readiness: {policy: SuccessfulCreate}, watch: true, managementPolicies: [Observe, Create], forProvider: {manifest: {kind: ConfigMap, metadata: {name: files}}}}}`,
 		},
 		"Pause": {
-			"An empty list is not the same as none.", namespaced, manifest.ConfigMap, "{kind: ConfigMap}", Pause,
+			"An empty list is not the same as none.", namespaced, manifest.ConfigMap, "{kind: ConfigMap, metadata: {name: files}}", Pause, "{}",
 			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default},
-readiness: {policy: SuccessfulCreate}, watch: true, managementPolicies: [], forProvider: {manifest: {kind: ConfigMap}}}}`,
+readiness: {policy: SuccessfulCreate}, watch: true, managementPolicies: [], forProvider: {manifest: {kind: ConfigMap, metadata: {name: files}}}}}`,
+		},
+		"New": {
+			"The provider need not write the external name.", namespaced, manifest.ConfigMap, "{kind: ConfigMap, metadata: {name: files}}", Create, "",
+			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, metadata: {annotations: {crossplane.io/external-name: files}}, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default},
+readiness: {policy: SuccessfulCreate}, watch: true, managementPolicies: [Observe, Create], forProvider: {manifest: {kind: ConfigMap, metadata: {name: files}}}}}`,
+		},
+		"Named": {
+			"What it was made with it keeps.", namespaced, manifest.ConfigMap, "{kind: ConfigMap, metadata: {name: files}}", Manage, "{metadata: {annotations: {crossplane.io/external-name: files}}}",
+			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, metadata: {annotations: {crossplane.io/external-name: files}}, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default},
+readiness: {policy: SuccessfulCreate}, watch: true, forProvider: {manifest: {kind: ConfigMap, metadata: {name: files}}}}}`,
+		},
+		"NamedByProvider": {
+			"What the provider wrote is its own.", namespaced, manifest.ConfigMap, "{kind: ConfigMap, metadata: {name: files}}", Manage, "{metadata: {annotations: {crossplane.io/external-name: files-0a1b2c}}}",
+			`{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default},
+readiness: {policy: SuccessfulCreate}, watch: true, forProvider: {manifest: {kind: ConfigMap, metadata: {name: files}}}}}`,
 		},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, err := New(tc.server, manifest.RowOf(tc.name), protostructtest.FromYAML(t, tc.manifest), tc.policy)
+			var before *structpb.Struct
+			if tc.before != "" {
+				before = protostructtest.FromYAML(t, tc.before)
+			}
+
+			got, err := New(tc.server, manifest.RowOf(tc.name), protostructtest.FromYAML(t, tc.manifest), tc.policy, before)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -83,7 +105,7 @@ func TestRead(t *testing.T) {
 	for row := range manifest.Rows() {
 		m := protostructtest.FromYAML(t, "{kind: "+row.Kind.Kind+", metadata: {namespace: storage, name: files}}")
 
-		o, err := New(s, row, m, Manage)
+		o, err := New(s, row, m, Manage, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -58,7 +58,7 @@ var moves = slices.Concat(
 		{States: []string{"recreating"}, Resource: "conditions", Path: []string{report.StorageUpToDate}, Changelog: recreating},
 		{States: []string{"recreating"}, Resource: "configmap", Path: []string{"metadata", "annotations", "dittofs.io/created-anew"}, Changelog: once},
 	},
-	managementPolicies("configmap", "statefulset", "service-headless", "service-file", "service-api"),
+	newObjects("configmap", "statefulset", "service-headless", "service-file", "service-api"),
 )
 
 // Sentences on claims that grow.
@@ -76,13 +76,16 @@ const (
 // ran tells of the record of what runs.
 const ran = "The ConfigMap of a server that runs gets the annotation `dittofs.io/ran`: one write per server."
 
-// managementPolicies of new Objects.
-func managementPolicies(names ...string) []Move {
+// newObjects have what Objects that were made before have not.
+func newObjects(names ...string) []Move {
 	var moves []Move
 	for _, n := range names {
 		moves = append(moves, Move{
 			States: []string{"created"}, Resource: n, Path: []string{"spec", "managementPolicies"},
 			Changelog: "New Objects have `managementPolicies` until what they stand for is known to be the server's own.",
+		}, Move{
+			States: []string{"created"}, Resource: n, Path: []string{"metadata", "annotations", "crossplane.io/external-name"},
+			Changelog: "New Objects have the annotation `crossplane.io/external-name` from the start",
 		})
 	}
 
