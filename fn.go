@@ -250,7 +250,8 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 	report.Rollout(rsp, decision)
 	report.Storage(rsp, decision)
 	report.Apply(rsp, xr, manifests, resources)
-	report.Warn(rsp, kept, slices.Concat(srv.Warnings(release), manifest.Warnings(srv, in), secrets.Warnings, decision.Warnings(), kinds.Warnings(srv), report.IdentityWarnings(decision)))
+	// A message may be cut: what to do before files are safe comes first.
+	report.Warn(rsp, kept, slices.Concat(report.IdentityWarnings(decision), srv.Warnings(release), manifest.Warnings(srv, in), secrets.Warnings, decision.Warnings(), kinds.Warnings(srv)))
 
 	report.Transitions(rsp, xr)
 

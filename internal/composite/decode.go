@@ -67,6 +67,9 @@ type DittoServer struct {
 	// Generation is the composite resource's metadata.generation.
 	Generation int64
 
+	// UID is the composite resource's metadata.uid.
+	UID string
+
 	// Approved and Acknowledged are the values of the composite resource's annotations
 	// dittofs.io/approve and dittofs.io/acknowledge.
 	Approved, Acknowledged string
@@ -163,6 +166,7 @@ func (s *DittoServer) decodeMetadata(p *field.Path, v *structpb.Value) field.Err
 	s.namePath = p.Child("name")
 
 	errs := validateObject(p, v)
+	s.UID = meta.GetFields()["uid"].GetStringValue()
 
 	// Malformed metadata, or a malformed namespace, do not make a composite resource
 	// cluster-scoped.

@@ -41,6 +41,10 @@ func (p IdentityProvider) Endpoint() string {
 // IsReadAtStart reports whether the server reads what the REST API sets when it starts only.
 func (p IdentityProvider) IsReadAtStart() bool { return p.Whole() == ProviderKerberos }
 
+// LeavesOpen reports whether the server lets clients in without what it is told, where the provider is turned
+// off: NFS runs without Kerberos.
+func (p IdentityProvider) LeavesOpen() bool { return p == ProviderKerberos }
+
 // IsReachedBy reports whether an environment variable sets the provider, or hides what does.
 func (p IdentityProvider) IsReachedBy(env string) bool {
 	own := variable(string(p.Whole()))

@@ -59,11 +59,11 @@ func Apply(d Decision, desired, returning manifest.Manifests, o observed.Resourc
 		m.annotate(structpb.NewStringValue(d.CreatedAnew), v1alpha1.AnnotationCreatedAnew)
 	}
 
-	if len(d.Seeded) > 0 {
-		m.annotate(manifest.SeededAnnotation(d.Seeded), v1alpha1.AnnotationSeeded)
+	if note := d.Seeded.Annotation(); note != nil {
+		m.annotate(note, v1alpha1.AnnotationSeeded)
 	}
 
-	if d.Template != TemplateDesired {
+	if d.KeepsSeeds {
 		for key, value := range manifest.KeptSeeds(o.Asked(manifest.ConfigMap), desired[manifest.ConfigMap]) {
 			m.set(manifest.ConfigMap, structpb.NewStringValue(value), "data", key)
 		}

@@ -115,7 +115,7 @@ func TestApply(t *testing.T) {
 		},
 		"KeptSeeds": {
 			reason: "The template that is kept refers to settings that are gone from the spec.",
-			d:      Decision{Template: TemplateAsked, Seeded: map[dittofs.IdentityProvider]string{dittofs.ProviderLDAP: "digest"}},
+			d:      Decision{Template: TemplateAsked, KeepsSeeds: true, Seeded: manifest.SeedNote{Of: map[dittofs.IdentityProvider]string{dittofs.ProviderLDAP: "digest"}}},
 			asked:  `{data: {config.yaml: old, DITTOFS_LDAP_URL: "ldaps://old", other: value}}`,
 			want: manifest.Manifests{
 				manifest.ConfigMap:      parse(`{metadata: {annotations: {dittofs.io/image: "dittofs:old", dittofs.io/seeded: '{"ldap":"digest"}'}}, data: {config.yaml: new, DITTOFS_LDAP_URL: "ldaps://old"}}`),

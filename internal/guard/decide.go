@@ -152,8 +152,10 @@ type Decision struct {
 	NotInEffect []Provider
 	Acknowledge string
 
-	// Seeded are digests of the settings that the server is taken to have in its database.
-	Seeded map[dittofs.IdentityProvider]string
+	// Seeded is what the ConfigMap notes of identity providers, and KeepsSeeds reports whether it keeps
+	// settings of them that a pod template refers to which is not the desired one.
+	Seeded     manifest.SeedNote
+	KeepsSeeds bool
 
 	// Record is what the ConfigMap records of the pod that ran last, or nil.
 	Record *manifest.Record
@@ -193,7 +195,7 @@ func Decide(st State) Decision {
 func decide(st State) Decision {
 	d := Decision{
 		Rollout: RolledOut, Classes: map[manifest.Name]*string{}, Families: map[manifest.Name]Families{}, Ranges: map[manifest.Name][]string{},
-		Seeded: map[dittofs.IdentityProvider]string{},
+		Seeded: manifest.SeedNote{Of: map[dittofs.IdentityProvider]string{}},
 	}
 
 	switch st.Secrets {

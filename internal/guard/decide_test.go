@@ -967,8 +967,8 @@ func TestDecide(t *testing.T) {
 				do(&st)
 			}
 
-			// What is recorded has a table of its own.
-			if diff := cmp.Diff(tc.want, Decide(st), cmpopts.EquateEmpty(), cmpopts.IgnoreFields(Decision{}, "Record", "NeedsStop", "Stopping", "CreatedAnew")); diff != "" {
+			// What is recorded, and which settings are kept, has a table of its own.
+			if diff := cmp.Diff(tc.want, Decide(st), cmpopts.EquateEmpty(), cmpopts.IgnoreFields(Decision{}, "Record", "KeepsSeeds", "NeedsStop", "Stopping", "CreatedAnew")); diff != "" {
 				t.Errorf("%s\nDecide(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})

@@ -13,9 +13,9 @@ import (
 // with them, and goes by its database from then on. Nobody can see from here what it has there, so
 // the ConfigMap notes what it must have got.
 
-// removed is noted of a provider that the server had and has no more: what the database has of it
-// is not known then.
-const removed = "removed"
+// unknown is noted of a provider of which the database may have anything: the server had it and has
+// it no more, or nothing is noted of a server that started before.
+const unknown = "removed"
 
 // absent is noted of a part that its identity provider came without. The server takes one that is added
 // at its next start.
@@ -35,13 +35,23 @@ type Provider struct {
 	Seeded string
 }
 
-func readProviders(s *composite.DittoServer, o observed.Resources) []Provider {
-	identity, seeded := s.Identity(), manifest.Seeded(o.Asked(manifest.ConfigMap))
+// IsUnknown reports whether nobody knows what the server has in its database, or whether it is turned
+// off there.
+func (p *Provider) IsUnknown() bool { return p.Seeded == unknown }
 
-	var providers []Provider
+// readProviders reads the identity providers that the spec has or had.
+func (st *State) readProviders(s *composite.DittoServer, o observed.Resources) {
+	identity, note := s.Identity(), manifest.Seeded(o.Asked(manifest.ConfigMap))
+	st.LastAcknowledged = note.Acknowledged
+
+	isLost := st.StatefulSet.Asked != nil && !st.ConfigMap.Observed
+	if isLost {
+		// What is annotated now acknowledged something before.
+		st.LastAcknowledged = manifest.Digest(st.Acknowledged)
+	}
 
 	for _, name := range dittofs.IdentityProviders() {
-		p := Provider{Name: name, Body: identity.Body(name), Seeded: seeded[name]}
+		p := Provider{Name: name, Body: identity.Body(name), Seeded: note.Of[name]}
 
 		once := identity.Once(name)
 		if once != "" {
@@ -52,44 +62,63 @@ func readProviders(s *composite.DittoServer, o observed.Resources) []Provider {
 			p.Desired = absent
 		}
 
-		if p.Desired != "" || p.Seeded != "" {
-			providers = append(providers, p)
+		switch hadIt := isLost && name.Whole().IsIn(st.StatefulSet.Asked.Pod.Config); {
+		case hadIt, p.Desired != "" && (isLost || p.Seeded == "" && st.startsOnDatabase()):
+			p.Seeded = unknown
+		case p.Desired == "" && p.Seeded == "":
+			continue
 		}
-	}
 
-	return providers
+		st.Providers = append(st.Providers, p)
+	}
+}
+
+// startsOnDatabase reports whether the server first starts on a volume that may have the database of
+// an earlier one.
+func (st *State) startsOnDatabase() bool {
+	return st.StatefulSet.Asked == nil && st.Record == nil && st.Claims[dittofs.VolumeControlPlane].Live != nil
 }
 
 // seed decides which settings of identity providers the ConfigMap notes, and which may not be in
 // effect.
 func (d *Decision) seed(st State) {
+	// Until the live template is the desired one, pods refer to settings that are gone from the spec.
+	d.KeepsSeeds = d.Template != TemplateDesired || st.StatefulSet.Asked != nil && st.StatefulSet.liveTemplate() != st.StatefulSet.Desired.Pod.Template
+
 	// As soon as a pod template goes out, a pod may start with it.
 	goesOut := d.Template == TemplateDesired && !d.LeaveOut && !d.Paused
 
-	changed := []string{}
+	// A change that comes again, of this server or of another one, is another change.
+	change, isChanged := []string{st.Server, st.LastAcknowledged}, false
+
 	for _, p := range st.Providers {
 		if p.isChanged() {
-			changed = append(changed, string(p.Name), p.Seeded, p.Desired)
+			change, isChanged = append(change, string(p.Name), p.Seeded, p.Desired), true
 		}
 	}
 
-	change := manifest.Digest(changed...)
-	isMade := len(changed) > 0 && st.Acknowledged == change
+	acknowledge := manifest.Digest(change...)
+	isMade := isChanged && st.Acknowledged == acknowledge
+
+	d.Seeded.Acknowledged = st.LastAcknowledged
+	if isMade {
+		d.Seeded.Acknowledged = acknowledge
+	}
 
 	for _, p := range st.Providers {
 		seeded := p.Seeded
 
 		switch {
 		case p.isChanged() && !isMade:
-			d.NotInEffect, d.Acknowledge = append(d.NotInEffect, p), change
+			d.NotInEffect, d.Acknowledge = append(d.NotInEffect, p), acknowledge
 		case p.isChanged(), p.Desired != "" && goesOut:
 			seeded = p.Desired
 		case p.Desired == "" && goesOut:
-			seeded = removed
+			seeded = unknown
 		}
 
 		if seeded != "" {
-			d.Seeded[p.Name] = seeded
+			d.Seeded.Of[p.Name] = seeded
 		}
 	}
 }

@@ -41,10 +41,15 @@ type State struct {
 	// Approved is the value of the annotation dittofs.io/approve.
 	Approved string
 
-	// Providers are the identity providers that the spec has or had, and Acknowledged is the value
-	// of the annotation dittofs.io/acknowledge.
-	Providers    []Provider
-	Acknowledged string
+	// Server is the composite resource's UID.
+	Server string
+
+	// Providers are the identity providers that the spec has or had.
+	Providers []Provider
+
+	// Acknowledged is the value of the annotation dittofs.io/acknowledge, and LastAcknowledged the
+	// last one that counted.
+	Acknowledged, LastAcknowledged string
 
 	// Change names the change from the asked pod template to the desired one. It is empty
 	// where the two have the same facts.
@@ -284,7 +289,7 @@ func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o obs
 		Databases:    secrets.Databases,
 		Manual:       s.Spec.Rollout == v1alpha1.RolloutManual,
 		Approved:     strings.TrimSpace(s.Approved),
-		Providers:    readProviders(s, o),
+		Server:       s.UID,
 		Acknowledged: strings.TrimSpace(s.Acknowledged),
 		Predecessors: p,
 		Record:       manifest.RecordOf(o.Asked(manifest.ConfigMap)),
@@ -329,6 +334,8 @@ func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o obs
 	st.CannotGrow = s.IsNative() || s.Input.ConfigHash.Generation == v1beta1.GenerationMetadata
 	st.ReadsClaims, st.ClaimsFetched = s.Input.Claims.Read, claims.Fetched
 	st.Claims, st.DataClaims = readKnownClaims(o, claims), s.DataVolumes()
+
+	st.readProviders(s, o)
 
 	st.Change = st.change(desired[manifest.StatefulSet], returning[manifest.StatefulSet], o)
 

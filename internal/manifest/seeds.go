@@ -2,8 +2,6 @@ package manifest
 
 import (
 	"encoding/json"
-	"maps"
-	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -69,28 +67,57 @@ func KeptSeeds(asked, desired *structpb.Struct) map[string]string {
 	return kept
 }
 
-// Seeded returns digests of the settings that a server is taken to have in its database, by
-// identity provider, which a ConfigMap's manifest notes. This function wrote nothing that cannot
-// be decoded.
-func Seeded(configMap *structpb.Struct) map[dittofs.IdentityProvider]string {
-	seeded := map[dittofs.IdentityProvider]string{}
-	text := annotation(configMap, v1alpha1.AnnotationSeeded)
+// A SeedNote is what a ConfigMap notes of identity providers.
+type SeedNote struct {
+	// Of are digests of the settings that the server is taken to have in its database, by identity
+	// provider.
+	Of map[dittofs.IdentityProvider]string
 
-	if err := json.Unmarshal([]byte(text), &seeded); err != nil {
+	// Acknowledged is the last value of dittofs.io/acknowledge that counted, or "". The next one
+	// is derived from it, so that none counts twice.
+	Acknowledged string
+}
+
+// keyAcknowledged is the key of Acknowledged, beside those of identity providers.
+const keyAcknowledged = "acknowledged"
+
+// Seeded returns what a ConfigMap's manifest notes of identity providers. This function wrote nothing that
+// cannot be decoded.
+func Seeded(configMap *structpb.Struct) SeedNote {
+	note, texts := SeedNote{Of: map[dittofs.IdentityProvider]string{}}, map[string]string{}
+
+	if err := json.Unmarshal([]byte(annotation(configMap, v1alpha1.AnnotationSeeded)), &texts); err != nil {
+		return note
+	}
+
+	for _, p := range dittofs.IdentityProviders() {
+		if text := texts[string(p)]; text != "" {
+			note.Of[p] = text
+		}
+	}
+
+	note.Acknowledged = texts[keyAcknowledged]
+
+	return note
+}
+
+// Annotation returns the value of the annotation that has the note, or nil without one.
+func (n SeedNote) Annotation() *structpb.Value {
+	if len(n.Of) == 0 {
 		return nil
 	}
 
-	maps.DeleteFunc(seeded, func(p dittofs.IdentityProvider, _ string) bool {
-		return !slices.Contains(dittofs.IdentityProviders(), p)
-	})
+	texts := map[string]string{}
+	for p, text := range n.Of {
+		texts[string(p)] = text
+	}
 
-	return seeded
-}
+	if n.Acknowledged != "" {
+		texts[keyAcknowledged] = n.Acknowledged
+	}
 
-// SeededAnnotation returns the value of the annotation that notes them.
-func SeededAnnotation(seeded map[dittofs.IdentityProvider]string) *structpb.Value {
 	// Keys are sorted.
-	b, _ := json.Marshal(seeded) //nolint:errchkjson // Texts can always be encoded.
+	b, _ := json.Marshal(texts) //nolint:errchkjson // Texts can always be encoded.
 
 	return structpb.NewStringValue(string(b))
 }

@@ -15,12 +15,13 @@ func TestSeeded(t *testing.T) {
 	cases := map[string]struct {
 		reason     string
 		annotation string
-		want       map[dittofs.IdentityProvider]string
+		want       SeedNote
 	}{
-		"None":    {"A server without identity providers has no note", "", nil},
-		"Noted":   {"What is noted is read", `{"ldap":"a"}`, map[dittofs.IdentityProvider]string{dittofs.ProviderLDAP: "a"}},
-		"Unknown": {"Somebody else's words are none", `{"ldap":"a","nis":"b"}`, map[dittofs.IdentityProvider]string{dittofs.ProviderLDAP: "a"}},
-		"Broken":  {"What cannot be read is none", `{"ldap":`, nil},
+		"None":         {"A server without identity providers has no note", "", SeedNote{}},
+		"Noted":        {"What is noted is read", `{"ldap":"a"}`, SeedNote{Of: map[dittofs.IdentityProvider]string{dittofs.ProviderLDAP: "a"}}},
+		"Acknowledged": {"What counted last is read", `{"acknowledged":"c","ldap":"a"}`, SeedNote{Of: map[dittofs.IdentityProvider]string{dittofs.ProviderLDAP: "a"}, Acknowledged: "c"}},
+		"Unknown":      {"Somebody else's words are none", `{"ldap":"a","nis":"b"}`, SeedNote{Of: map[dittofs.IdentityProvider]string{dittofs.ProviderLDAP: "a"}}},
+		"Broken":       {"What cannot be read is none", `{"ldap":`, SeedNote{}},
 	}
 
 	for name, tc := range cases {
@@ -32,9 +33,9 @@ func TestSeeded(t *testing.T) {
 				t.Errorf("%s\nSeeded(...): -want, +got:\n%s", tc.reason, diff)
 			}
 
-			again := protostruct.With(cm, SeededAnnotation(got), "metadata", "annotations", "dittofs.io/seeded")
+			again := protostruct.With(cm, got.Annotation(), "metadata", "annotations", "dittofs.io/seeded")
 			if diff := cmp.Diff(got, Seeded(again), cmpopts.EquateEmpty()); diff != "" {
-				t.Errorf("%s\nSeededAnnotation(...): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("%s\nAnnotation(): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
 	}

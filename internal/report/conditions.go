@@ -380,16 +380,28 @@ func IdentityWarnings(d guard.Decision) []string {
 	var w []string
 
 	for _, p := range d.NotInEffect {
-		told := fmt.Sprintf("%s: the server goes by what it copied into its database when it first started, so these settings may not be in effect: send it PUT %s with %s and then annotate the DittoServer with %s=%s",
-			p.Name.Field(), p.Name.Endpoint(), p.Body, v1alpha1.AnnotationAcknowledge, d.Acknowledge)
+		calls := fmt.Sprintf("send it PUT %s with %s", p.Name.Endpoint(), p.Body)
 		if p.Name.IsReadAtStart() {
-			told += "; after the call delete its pod, which reads them when it starts"
+			calls += ", delete its pod, which reads them when it starts"
 		}
 
-		w = append(w, told)
+		w = append(w, fmt.Sprintf("%s: %s: %s, and then annotate the DittoServer with %s=%s", p.Name.Field(), whyNotInEffect(p), calls, v1alpha1.AnnotationAcknowledge, d.Acknowledge))
 	}
 
 	return w
+}
+
+// whyNotInEffect tells why the settings of an identity provider may not be in effect, and what that
+// lets in.
+func whyNotInEffect(p guard.Provider) string {
+	switch {
+	case !p.IsUnknown():
+		return "the server goes by what it copied into its database when it first started, so these settings may not be in effect"
+	case p.Name.LeavesOpen():
+		return "the server goes by its database, which may have other settings, or have it turned off, so that NFS runs without Kerberos and the server says that it is ready"
+	default:
+		return "the server goes by its database, which may have other settings, or have it turned off"
+	}
 }
 
 // troubles are the reasons of conditions that get a Warning result when they come

@@ -346,12 +346,22 @@ func TestIdentityWarnings(t *testing.T) {
 		"LDAP": {
 			"A person makes the change over the REST API, and says so.",
 			guard.Decision{NotInEffect: []guard.Provider{{Name: dittofs.ProviderLDAP, Body: `{"url":"ldaps://a"}`}}, Acknowledge: "0123"},
-			[]string{`spec.identity.ldap: the server goes by what it copied into its database when it first started, so these settings may not be in effect: send it PUT /api/v1/identity-providers/ldap/config with {"url":"ldaps://a"} and then annotate the DittoServer with dittofs.io/acknowledge=0123`},
+			[]string{`spec.identity.ldap: the server goes by what it copied into its database when it first started, so these settings may not be in effect: send it PUT /api/v1/identity-providers/ldap/config with {"url":"ldaps://a"}, and then annotate the DittoServer with dittofs.io/acknowledge=0123`},
+		},
+		"UnknownLDAP": {
+			"A directory that is turned off finds nobody.",
+			guard.Decision{NotInEffect: []guard.Provider{{Name: dittofs.ProviderLDAP, Seeded: "removed", Body: `{"url":"ldaps://a"}`}}, Acknowledge: "0123"},
+			[]string{`spec.identity.ldap: the server goes by its database, which may have other settings, or have it turned off: send it PUT /api/v1/identity-providers/ldap/config with {"url":"ldaps://a"}, and then annotate the DittoServer with dittofs.io/acknowledge=0123`},
+		},
+		"UnknownKerberos": {
+			"Kerberos that is turned off lets everybody in.",
+			guard.Decision{NotInEffect: []guard.Provider{{Name: dittofs.ProviderKerberos, Seeded: "removed", Body: `{"realm":"A"}`}}, Acknowledge: "0123"},
+			[]string{`spec.identity.kerberos: the server goes by its database, which may have other settings, or have it turned off, so that NFS runs without Kerberos and the server says that it is ready: send it PUT /api/v1/identity-providers/kerberos/config with {"realm":"A"}, delete its pod, which reads them when it starts, and then annotate the DittoServer with dittofs.io/acknowledge=0123`},
 		},
 		"MachineAccount": {
 			"The server reads Kerberos when it starts.",
 			guard.Decision{NotInEffect: []guard.Provider{{Name: dittofs.ProviderMachineAccount, Body: `{"realm":"A"}`}}, Acknowledge: "0123"},
-			[]string{`spec.identity.kerberos.machineAccount: the server goes by what it copied into its database when it first started, so these settings may not be in effect: send it PUT /api/v1/identity-providers/kerberos/config with {"realm":"A"} and then annotate the DittoServer with dittofs.io/acknowledge=0123; after the call delete its pod, which reads them when it starts`},
+			[]string{`spec.identity.kerberos.machineAccount: the server goes by what it copied into its database when it first started, so these settings may not be in effect: send it PUT /api/v1/identity-providers/kerberos/config with {"realm":"A"}, delete its pod, which reads them when it starts, and then annotate the DittoServer with dittofs.io/acknowledge=0123`},
 		},
 	}
 

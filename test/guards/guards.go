@@ -56,6 +56,9 @@ func Check(t *testing.T, fn simulator.Function) {
 		"EndedPast":      endedPastPolicy,
 		"Seeds":          seeds,
 		"SeedsHeld":      seedsHeld,
+		"SeedsAgain":     seedsAgain,
+		"SeedsLost":      seedsLost,
+		"SeedsRefused":   seedsRefused,
 		"Kerberos":       kerberosServer,
 		"Kinds":          kindThatGoes,
 	} {

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/guard"
 	"github.com/dittofs/function-dittoserver/internal/protostruct"
 	"github.com/dittofs/function-dittoserver/internal/report"
@@ -76,6 +77,11 @@ func seeds(t *testing.T, fn simulator.Function) {
 				if got := acknowledgement(rsp) != ""; got != isTold {
 					t.Fatalf("%s: told: want %t, got %t: %s", what, isTold, got, cluster.ReasonOf(rsp, report.Warnings))
 				}
+
+				// A long message is cut.
+				if isTold && !strings.HasPrefix(cluster.ConditionOf(rsp, report.Warnings).GetMessage(), dittofs.ProviderLDAP.Field()) {
+					t.Errorf("%s: told behind other warnings", what)
+				}
 			}
 
 			acknowledge := func() { w.Annotate(v1alpha1.AnnotationAcknowledge, acknowledgement(w.Settle())) }
@@ -107,6 +113,143 @@ func seeds(t *testing.T, fn simulator.Function) {
 
 			acknowledge()
 			check("taken back in the database, too", false)
+		})
+	}
+}
+
+// seedsAgain checks that what a person said of a change counts once: the same change may come again,
+// and nobody knows what the server's database has by then.
+func seedsAgain(t *testing.T, fn simulator.Function) {
+	t.Helper()
+
+	const account = "{accountName: FILES$, passwordSecretRef: {name: kerberos}}"
+
+	cases := map[string]struct {
+		reason       string
+		new, off, on func(w *simulator.World)
+
+		// offIsTold reports whether it is told when it goes. If not, it is when it comes back.
+		offIsTold bool
+	}{
+		"LDAP": {
+			reason: "A directory that comes back may be turned off in the database.",
+			new:    func(w *simulator.World) { w.Patch(directory, "identity", "ldap") },
+			off: func(w *simulator.World) {
+				w.Patch("", "identity", "ldap")
+				w.Settle()
+				w.Annotate(v1alpha1.AnnotationApprove, w.Approval())
+			},
+			on: func(w *simulator.World) { w.Patch(directory, "identity", "ldap") },
+		},
+		"MachineAccount": {
+			reason:    "An account that goes stays in the database.",
+			new:       func(w *simulator.World) { w.Patch(kerberos, "identity", "kerberos") },
+			off:       func(w *simulator.World) { w.Patch("", "identity", "kerberos", "machineAccount") },
+			on:        func(w *simulator.World) { w.Patch(account, "identity", "kerberos", "machineAccount") },
+			offIsTold: true,
+		},
+	}
+
+	for name, tc := range cases {
+		for _, f := range onePerWay() {
+			t.Run(name+"/"+f.Name, func(t *testing.T) {
+				w := simulator.NewServer(t, fn, f)
+				w.SetSecret("directory", map[string]string{"password": "example"})
+				setKerberos(w, krb5.Keytab("nfs/files.example.org@EXAMPLE.ORG"), "example")
+				tc.new(w)
+				w.Settle()
+
+				told := map[string]bool{}
+				step := func(do func(w *simulator.World), isTold bool) {
+					t.Helper()
+					do(w)
+
+					value := acknowledgement(w.Settle())
+					if got := value != ""; got != isTold || got && told[value] {
+						t.Fatalf("%s\nf.RunFunction(...): told: want %t, got %t, the same value as before: %t", tc.reason, isTold, got, told[value])
+					}
+
+					told[value] = true
+
+					w.Annotate(v1alpha1.AnnotationAcknowledge, value)
+
+					if acknowledgement(w.Settle()) != "" {
+						t.Fatalf("%s\nf.RunFunction(...): told after it was made", tc.reason)
+					}
+				}
+
+				for range 3 {
+					step(tc.off, tc.offIsTold)
+					step(tc.on, !tc.offIsTold)
+				}
+			})
+		}
+	}
+}
+
+// seedsLost checks that a server whose ConfigMap somebody deletes is not taken to have what the spec
+// says. Of an Object the provider makes it anew, with the note.
+func seedsLost(t *testing.T, fn simulator.Function) {
+	t.Helper()
+
+	for _, f := range onePerWay() {
+		t.Run(f.Name, func(t *testing.T) {
+			w := newDirectory(t, fn, f)
+			was := w.Template()
+
+			for round := range 3 {
+				delete(w.Live, "configmap")
+				delete(w.Composed, "configmap")
+
+				value := acknowledgement(w.Settle())
+				if value == "" {
+					t.Fatalf("round %d: nobody knows what the server has, which is not told", round)
+				}
+
+				w.Annotate(v1alpha1.AnnotationAcknowledge, value)
+
+				if acknowledgement(w.Settle()) != "" {
+					t.Fatalf("round %d: told after it was made", round)
+				}
+			}
+
+			if !cmp.Equal(was, w.Template(), protocmp.Transform()) {
+				t.Error("the server restarts")
+			}
+		})
+	}
+}
+
+// seedsRefused checks that a pod finds the settings that its template refers to, where the API server
+// refuses the template that comes without.
+func seedsRefused(t *testing.T, fn simulator.Function) {
+	t.Helper()
+
+	for _, f := range onePerWay() {
+		t.Run(f.Name, func(t *testing.T) {
+			w := newDirectory(t, fn, f)
+			data := protostruct.Get(w.Live["configmap"], "data")
+
+			has := func(what string, want bool) {
+				t.Helper()
+
+				for key := range data.GetStructValue().GetFields() {
+					if got := protostruct.Get(w.Live["configmap"], "data", key) != nil; got != want && key != dittofs.ConfigFile {
+						t.Errorf("%s: the ConfigMap has %s: want %t, got %t", what, key, want, got)
+					}
+				}
+			}
+
+			w.Refused = true
+			w.Patch("", "identity", "ldap")
+			w.Settle()
+			w.Annotate(v1alpha1.AnnotationApprove, w.Approval())
+			w.Settle()
+			has("refused", true)
+
+			w.Refused = false
+			w.Settle()
+			has("applied", false)
 		})
 	}
 }
