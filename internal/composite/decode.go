@@ -133,6 +133,25 @@ func (s *DittoServer) decodeInput(in *structpb.Struct) field.ErrorList {
 		errs = append(errs, field.TypeInvalid(p.Child("defaults"), "", "must be an object"))
 	}
 
+	return append(errs, nullsOfPolicy(p, in)...)
+}
+
+// nullsOfPolicy reports rules of the policy that are null: a list whose entries are all comments would allow
+// everything, and nobody who writes one means that.
+func nullsOfPolicy(p *field.Path, in *structpb.Struct) field.ErrorList {
+	var errs field.ErrorList
+
+	policy := &structpb.Struct{Fields: map[string]*structpb.Value{}}
+	if v, ok := in.GetFields()["policy"]; ok {
+		policy.Fields["policy"] = v
+	}
+
+	nulls(p, policy, func(p *field.Path) bool {
+		errs = append(errs, field.Invalid(p, nil, "must not be null: a rule that is left out allows everything, and an empty list nothing"))
+
+		return !fielderr.Enough(errs)
+	})
+
 	return errs
 }
 

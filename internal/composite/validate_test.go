@@ -41,6 +41,20 @@ func TestValidateInput(t *testing.T) {
 			input:  "configHash: {generation: spec}",
 			want:   []string{`input.configHash.generation: Unsupported value: "spec": supported values: "Spec", "Metadata", "None"`},
 		},
+		"NullPolicy": {
+			reason: "A list whose entries are all comments would allow everything.",
+			input:  "policy: {secrets: null, services: {types: null, annotations: []}, pods: null}",
+			want: []string{
+				"input.policy.pods: Invalid value: null: must not be null: a rule that is left out allows everything, and an empty list nothing",
+				"input.policy.secrets: Invalid value: null: must not be null: a rule that is left out allows everything, and an empty list nothing",
+				"input.policy.services.types: Invalid value: null: must not be null: a rule that is left out allows everything, and an empty list nothing",
+			},
+		},
+		"NullWholePolicy": {
+			reason: "So would a policy whose rules are.",
+			input:  "policy: null",
+			want:   []string{"input.policy: Invalid value: null: must not be null: a rule that is left out allows everything, and an empty list nothing"},
+		},
 		"PodSecurity": {
 			reason: "An unknown Pod Security Standard should be refused",
 			input:  "policy: {podSecurity: Restricted}",
