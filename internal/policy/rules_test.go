@@ -945,12 +945,34 @@ func TestRulesAreDocumented(t *testing.T) {
 	}
 }
 
-// TestPlatformIsClosed shows that the platform's Composition of the examples has each rule, and opens
-// none.
-func TestPlatformIsClosed(t *testing.T) {
-	const file = "example/operate/composition.yaml"
+// TestPlatformsAreClosed shows that the Compositions of the examples which have rules have each, and open none. The one
+// with every field of the input shows fields.
+func TestPlatformsAreClosed(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "..", "example", "*", "composition*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
 
-	b, err := os.ReadFile(filepath.Join("..", "..", file))
+	isClosed := 0
+
+	for _, file := range files {
+		if policy := policyOf(t, file); policy != nil && filepath.Base(file) != "composition-full.yaml" {
+			checkClosed(t, file, policy)
+
+			isClosed++
+		}
+	}
+
+	if isClosed < 2 {
+		t.Errorf("want two Compositions with a policy among %q, got %d", files, isClosed)
+	}
+}
+
+// policyOf returns the policy of a Composition in a file, or nil.
+func policyOf(t *testing.T, file string) map[string]any {
+	t.Helper()
+
+	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -968,8 +990,14 @@ func TestPlatformIsClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	return composition.Spec.Pipeline[0].Input.Policy
+}
+
+func checkClosed(t *testing.T, file string, policy map[string]any) {
+	t.Helper()
+
 	for _, r := range rules {
-		v, ok, err := unstructured.NestedFieldNoCopy(composition.Spec.Pipeline[0].Input.Policy, strings.Split(r.field, ".")...)
+		v, ok, err := unstructured.NestedFieldNoCopy(policy, strings.Split(r.field, ".")...)
 		if err != nil || !ok {
 			t.Errorf("%s leaves policy.%s out, which allows everything: %v", file, r.field, err)
 		}
