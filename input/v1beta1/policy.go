@@ -9,6 +9,12 @@ import (
 // with everything that a spec asks for.
 const MaxPolicyEntries = 128
 
+// OwnNamespace and OwnName stand for the DittoServer's in entries of routes.
+const (
+	OwnNamespace = "$(namespace)"
+	OwnName      = "$(name)"
+)
+
 // PolicyAny is the entry of a list that allows everything.
 const PolicyAny = "*"
 
@@ -114,13 +120,15 @@ type Policy struct {
 type RoutePolicy struct {
 	// Hostnames that a DittoServer may take, in which $(namespace) and $(name) stand for its own:
 	// with $(name).$(namespace).files.example.org each has one, and nobody that of another. Default:
-	// any. Any text is taken: one that is no hostname allows none.
+	// any. Any text is taken, and one that is no hostname allows none; but in the part between two dots
+	// that has $(namespace), $(name) and "*" are errors, since two servers could have the same then.
 	// +optional
 	Hostnames []string `json:"hostnames,omitempty"`
 
 	// Gateways that a DittoServer may name, as namespace/name for all of its listeners, or
 	// namespace/name/listener, with $(namespace) and $(name) as in hostnames. Those of the input
-	// need no entry. Default: any. Any text is taken: one that is no Gateway allows none.
+	// need no entry. Default: any. Any text is taken, and one that is no Gateway allows none; but between
+	// two slashes $(name) and "*" beside $(namespace) are errors.
 	// +optional
 	Gateways []string `json:"gateways,omitempty"`
 }
@@ -163,6 +171,12 @@ type ServicePolicy struct {
 	// allow. Default: any. Text that is no CIDR is an error.
 	// +optional
 	SourceRanges []string `json:"sourceRanges,omitempty"`
+
+	// Ports are those that a Service which is reached from outside of the cluster may have, each a number
+	// or a range such as 445-2049: load balancers may share an address, and firewalls go by the port.
+	// Default: any. Services of type ClusterIP pass. Anything else is an error.
+	// +optional
+	Ports []string `json:"ports,omitempty"`
 
 	// NodePorts are the node ports that a DittoServer may choose, each a number or a range such as
 	// 32000-32099. Default: any. Those that Kubernetes allocates pass. Anything else is an error.

@@ -459,6 +459,11 @@ func (in *ServicePolicy) DeepCopyInto(out *ServicePolicy) {
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
+	if in.Ports != nil {
+		in, out := &in.Ports, &out.Ports
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.NodePorts != nil {
 		in, out := &in.NodePorts, &out.NodePorts
 		*out = make([]string, len(*in))

@@ -1,6 +1,7 @@
 package composite
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -46,6 +47,7 @@ func validatePolicy(p *field.Path, policy *v1beta1.Policy) field.ErrorList {
 		{p.Child("services", "annotations"), svc.Annotations, anyText},
 		{p.Child("services", "loadBalancerClasses"), svc.LoadBalancerClasses, anyText},
 		{p.Child("services", "sourceRanges"), svc.SourceRanges, isPrefix},
+		{p.Child("services", "ports"), svc.Ports, isRange},
 		{p.Child("services", "nodePorts"), svc.NodePorts, isRange},
 		{p.Child("networkPolicy", "ingressNamespaces"), network.IngressNamespaces, anyText},
 		{p.Child("networkPolicy", "ingressRanges"), network.IngressRanges, isPrefix},
@@ -64,8 +66,8 @@ func validatePolicy(p *field.Path, policy *v1beta1.Policy) field.ErrorList {
 		{p.Child("storage", "storageClassNames"), storage.StorageClassNames, anyText},
 		{p.Child("storage", "volumeAttributesClassNames"), storage.VolumeAttributesClassNames, anyText},
 		{p.Child("storage", "dataSources"), storage.DataSources, anyText},
-		{p.Child("routes", "hostnames"), policy.Routes.Hostnames, anyText},
-		{p.Child("routes", "gateways"), policy.Routes.Gateways, anyText},
+		{p.Child("routes", "hostnames"), policy.Routes.Hostnames, isOfOne(".")},
+		{p.Child("routes", "gateways"), policy.Routes.Gateways, isOfOne("/")},
 		{p.Child("monitors", "labels"), policy.Monitors.Labels, anyText},
 	} {
 		if n := len(list.entries); n > v1beta1.MaxPolicyEntries {
@@ -100,6 +102,20 @@ func anyText(*field.Path, *string) field.ErrorList { return nil }
 func oneOf(supported ...string) func(*field.Path, *string) field.ErrorList {
 	return func(p *field.Path, entry *string) field.ErrorList {
 		return fielderr.OneOf(p, *entry, append(supported, v1beta1.PolicyAny)...)
+	}
+}
+
+// isOfOne returns a check that a pattern which has the server's namespace means the same text for no two namespaces. Names
+// have dashes: with $(name)-$(namespace), a-b in c and a in b-c would have the same.
+func isOfOne(separator string) func(*field.Path, *string) field.ErrorList {
+	return func(p *field.Path, entry *string) field.ErrorList {
+		for part := range strings.SplitSeq(*entry, separator) {
+			if before, after, ok := strings.Cut(part, v1beta1.OwnNamespace); ok && strings.ContainsAny(before+after, "*$") {
+				return field.ErrorList{field.Invalid(p, *entry, fmt.Sprintf("must have %q between $(namespace) and what else differs: names have dashes, so that those of two namespaces could be the same", separator))}
+			}
+		}
+
+		return nil
 	}
 }
 

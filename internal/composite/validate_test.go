@@ -41,6 +41,15 @@ func TestValidateInput(t *testing.T) {
 			input:  "configHash: {generation: spec}",
 			want:   []string{`input.configHash.generation: Unsupported value: "spec": supported values: "Spec", "Metadata", "None"`},
 		},
+		"AmbiguousPolicy": {
+			reason: "Patterns by which a-b in c and a in b-c could have the same name are of nobody.",
+			input:  `policy: {routes: {hostnames: [$(name).$(namespace).a, $(namespace)-files.a, "*.$(namespace).a", "*-$(name).a", $(name)-$(namespace).a, "*-$(namespace).a"], gateways: [$(namespace)/$(name), "$(namespace)/*", gateways/$(name)-$(namespace)]}}`,
+			want: []string{
+				`input.policy.routes.hostnames[4]: Invalid value: "$(name)-$(namespace).a": must have "." between $(namespace) and what else differs: names have dashes, so that those of two namespaces could be the same`,
+				`input.policy.routes.hostnames[5]: Invalid value: "*-$(namespace).a": must have "." between $(namespace) and what else differs: names have dashes, so that those of two namespaces could be the same`,
+				`input.policy.routes.gateways[2]: Invalid value: "gateways/$(name)-$(namespace)": must have "/" between $(namespace) and what else differs: names have dashes, so that those of two namespaces could be the same`,
+			},
+		},
 		"NullPolicy": {
 			reason: "A list whose entries are all comments would allow everything.",
 			input:  "policy: {secrets: null, services: {types: null, annotations: []}, pods: null}",

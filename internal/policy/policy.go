@@ -100,6 +100,7 @@ var rules = []rule{
 	{"services.annotations", list(func(p *v1beta1.Policy) []string { return p.Services.Annotations }, keys, asksServiceAnnotations)},
 	{"services.loadBalancerClasses", list(func(p *v1beta1.Policy) []string { return p.Services.LoadBalancerClasses }, names, asksLoadBalancerClasses)},
 	{"services.sourceRanges", list(func(p *v1beta1.Policy) []string { return p.Services.SourceRanges }, prefixes, asksSourceRanges)},
+	{"services.ports", list(func(p *v1beta1.Policy) []string { return p.Services.Ports }, numbers, asksPorts)},
 	{"services.nodePorts", list(func(p *v1beta1.Policy) []string { return p.Services.NodePorts }, numbers, asksNodePorts)},
 
 	{"podDisruptionBudget", list(func(p *v1beta1.Policy) []string { return permission(p.PodDisruptionBudget) }, names, asksBudgets)},

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/input/v1beta1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
 )
 
@@ -62,7 +63,7 @@ func gateways(entries []string) matcher {
 
 // entriesFor returns entries of a list with the server's own namespace and name. Neither has a star.
 func entriesFor(s *composite.DittoServer, entries []string) []string {
-	own := strings.NewReplacer("$(namespace)", s.Namespace, "$(name)", s.Name)
+	own := strings.NewReplacer(v1beta1.OwnNamespace, s.Namespace, v1beta1.OwnName, s.Name)
 
 	entries = slices.Clone(entries)
 	for i := range entries {

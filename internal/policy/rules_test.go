@@ -335,6 +335,26 @@ func TestRules(t *testing.T) {
 			entries: "[0.0.0.0/0, '::/0']",
 			spec:    "{}",
 		},
+		"Ports": {
+			reason:  "A port of a load balancer may be anybody's at a shared address.",
+			rule:    "services.ports",
+			entries: `["111", 2049-2050]`,
+			spec:    "{nfsPort: 443, adapterPorts: {nfs: 12049}, apiPort: 22, smb: {enabled: true}, service: {api: {type: NodePort}}}",
+			want:    []string{"spec.nfsPort", "spec.smb.port", "spec.apiPort"},
+		},
+		"PortsOfPortmapper": {
+			reason:  "That of the portmapper is one as well.",
+			rule:    "services.ports",
+			entries: `["12049", "8080"]`,
+			spec:    "{nfsPort: 12049, portmapper: {enabled: true}}",
+			want:    []string{"spec.portmapper.enabled"},
+		},
+		"PortsAllowed": {
+			reason:  "Within the cluster each Service has an address of its own.",
+			rule:    "services.ports",
+			entries: `["12049"]`,
+			spec:    "{nfsPort: 12049, service: {api: {type: ClusterIP}}}",
+		},
 		"NodePorts": {
 			reason:  "A port that is chosen is in a range.",
 			rule:    "services.nodePorts",

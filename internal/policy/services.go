@@ -128,6 +128,33 @@ func asksSourceRanges(c *composed) []ask {
 	return asks
 }
 
+// portFields are what of the spec chooses a port of a Service, by its name.
+//
+//nolint:gochecknoglobals // A table.
+var portFields = map[string]*field.Path{
+	v1alpha1.PortNFS:        spec("nfsPort"),
+	v1alpha1.PortSMB:        spec("smb", "port"),
+	v1alpha1.PortAPI:        spec("apiPort"),
+	v1alpha1.PortPortmapper: spec("portmapper", "enabled"),
+}
+
+// asksPorts asks for the ports of Services that are reached from outside of the cluster.
+func asksPorts(c *composed) []ask {
+	var asks []ask
+
+	for _, e := range c.exposed() {
+		if e.Spec.Type == corev1.ServiceTypeClusterIP {
+			continue
+		}
+
+		for _, port := range e.Spec.Ports {
+			asks = append(asks, ask{path: portFields[port.Name], text: strconv.Itoa(int(port.Port)), number: int64(port.Port)})
+		}
+	}
+
+	return asks
+}
+
 func asksNodePorts(c *composed) []ask {
 	var asks []ask
 
