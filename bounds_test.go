@@ -40,8 +40,8 @@ func mapOf(n int, entry func(i int) (string, any)) map[string]any {
 	return m
 }
 
-// What one DittoServer could take of the function's time and memory, each in a spec of a
-// megabyte or more, is refused by its size. Nothing else is said of it: nobody looked.
+// A spec of a megabyte or more is refused by its size, whatever it would take of the function's
+// time and memory. Nothing else is said of it: nobody looked.
 func TestTooLarge(t *testing.T) {
 	empty := func(int) any { return map[string]any{} }
 	key := func(i int) string { return fmt.Sprintf("example.org/key-%d", i) }

@@ -120,8 +120,8 @@ func newServer(t *testing.T) *simulator.World {
 	return simulator.NewServer(t, served(), simulator.Namespaced)
 }
 
-// An outcome is what counts of a response. What is composed is in the golden files of
-// cmd/render, and what conditions say is tested in internal/report.
+// An outcome is what counts of a response. The golden files of cmd/render have what is composed,
+// and the tests of internal/report the messages of conditions.
 type outcome struct {
 	// Fatal is the reason of a fatal result, and Invalid are the fields that it names.
 	Fatal   string
@@ -135,7 +135,7 @@ type outcome struct {
 	Composed []string
 	Moves    bool
 
-	// Ready is what Crossplane is told of the composite resource.
+	// Ready is the readiness of the composite resource for Crossplane.
 	Ready fnv1.Ready
 
 	// Required are the names of what is required.
@@ -188,7 +188,7 @@ func TestRunFunction(t *testing.T) {
 		predecessors = []string{"running/statefulset", "secret/admin", "secret/jwt"}
 	)
 
-	// conditions of a server that runs, but for those that are given.
+	// conditions of a running server, except those that are given.
 	conditions := func(others map[string]string) map[string]string {
 		c := map[string]string{
 			report.SpecValid: report.ReasonValid, report.SecretsResolved: report.ReasonResolved, report.ConfigRolledOut: string(guard.RolledOut),

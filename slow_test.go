@@ -18,9 +18,9 @@ import (
 	"github.com/dittofs/function-dittoserver/test/simulator"
 )
 
-// What a call may cost, of a request of any size and shape. It is several times what the worst
-// that is known costs (docs/security.md); what is not linear costs more by far. Memory is the same
-// on every run, and time is that of the thread, with the race detector too.
+// A call may cost this at most, for a request of any size and shape. It is several times what
+// the worst that is known costs (docs/security.md); what is not linear costs more by far. Memory
+// is the same on every run, and time is that of the thread, with the race detector too.
 const (
 	maxAllocated = 128 << 20
 	maxCPU       = 2 * time.Second

@@ -239,8 +239,8 @@ type DittoServerSpec struct {
 	// Config adds keys to config.yaml that no other field has, such as gc or logging.rotation.
 	// Objects are merged. It adds keys, and cannot take one away. Default: none. A key that a
 	// field, a Secret or the REST API decides is an error, and so is one with other characters than
-	// small letters, digits and underscores. Null, a whole number of 2^53 or more, more than 512
-	// values in all, and a value that the server would refuse are errors too. A key that the
+	// lowercase letters, digits and underscores. Null, a whole number of 2^53 or more, more than
+	// 512 values in all, and a value that the server would refuse are errors too. A key that the
 	// release does not know gets a warning.
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +optional
@@ -378,7 +378,7 @@ type ExtraVolume struct {
 	// +optional
 	ConfigMap *ConfigMapFiles `json:"configMap,omitempty"`
 
-	// DownwardAPI makes files of what the pod knows of itself.
+	// DownwardAPI makes files of information about the pod.
 	// +optional
 	DownwardAPI *PodFiles `json:"downwardAPI,omitempty"`
 
@@ -426,14 +426,14 @@ type FileItem struct {
 	Path string `json:"path,omitempty"`
 }
 
-// PodFiles are files of what the pod knows of itself.
+// PodFiles are files with information about the pod.
 type PodFiles struct {
 	// Items are the files. None and more than 64 are an error.
 	// +kubebuilder:validation:MinItems=1
 	Items []PodFile `json:"items"`
 }
 
-// A PodFile is a file of something that the pod knows of itself. It has exactly one source.
+// A PodFile is a file with information about the pod. It has exactly one source.
 type PodFile struct {
 	// Path of the file, below the directory. A path that is absolute or not clean, and one
 	// that another file has or is in, is an error.
@@ -980,10 +980,10 @@ type Kerberos struct {
 	// +kubebuilder:validation:MinLength=1
 	ServicePrincipal string `json:"servicePrincipal"`
 
-	// KeytabSecretRef names the Secret key that holds the keytab, which is binary, with a key of the
-	// service principal. Default key: krb5.keytab. What is no keytab, or has no such key, is no
-	// good: the server waits for a better one. Where SMB is enabled, one without cifs/ and the same
-	// host gets a warning. The server reads a new one by itself within a minute, without a restart.
+	// KeytabSecretRef names the Secret key that holds the keytab, which is binary, with a key of
+	// the service principal. Default key: krb5.keytab. The server waits while the value is not a
+	// keytab, or has no such key. Where SMB is enabled, one without cifs/ and the same host gets a
+	// warning. The server reads a new one by itself within a minute, without a restart.
 	KeytabSecretRef SecretKeyRef `json:"keytabSecretRef"`
 
 	// Krb5Conf is the text of krb5.conf, of up to 8192 bytes and 256 lines. Default: one that names the
@@ -999,7 +999,7 @@ type Kerberos struct {
 	// +optional
 	NetBIOSDomain string `json:"netbiosDomain,omitempty"`
 
-	// DNSDomain is the DNS name of the domain that SMB clients get. Default: the realm in small
+	// DNSDomain is the DNS name of the domain that SMB clients get. Default: the realm in lowercase
 	// letters. Anything but a DNS name is an error. The server copies it into its database.
 	// +optional
 	DNSDomain string `json:"dnsDomain,omitempty"`
@@ -1209,13 +1209,12 @@ type Admin struct {
 	// +optional
 	Username string `json:"username,omitempty"`
 
-	// PasswordSecretRef names the Secret key that holds a bcrypt hash, or a clear
-	// password of 8 to 72 bytes. Default key: password. The server uses it when it
-	// first starts; later changes restart the server but leave the password. A hash
-	// with something around it or of another kind keeps a server from its first start,
-	// and is a warning once it has started. Default: none. Without it, the server
-	// generates a password, which older releases log and newer ones do not show: that
-	// gets a warning.
+	// PasswordSecretRef names the Secret key that holds a bcrypt hash, or a plain password of 8 to
+	// 72 bytes. Default key: password. The server uses it when it first starts; later changes
+	// restart the server but leave the password. A value with more than a hash, or with another
+	// kind of hash, keeps the server from its first start, and gets a warning once it has started.
+	// Default: none. Without it, the server generates a password, which older releases log and
+	// newer ones do not show: that gets a warning.
 	// +optional
 	PasswordSecretRef *SecretKeyRef `json:"passwordSecretRef,omitempty"`
 }
@@ -1278,7 +1277,7 @@ type Telemetry struct {
 }
 
 // Storage describes the volume claims. No change of it restarts the server; the condition
-// StorageUpToDate tells what takes a stop, or a person.
+// StorageUpToDate tells which changes need a stop, or a person.
 type Storage struct {
 	// ControlPlaneSize is the size of the claim controlplane, which holds the
 	// SQLite database, as a Kubernetes quantity. Default: 1Gi. Zero, a negative or

@@ -181,7 +181,7 @@ func (a args) files(t *testing.T) *CLI {
 	}
 }
 
-// A diffTable has changes by name, and what is told of them.
+// A diffTable has changes by name, and what make diff says of them.
 type diffTable map[string]struct {
 	reason string
 	args   args
@@ -189,7 +189,7 @@ type diffTable map[string]struct {
 	// want are the verdicts, those of approved changes too. Three dots stand for the rest.
 	want []string
 
-	// details that are told, and that are not.
+	// details that are in the output, and that are not.
 	details []string
 	without []string
 
@@ -258,7 +258,7 @@ func (table diffTable) run(t *testing.T) {
 	}
 }
 
-// What an edit restarts, by what counts of the spec.
+// Edits, and whether they restart the server, by what counts of the spec.
 func TestEdits(t *testing.T) {
 	diffTable{
 		"NoChange": {
@@ -314,7 +314,7 @@ func TestEdits(t *testing.T) {
 	}.run(t)
 }
 
-// What does not go through by itself.
+// Changes that do not go through by themselves.
 func TestHeld(t *testing.T) {
 	diffTable{
 		"Downgrade": {
@@ -546,11 +546,11 @@ items:
 	}.run(t)
 }
 
-// What runs may be older than what this function would bring up.
+// A running server may be older than one that this function would bring up.
 func TestObserved(t *testing.T) {
 	diffTable{
 		"Observed": {
-			reason: "What runs may be older than what this function would bring up.",
+			reason: "A running server may be older than one that this function would bring up.",
 			args: args{
 				old: server(""), new: server("version: 0.27.0, "), oldComposition: composition(none),
 				observed: observed(t, "minimal", "0.27.0"),
@@ -651,7 +651,8 @@ func applied(t *testing.T, composed string) string {
 	return strings.Join(docs, "\n---\n")
 }
 
-// What cannot be judged is an error that says why, and the others are judged all the same.
+// A server that cannot be judged gets an error that says why, and the others are judged all the
+// same.
 func TestErrors(t *testing.T) {
 	started := starter(t)
 

@@ -170,7 +170,7 @@ managementPolicies: [Observe, Update], forProvider: {manifest: {apiVersion: v1, 
 	}
 }
 
-// What the provider may do is decided for each resource.
+// The provider's rights are decided for each resource.
 func TestPolicy(t *testing.T) {
 	cases := map[string]struct {
 		reason string

@@ -34,7 +34,7 @@ spec: {identity: {jwt: {secretRef: {name: files-jwt}}}}
 // clusterScoped takes the namespace off minimal.
 const clusterScoped = "metadata: {namespace: null}"
 
-// What Kubernetes says of names, keys and labels. Its regular expressions are not
+// Messages of Kubernetes about names, keys and labels. Its regular expressions are not
 // ours to repeat.
 var (
 	notDNS1035Label = validation.IsDNS1035Label("_")[0]

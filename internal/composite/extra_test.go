@@ -115,7 +115,7 @@ func TestValidateConfig(t *testing.T) {
 				t.Errorf("%s\nDecode(...): -want, +got:\n%s", tc.reason, diff)
 			}
 
-			// What is wrong is written by nobody; what is right as it is.
+			// A wrong value is never written, and a right one is written as it is.
 			var want map[string]any
 			if len(got) == 0 {
 				if err := json.Unmarshal([]byte(tc.config), &want); err != nil {
@@ -175,7 +175,7 @@ func TestConfigWarnings(t *testing.T) {
 	}
 }
 
-// The release may be told by the image only.
+// The release may be known from the image only.
 func TestConfigWarningsOfImage(t *testing.T) {
 	s, errs := decode(t, `{"spec": {"config": {"gc": {"auto_interval": "1h"}}}}`, "")
 	if len(errs) > 0 {

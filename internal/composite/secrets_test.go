@@ -35,7 +35,7 @@ func full(t *testing.T) (*structpb.Struct, *DittoServer) {
 		t.Fatal(errs)
 	}
 
-	// What the example says itself, it would say by a Secret.
+	// The values that the example has itself could be in a Secret.
 	pg := s.Spec.Database.Postgres
 	pg.Host, pg.Port, pg.Database, pg.SSLMode = "", nil, "", ""
 
@@ -145,7 +145,7 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// What the pod and the digest take for granted of each row.
+// Each row has what the pod and the digest take for granted.
 func TestSecretKeys(t *testing.T) {
 	rows := map[string]SecretKey{}
 	secretOf := map[Role]string{}

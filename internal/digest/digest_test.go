@@ -150,7 +150,7 @@ type request struct {
 	spec     string
 	input    string
 
-	// data of the Secrets, in the clear, by name and key. A Secret without data does
+	// data of the Secrets, decoded, by name and key. A Secret without data does
 	// not exist.
 	data map[string]map[string]string
 

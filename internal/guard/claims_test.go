@@ -172,7 +172,7 @@ func TestDecideClass(t *testing.T) {
 	}
 }
 
-// What a StatefulSet was created anew with is noted until it has that.
+// The ConfigMap notes what a StatefulSet is recreated with, until it has that.
 func TestDecideCreatedAnew(t *testing.T) {
 	type want struct {
 		Rollout      Reason
@@ -212,7 +212,8 @@ func TestDecideCreatedAnew(t *testing.T) {
 	}
 }
 
-// What exists is told before a server first starts, and half of it waits for a person.
+// Existing claims are reported before a server first starts, and a part of a set waits for a
+// person.
 func TestDecideExisting(t *testing.T) {
 	leaving := bound("", "10Gi")
 	leaving.Leaving = true

@@ -64,7 +64,7 @@ func toClear(host, port, name string) func(*State) {
 	}
 }
 
-// values of the keys of a Secret that tell where the database is, but for those that are empty.
+// values of the keys of a Secret that tell where the database is, except empty ones.
 func values(host, port, name string) func(*State) {
 	return func(st *State) {
 		st.Databases = map[string]secret.Data{}
@@ -230,7 +230,7 @@ func from(t *testing.T, version string) func(st *State) {
 
 const grown = byHand
 
-// What the guards do for a whole server, through time, is the simulator's.
+// The simulator tests what the guards do for a whole server, through time.
 func TestDecide(t *testing.T) {
 	claims := []string{"volumeClaimTemplates"}
 
@@ -967,7 +967,7 @@ func TestDecide(t *testing.T) {
 				do(&st)
 			}
 
-			// What is recorded, and which settings are kept, has a table of its own.
+			// The record, and the kept settings, have tables of their own.
 			if diff := cmp.Diff(tc.want, Decide(st), cmpopts.EquateEmpty(), cmpopts.IgnoreFields(Decision{}, "Record", "KeepsSeeds", "NeedsStop", "Stopping", "CreatedAnew")); diff != "" {
 				t.Errorf("%s\nDecide(...): -want, +got:\n%s", tc.reason, diff)
 			}
@@ -975,7 +975,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// What ran is recorded once it is live, and kept from then on.
+// The record has what ran once it is live, and keeps it from then on.
 func TestRecord(t *testing.T) {
 	old := manifest.Record{StatefulSet: "uid", Image: "marmos91c/dittofs:v0.29.0", Version: "0.29.0"}
 	oldWith := func(config string) *manifest.Record {

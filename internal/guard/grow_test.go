@@ -27,7 +27,7 @@ func TestDecideGrow(t *testing.T) {
 		return l
 	}
 
-	// What is decided of the claim metadata, whose template has 10Gi.
+	// Decisions about the claim metadata, whose template has 10Gi.
 	type want struct {
 		Composed, Update, NeedsPerson bool
 		Size, Noted                   string
@@ -131,7 +131,7 @@ allocatedResourceStatuses: {storage: NodeResizeInfeasible}, conditions: [{type: 
 		},
 		manifest.ClaimRow("cache").Name:               {Current: true, Synced: &condition.Condition{Status: "False", Reason: "ReconcileError", Message: "refused"}},
 		manifest.ClaimRow(dittofs.VolumeContent).Name: {Current: true, Live: parse(`{spec: {storageClassName: fast}}`), Synced: &condition.Condition{Status: "False", Message: "create failed: " + noModes}},
-		// What is said of an earlier request says nothing of this one.
+		// An answer to an earlier request says nothing of this one.
 		manifest.ClaimRow("controlplane").Name: {Synced: &condition.Condition{Status: "False", Message: "refused"}},
 	}
 
@@ -139,7 +139,7 @@ allocatedResourceStatuses: {storage: NodeResizeInfeasible}, conditions: [{type: 
 		dittofs.VolumeMetadata: {Noted: new(resource.MustParse("10Gi")), Live: &LiveClaim{Request: "20Gi", Capacity: resource.MustParse("10Gi"), Bound: true, Leaving: true, Class: "fast", Infeasible: true, NeedsPod: true}},
 		"controlplane":         {Older: true},
 		"cache":                {Problem: "refused"},
-		// What an Object shows may be a claim that is gone.
+		// An Object may show a claim that is gone.
 		dittofs.VolumeContent: {Problem: "create failed: " + noModes, Absent: true},
 	}
 
@@ -147,7 +147,7 @@ allocatedResourceStatuses: {storage: NodeResizeInfeasible}, conditions: [{type: 
 		t.Errorf("readKnownClaims(...): -want, +got:\n%s", diff)
 	}
 
-	// What Crossplane reads is newer than what an Object shows.
+	// Crossplane reads newer claims than an Object shows.
 	read := observed.Claims{Fetched: true, Live: map[string]*structpb.Struct{dittofs.VolumeMetadata: parse(`{metadata: {uid: a}, spec: {resources: {requests: {storage: 30Gi}}}, status: {phase: Pending}}`)}}
 
 	known := readKnownClaims(o, read)
@@ -160,7 +160,7 @@ allocatedResourceStatuses: {storage: NodeResizeInfeasible}, conditions: [{type: 
 	}
 }
 
-// What the provider says of an Object's claim.
+// Messages of the provider about an Object's claim.
 func TestReadProblem(t *testing.T) {
 	const (
 		missing = "observe failed: external resource does not exist"

@@ -38,7 +38,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// What is built has the kind and the name of its row. Which objects that are, golden files
+// Each object has the kind and the name of its row. Which objects that are, golden files
 // show.
 func TestBuild(t *testing.T) {
 	cases := map[string]struct {
@@ -84,8 +84,8 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-// Labels and annotations that everything is to have are on every object and claim, and never on
-// the pod, which would restart.
+// Labels and annotations of everything are on every object and claim, and never on the pod,
+// which would restart.
 func TestMetadataOfEveryObject(t *testing.T) {
 	s := server(t, "{labels: {a: user, b: user}, annotations: {a: user, b: user, d: user}, podDisruptionBudget: {enabled: true}, metrics: {enabled: true}, service: {annotations: {a: service, b: service}, api: {annotations: {c: service}}}}")
 	s.Input.Labels = map[string]string{"b": "input", "c": "input"}

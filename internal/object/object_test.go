@@ -98,7 +98,7 @@ readiness: {policy: SuccessfulCreate}, watch: true, forProvider: {manifest: {kin
 	}
 }
 
-// What New makes, the other functions read.
+// The other functions read what New makes.
 func TestRead(t *testing.T) {
 	s := server(false, v1beta1.ProviderConfigRef{Name: "default"})
 

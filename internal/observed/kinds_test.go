@@ -88,7 +88,8 @@ func TestReadKinds(t *testing.T) {
 	}
 }
 
-// What the cluster lacks is not composed, and what cannot be deleted is kept until it can be let go.
+// An object of a missing kind is not composed, and one that cannot be deleted is kept until it
+// can be let go.
 func TestKinds(t *testing.T) {
 	const (
 		of       = "{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {"

@@ -109,7 +109,7 @@ spec:
 }
 
 func TestNativeStatefulSet(t *testing.T) {
-	// What was asked for, and what the API server made of it.
+	// The asked manifest, and what the API server made of it.
 	asked := manifest.Seal(protostructtest.FromYAML(t, `
 metadata: {name: files}
 spec:

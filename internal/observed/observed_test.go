@@ -112,7 +112,7 @@ status: {atProvider: {manifest: {data: {config.yaml: old}}}, conditions: [{type:
 	}
 }
 
-// What is not decoded cannot be read.
+// A resource that is not decoded cannot be read.
 func TestReads(t *testing.T) {
 	for row := range manifest.Rows() {
 		if !Reads(string(row.Name)) || !ReadsManagers(row.Kind.Kind) {

@@ -17,7 +17,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
 )
 
-// What is in the StatefulSet's place decides whether there can be one.
+// An object in the StatefulSet's place decides whether there can be one.
 func TestWithRequired(t *testing.T) {
 	xr := protostructtest.FromYAML(t, "{metadata: {uid: own}}")
 	object := func(uid, more string) *structpb.Struct {

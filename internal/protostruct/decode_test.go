@@ -398,7 +398,7 @@ func FuzzDecodePodSpec(f *testing.F) {
 		if v.UnmarshalJSON(doc) != nil || hasHugeNumber(v) {
 			t.Skip("no JSON value of protobuf, or with a number that it rounds out of 64 bits")
 		}
-		// Protobuf knows float64 only. What it kept of the document is what both read.
+		// Protobuf knows float64 only. Both read the same of the document.
 		doc, err := v.MarshalJSON()
 		if err != nil {
 			t.Skip("a number that JSON does not have")

@@ -82,7 +82,7 @@ func FuzzJSON(f *testing.F) {
 	})
 }
 
-// What digests of pod templates cost.
+// Digests of pod templates cost this.
 func BenchmarkJSON(b *testing.B) {
 	template, err := structpb.NewValue(map[string]any{"metadata": map[string]any{"name": "files", "labels": map[string]any{"a": "b", "c": "d"}}})
 	if err != nil {

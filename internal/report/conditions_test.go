@@ -421,7 +421,7 @@ func TestInvalidIsBounded(t *testing.T) {
 	}
 }
 
-// What is known already stays, and what is not says why.
+// Known conditions stay, and the others say why they are not known.
 func TestFatal(t *testing.T) {
 	rsp := &fnv1.RunFunctionResponse{}
 	Valid(rsp)

@@ -158,7 +158,7 @@ func quotes(t *testing.T, markdown string) map[string][]string {
 			continue
 		}
 
-		// What is escaped is part of a cell.
+		// An escaped bar is part of a cell.
 		line = strings.Trim(strings.ReplaceAll(line, `\|`, "¦"), "|")
 		cells := strings.Split(line, "|")
 
@@ -261,7 +261,7 @@ func sentences(f *ast.File) []string {
 			// Paths, and tags of structs.
 			return false
 		case *ast.CallExpr:
-			// What a flag is for is no message.
+			// The help of a flag is not a message.
 			f, ok := n.Fun.(*ast.SelectorExpr)
 			return !ok || !strings.HasSuffix(f.Sel.Name, "Var")
 		case ast.Expr:

@@ -64,7 +64,7 @@ func decode(tb testing.TB, doc string) *composite.DittoServer {
 	return s
 }
 
-// object returns a Secret with values in the clear.
+// object returns a Secret with these decoded values.
 func object(namespace, name string, values map[string]string) *structpb.Struct {
 	data := map[string]*structpb.Value{}
 	for key, value := range values {

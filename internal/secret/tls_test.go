@@ -162,7 +162,7 @@ func TestResolveExpiredAmongOthers(t *testing.T) {
 	}
 }
 
-// An authority that signs nobody is told of.
+// An authority that signs nobody gets a warning.
 func TestResolveLeafAsAuthority(t *testing.T) {
 	served := pki.Authority(t).Issue(t)
 

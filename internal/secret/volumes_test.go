@@ -10,8 +10,8 @@ import (
 	"github.com/dittofs/function-dittoserver/test/pki"
 )
 
-// The kubelet starts no pod without a file of a volume: one that is missing is told, and holds
-// changes back, whatever a new value does. What Ignore asks for is in no digest.
+// The kubelet starts no pod without a file of a volume: a missing one is reported, and holds
+// changes back, whatever a new value does. A key under Ignore is in no digest.
 func TestResolveIgnoredVolume(t *testing.T) {
 	const spec = `{"identity":{"jwt":{"secretRef":{"name":"files-jwt"}}},"extraVolumes":[{"name":"a","mountPath":"/etc/a","secret":{"secretName":"keys","items":[{"key":"store.key"}]}}]}`
 
@@ -53,7 +53,8 @@ func TestResolveIgnoredVolume(t *testing.T) {
 	}
 }
 
-// An authority that no connection is judged by is told of, without the mode, which is a Secret's.
+// An authority that no connection is judged by gets a warning, without the mode, which is a
+// Secret's.
 func TestResolveUncheckedCA(t *testing.T) {
 	const (
 		unchecked = "the SSL mode checks no certificate, so spec.database.postgres.caSecretRef has no effect: use verify-full"

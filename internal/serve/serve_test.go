@@ -302,7 +302,7 @@ type failing struct{ encoding.CodecV2 }
 
 func (failing) Unmarshal(mem.BufferSlice, any) error { return errors.New("not a message") }
 
-// What ends without an answer ends its turn too.
+// A call that ends without an answer ends its turn too.
 func TestLaneIsLeft(t *testing.T) {
 	proto := encoding.GetCodecV2("proto")
 

@@ -235,7 +235,7 @@ func TestPick(t *testing.T) {
 }
 
 // A message that would decode into more values than fit into memory is an error, wherever
-// they are. What is carried or skipped is none.
+// they are. Bytes that are carried or skipped do not count.
 func TestTooManyValues(t *testing.T) {
 	text := field(valueString, 'a')
 	list := func(n int, item ...byte) []byte {
@@ -347,7 +347,7 @@ func compareDecoded(t *testing.T, b []byte) {
 		err := c.Unmarshal(mem.BufferSlice{mem.SliceBuffer(slices.Clone(b))}, got)
 
 		if err == nil {
-			// What is carried is none of this function's business, right or wrong.
+			// Carried bytes are none of this function's business, right or wrong.
 			err = uncarry(got)
 		}
 
@@ -355,7 +355,7 @@ func compareDecoded(t *testing.T, b []byte) {
 			continue
 		}
 
-		// What is not read may be wrong.
+		// Bytes that nobody reads may be wrong.
 		if err != nil && wantErr == nil || err == nil && wantErr != nil && c.Reads("other") && !carriedReplaced(b, got) {
 			t.Errorf("Unmarshal(...): want error: %v, got: %v", wantErr, err)
 		}
@@ -660,7 +660,7 @@ func TestDecodeIsLinear(t *testing.T) {
 
 	for name, b := range repeated(n) {
 		t.Run(name, func(t *testing.T) {
-			// What little is allocated once is less than 16 KiB.
+			// The little that is allocated once is less than 16 KiB.
 			if few, many := allocated(b), allocated(more[name]); many > 20*few+16<<10 {
 				t.Errorf("decodeRequest(...) allocates %d bytes for %d repetitions, and %d for ten times as many", few, n, many)
 			}

@@ -431,7 +431,7 @@ func specInputs(req *fnv1.RunFunctionRequest, definition, example string) ([]inp
 
 		for _, f := range fillers {
 			all = append(all, ofChange(kind, "spec."+place.String(), f.name, req, func(xr map[string]any, size int) map[string]any {
-				// What is beside it, as the example has it.
+				// The fields beside it are those of the example.
 				if top, ok := place[0].(string); ok && at(full, "spec", top) != nil {
 					xr, _ = with(xr, site{"spec", top}, at(full, "spec", top)).(map[string]any)
 				}

@@ -17,7 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// A neighbourhood is the function in bounded memory, which one tenant calls with the same request
+// A neighbourhood is the function in bounded memory. One tenant calls it with the same request
 // over and over, from several callers at once, while another one calls it as usual.
 type neighbourhood struct {
 	binary  string
@@ -26,7 +26,7 @@ type neighbourhood struct {
 	last    time.Duration
 }
 
-// What the other tenant noticed of it, and the kernel.
+// These are what the other tenant noticed of it, and the kernel.
 type noticed struct {
 	alone, beside []time.Duration // Latencies of the other tenant's calls.
 	calls, failed int64           // Of the one tenant.

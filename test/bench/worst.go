@@ -55,8 +55,8 @@ type cost struct {
 	said string
 }
 
-// A probe is a server that is called with one request at a time, and started anew when it does
-// not answer.
+// A probe is a server that is called with one request at a time, and restarted when it does not
+// answer.
 type probe struct {
 	binary  string
 	metrics string
@@ -348,7 +348,7 @@ func (w *Worst) final(ctx context.Context, all []input, normal []byte) (string, 
 		var costs []cost
 
 		for i, p := range probes {
-			// What was slow before is slow.
+			// Those that were slow before stay slow.
 			if i > 0 && calls < warmUp {
 				calls = 1
 			}

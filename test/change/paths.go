@@ -16,7 +16,7 @@ import (
 
 // A Difference is a field that has another value.
 type Difference struct {
-	// Path of the field. Items of lists are told by what names them, if something does:
+	// Path of the field. Items of lists are known by what names them, if something does:
 	// spec.template.spec.containers[dittofs].image.
 	Path string
 
@@ -118,7 +118,7 @@ func children(before, after *structpb.Value) (b, a map[string]*structpb.Value, o
 		return nil, nil, false
 	}
 
-	// What names the items of Kubernetes' lists.
+	// These name the items of Kubernetes' lists.
 	for _, key := range [][]string{{"name"}, {"mountPath"}, {"metadata", "name"}} {
 		b, okB := itemsBy(bl, key)
 		if a, okA := itemsBy(al, key); okA && okB {

@@ -156,7 +156,7 @@ func changedGeneration(before, after *controlPlane, isOnly bool) []string {
 //nolint:gochecknoglobals // A table.
 var derived = []string{v1alpha1.AnnotationConfig, v1alpha1.AnnotationTemplateHash}
 
-// templateDifferences are those of two pod templates but for digests.
+// templateDifferences are those of two pod templates, except digests.
 func templateDifferences(before, after *structpb.Struct) []Difference {
 	strip := func(s *structpb.Struct) *structpb.Value {
 		for _, annotation := range append([]string{v1alpha1.AnnotationConfigHash}, derived...) {

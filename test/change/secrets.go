@@ -19,7 +19,7 @@ import (
 // where they cannot be read, such as in a pipeline: they are there, can be used, and never
 // change.
 func StandIns(xr, input *structpb.Struct) []*structpb.Struct {
-	// What is wrong with a composite resource is the function's to tell.
+	// The function reports what is wrong with a composite resource.
 	s, _ := composite.Decode(xr, input)
 	data := map[string]map[string]string{}
 
@@ -35,7 +35,7 @@ func StandIns(xr, input *structpb.Struct) []*structpb.Struct {
 		data[k.Ref.Name][k.Ref.Key] = standIn(k, s.Identity())
 	}
 
-	// What the spec says of its database, the Secret is taken to have said before.
+	// The Secret is taken to have said before what the spec says of its database.
 	if pg := s.Spec.Database.Postgres; pg != nil {
 		for i, said := range []string{pg.Host, portOf(pg.Port), pg.Database} {
 			if ref := s.DatabaseKeys()[i].Ref; said != "" && data[ref.Name] != nil {

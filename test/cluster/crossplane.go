@@ -163,7 +163,7 @@ func ApplyObject(xr *structpb.Struct, name string, desired, before *structpb.Str
 }
 
 // IsObject reports whether a composed resource is an Object of provider-kubernetes, and not
-// itself what is to be composed.
+// itself the Kubernetes object.
 func IsObject(composed *structpb.Struct) bool {
 	return protostruct.Get(composed, "kind").GetStringValue() == "Object"
 }

@@ -238,7 +238,7 @@ func TestBothFamilies(t *testing.T) {
 
 	const loopback6 = "::1"
 
-	// All of the machine's interfaces, but for the second that the test takes.
+	// All of the machine's interfaces, except the second that the test takes.
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp6", net.JoinHostPort(loopback6, "0"))
 	if err != nil {
 		t.Skip("this machine has no IPv6")

@@ -91,9 +91,9 @@ const extraServer = `{"metadata": {"name": "files", "namespace": "storage"}, "sp
 	"version": "` + dittofs.Newest + `", "metrics": {"enabled": true}, "logging": {"output": "/tmp/log"},
 	"identity": {"jwt": {"secretRef": {"name": "jwt"}}}}}`
 
-// FuzzConfigExtra adds keys to config.yaml. What the function accepts, the server's own reader
-// loads; each key that the server knows has its value; and nothing else of its configuration is
-// another one.
+// FuzzConfigExtra adds keys to config.yaml. The server's own reader loads what the function
+// accepts. Each key that the server knows has its value, and nothing else of its configuration
+// changes.
 func FuzzConfigExtra(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"gc": {"auto_interval": "1h", "compaction_live_ratio": 0.5, "auto_enabled": false, "dry_run_sample_size": 7}}`,
@@ -244,7 +244,7 @@ func (c *tries) spelt(path string) []string {
 	case 4:
 		return []string{strings.Join(parts, "::")}
 	case 5:
-		// Letters that are others but for their case.
+		// Letters that differ only by their case.
 		parts[i] = strings.NewReplacer("s", "\u017f", "k", "\u212a").Replace(parts[i])
 	case 6:
 		parts[i] += []string{" ", "\u200b", "\u0000", "\u0301", "_", "-"}[c.pick(6)]
@@ -315,8 +315,8 @@ func place(object map[string]any, path []string, value any) {
 	object[path[len(path)-1]] = value
 }
 
-// checkExtra checks that what the function accepts of keys the server's own reader loads, and hears
-// as it is written; and that nothing else is another one than in a plain configuration.
+// checkExtra checks that the server's own reader loads the keys that the function accepts, as
+// they are written. It also checks that nothing else differs from a plain configuration.
 func checkExtra(t *testing.T, plain map[string]any, extra *structpb.Struct) {
 	t.Helper()
 
@@ -505,7 +505,7 @@ func TestDecidedKeys(t *testing.T) {
 	for _, path := range keysOf(reflect.TypeFor[config.Config](), "") {
 		// A Secret has its variable, and the function answers for that.
 		isSecrets := slices.Contains([]string{"database.postgres.user", "database.postgres.password", "admin.password_hash"}, path)
-		// What no field has anybody may set.
+		// Anybody may set a key that no field has.
 		isNobodys := strings.HasPrefix(path, "ldap.") || strings.HasPrefix(path, "kerberos.")
 
 		if isDecided(path) && !isSecrets && !isNobodys && !paths[path] {
@@ -513,7 +513,8 @@ func TestDecidedKeys(t *testing.T) {
 		}
 	}
 
-	// What the server takes nowhere, and what is not in config.yaml, where an object would hide it.
+	// These are keys that the server takes nowhere, and keys that are not in config.yaml, where an
+	// object would hide them.
 	unseen := []string{"admin.username", "controlplane.jwt.secret"}
 
 	values := map[string]string{"metrics.path": "/other", "metrics.auth": "none", "metrics.enabled": "false", "controlplane.tls.min_version": "1.2", "metrics.tls.min_version": "1.2", "logging.level": "ERROR", "logging.format": "text", "database.type": "sqlite"}

@@ -169,7 +169,7 @@ func common(keys, of map[string]any) map[string]any {
 	return out
 }
 
-// What counts once, of a directory.
+// Settings of a directory that count once.
 func TestLDAPCountsOnce(t *testing.T) {
 	s := newIdentityServer(t)
 
@@ -186,7 +186,7 @@ func TestLDAPCountsOnce(t *testing.T) {
 	s.boot(second)
 	s.has("changed, at the next start", dittofs.ProviderLDAP, was)
 
-	// The call that is told.
+	// The call of the warning.
 	body := strings.ReplaceAll(s.srv.Identity().Body(dittofs.ProviderLDAP), dittofs.SecretsDir, filepath.Join(s.dir, dittofs.SecretsDir))
 	s.call(http.MethodPut, dittofs.ProviderLDAP.Endpoint(), body)
 	s.has("set over the REST API", dittofs.ProviderLDAP, s.srv)
@@ -216,7 +216,7 @@ func TestLDAPCountsOnce(t *testing.T) {
 	s.stop(t)
 }
 
-// What counts once, of Kerberos, and what at each start.
+// Settings of Kerberos that count once, and those that count at each start.
 func TestKerberosCountsOnce(t *testing.T) {
 	const offline = "NETLOGON machine account: offline provider active"
 
@@ -242,7 +242,7 @@ func TestKerberosCountsOnce(t *testing.T) {
 		t.Errorf("a machine account that was added does not count at each start:\n%s", out)
 	}
 
-	// One that the server began with stays, until the call that is told.
+	// One that the server began with stays, until the call of the warning.
 	s = newIdentityServer(t)
 	s.boot(map[string]any{"kerberos": kerberosOf(accountOf("FILES$"))})
 	s.boot(map[string]any{"kerberos": kerberosOf(accountOf("OTHER$"))})

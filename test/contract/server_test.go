@@ -55,8 +55,8 @@ func binary(t *testing.T) string {
 	return b
 }
 
-// start starts the server as the StatefulSet's pod does, with a folder in the place
-// of the root of its file system, and the loopback address in the place of all interfaces.
+// start starts the server as the StatefulSet's pod does. A folder takes the place of the root of
+// its file system, and the loopback address that of all interfaces.
 func start(t *testing.T, r rendering, dir string) *server {
 	t.Helper()
 

@@ -49,7 +49,7 @@ func plural(kind string) string {
 	return kind + "s"
 }
 
-// Whoever applies the composed objects must have rights on them.
+// The provider, or Crossplane, must have rights on the composed objects.
 func TestComposedObjectsMayBeApplied(t *testing.T) {
 	// Crossplane's own rights, without any of ours.
 	// https://github.com/crossplane/crossplane/blob/main/cluster/charts/crossplane/templates/clusterrole.yaml

@@ -297,7 +297,7 @@ func (s *server) record(ctx context.Context, t *testing.T, after, resource, name
 	}
 }
 
-// recordAgain begins to record anew, from the present state.
+// recordAgain begins to record again, from the present state.
 func (s *server) recordAgain(ctx context.Context, t *testing.T, resource, name string, config func(watch.Event) (string, bool)) []version {
 	t.Helper()
 

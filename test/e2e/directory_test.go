@@ -213,7 +213,7 @@ func (r *realm) keytab(t *testing.T) string {
 	return string(b)
 }
 
-// smb runs a command of smbclient as a user with a ticket, which is asked for anew.
+// smb runs a command of smbclient as a user with a new ticket.
 func (r *realm) smb(t *testing.T, s *server, user, command string) (string, error) {
 	t.Helper()
 
@@ -300,8 +300,9 @@ func (s *server) testLDAP(t *testing.T, password, want string) func(ctx context.
 	}
 }
 
-// A user without an account in DittoFS logs in to SMB with a ticket, and has the number and the groups
-// of the directory. A wrong password of the server is told, and what is renewed counts without a restart.
+// A user without an account in DittoFS logs in to SMB with a ticket, and has the number and the
+// groups of the directory. A wrong password of the server is reported, and a renewed one counts
+// without a restart.
 func TestDirectoryUsersLogInWithTickets(t *testing.T) {
 	t.Parallel()
 	needsNode(t)
@@ -463,7 +464,8 @@ func TestUsersOfADomainLogInWithPasswords(t *testing.T) {
 // acknowledgeIn finds the value of the annotation that a message asks for.
 var acknowledgeIn = regexp.MustCompile(regexp.QuoteMeta(v1alpha1.AnnotationAcknowledge) + `=([0-9a-f]+)`)
 
-// Another directory restarts nothing and is told, and Kerberos goes once a person has turned it off.
+// Another directory restarts nothing and gets a warning, and Kerberos goes once a person has
+// turned it off.
 func TestDirectoryThatChangesIsTold(t *testing.T) {
 	t.Parallel()
 	needsNode(t)

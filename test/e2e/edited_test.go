@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// What somebody does to a server's StatefulSet by hand is undone where it is the
-// DittoServer's, under a hold once that is over, and nobody owns more than before.
+// An edit of a server's StatefulSet by hand is undone where the field is the DittoServer's,
+// under a hold once that is over. Nobody owns more than before.
 func TestEditedStatefulSetIsRestored(t *testing.T) {
 	t.Parallel()
 

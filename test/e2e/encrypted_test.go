@@ -183,7 +183,7 @@ func (s *server) upload(t *testing.T) {
 }
 
 // A file in an encrypted store is read back after a restart, and whoever has the bucket reads
-// nothing of it. A passphrase that is gone is told while the server runs on.
+// nothing of it. A missing passphrase is reported while the server keeps running.
 func TestEncryptedStore(t *testing.T) {
 	t.Parallel()
 	needsNode(t)

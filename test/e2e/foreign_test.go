@@ -78,7 +78,7 @@ func (s *server) leavesForeignObjectsAlone(t *testing.T, there client.Client, sp
 		}
 	}
 
-	// Whoever writes an object gives it another resource version.
+	// Each write of an object gives it another resource version.
 	untouched := func(ctx context.Context) error {
 		for _, o := range []client.Object{service, config} {
 			got := o.DeepCopyObject().(client.Object)

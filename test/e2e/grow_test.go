@@ -160,7 +160,7 @@ func anotherClass(t *testing.T, mayGrow bool) string {
 	return c.Name
 }
 
-// A class that allows no growth is told, and keeps no rotation from going through.
+// A class that allows no growth is reported, and keeps no rotation from going through.
 func TestClassThatCannotExpandIsToldWhileTheRestGoesThrough(t *testing.T) {
 	t.Parallel()
 
@@ -244,7 +244,7 @@ func TestGrownClaimsOutliveTheirServer(t *testing.T) {
 	eventually(t, "there is no Object of a claim", s.objectsSettled)
 }
 
-// A claim keeps its class when its StatefulSet is created anew, and the condition says so.
+// A claim keeps its class when its StatefulSet is recreated, and the condition says so.
 func TestClaimKeepsItsClass(t *testing.T) {
 	t.Parallel()
 
@@ -384,7 +384,7 @@ func TestNewClaimsBeginWithSnapshots(t *testing.T) {
 	s.expectFile(t, "first.txt", "first")
 }
 
-// What refuses one claim keeps nothing else from going through, and nobody creates a claim.
+// Refusing one claim keeps nothing else from going through, and nobody creates a claim.
 func TestClaimThatMayNotGrowIsToldAndNeverCreated(t *testing.T) {
 	if tested.native() {
 		t.Skip("natively the function composes nothing for a claim")

@@ -28,8 +28,7 @@ const (
 	missingImage = dittofs.Repository + ":missing"
 )
 
-// runsImage returns no error once the server's pod, or the one that is to be, has this
-// image.
+// runsImage returns no error once the server's pod, or its next one, has this image.
 func (s *server) runsImage(image string) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		pod := &corev1.Pod{}

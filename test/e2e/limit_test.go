@@ -18,8 +18,8 @@ import (
 // huge is about as many bytes as etcd takes in an object.
 const huge = 1_400_000
 
-// Not parallel: every server is composed by the function that is limited. What one
-// tenant asks for must not stop it for the others.
+// Not parallel: every server is composed by the function that is limited. A request of one
+// tenant must not stop the function for the others.
 func TestLimitedFunctionServesOthersBesideAGreedyTenant(t *testing.T) {
 	if nodeless() {
 		t.Skip("without a node Crossplane runs no package")

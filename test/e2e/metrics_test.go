@@ -36,8 +36,8 @@ func TestMetricsAreScrapedWhileTheyAreEnabled(t *testing.T) {
 	s.expectFile(t, "first.txt", "first")
 }
 
-// noMetricsService returns no error if neither the Service for metrics is there nor a
-// composed resource that would create it anew.
+// noMetricsService returns no error if neither the Service for metrics is there nor a composed
+// resource that would create it again.
 func (s *server) noMetricsService(ctx context.Context) error {
 	err := cluster.Get(ctx, s.key(s.name+"-metrics"), &corev1.Service{})
 	if err == nil {

@@ -18,8 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// With the portmapper of the server turned on over the REST API, clients are told at port 111 of the
-// file Service where NFS is. Neither that nor asking for it restarts anything.
+// With the portmapper of the server turned on over the REST API, port 111 of the file Service
+// tells clients where NFS is. Neither that nor asking for it restarts anything.
 func TestPortmapperIsReachedWhileItIsEnabled(t *testing.T) {
 	t.Parallel()
 
@@ -110,8 +110,8 @@ func portOfNFS(ctx context.Context, portmapper string) (uint32, error) {
 	return binary.BigEndian.Uint32(answer[4*7:]), nil
 }
 
-// In a cluster with one family, a preference for two changes nothing. Two that are required are the
-// API server's to refuse, and the server runs on.
+// In a cluster with one family, a preference for two changes nothing. The API server refuses two
+// that are required, and the server keeps running.
 func TestFamilyThatTheClusterLacks(t *testing.T) {
 	t.Parallel()
 
@@ -145,13 +145,13 @@ func TestFamilyThatTheClusterLacks(t *testing.T) {
 	s.apply(t, withContent+"service: {ipFamilyPolicy: SingleStack}\n")
 	eventually(t, "it is taken back", all(s.says("Applied=True/Applied"), s.condition("Ready=True"), s.samePod(pod)))
 
-	// What nobody asks for is nobody's.
+	// Nobody owns a field that nobody asks for.
 	s.apply(t, withContent)
 	eventually(t, "the Service keeps what it has", all(s.specSeen, s.says("Applied=True/Applied"), s.condition("Ready=True"), s.samePod(pod)))
 }
 
-// In a cluster with two families a second one comes and goes, and the primary one stays until its
-// Service is made anew. No apply is refused.
+// In a cluster with two families a second one comes and goes, and the primary one stays until
+// its Service is recreated. No apply is refused.
 func TestPrimaryFamilyIsKept(t *testing.T) {
 	t.Parallel()
 	needsObjects(t)
@@ -241,7 +241,7 @@ func (s *server) families(there client.Client, service, want string) func(ctx co
 }
 
 // A server whose database never answers gets as much time to start as the spec says, and is then
-// started anew.
+// restarted.
 func TestStartupTimeoutBoundsAStart(t *testing.T) {
 	t.Parallel()
 	needsNode(t)

@@ -70,7 +70,7 @@ func (s *server) waitComposed(t *testing.T, before string) string {
 	return hash
 }
 
-// What the control plane does, from a DittoServer to a StatefulSet and back.
+// The control plane makes a StatefulSet of a DittoServer, and takes it back.
 func TestStatefulSetFollowsTheDittoServer(t *testing.T) {
 	t.Parallel()
 

@@ -237,8 +237,8 @@ func (s *server) dittoServerOwnership(t *testing.T) {
 	}
 }
 
-// ownedBy managers whose name begins like this. What a manager owns by updating and by
-// applying, of the object and of its status, is one.
+// ownedBy managers whose name begins like this. It merges what a manager owns by updating and by
+// applying, of the object and of its status.
 func ownedBy(t *testing.T, o *unstructured.Unstructured, prefix string) map[string]*fieldpath.Set {
 	t.Helper()
 

@@ -128,8 +128,8 @@ func TestConfigIsForbiddenByPolicy(t *testing.T) {
 	s.expectRefused(t, "spec.config.gc: Forbidden: the platform's policy does not allow")
 }
 
-// Whoever may create a DittoServer must not get more from the provider's rights than a
-// pod of the restricted standard.
+// Somebody who may create a DittoServer must not get more from the provider's rights than a pod
+// of the restricted standard.
 func TestPrivilegedContainerIsRefused(t *testing.T) {
 	t.Parallel()
 
@@ -170,9 +170,9 @@ func TestForeignImageIsRefused(t *testing.T) {
 	s.throughoutCalls(t, "the server runs on", s.samePod(pod))
 }
 
-// With the admission policy of the examples nobody has a server composed by another
-// Composition than the platform's, or by an older revision of it. What was there before
-// can be annotated and deleted.
+// With the admission policy of the examples nobody has a server composed by another Composition
+// than the platform's, or by an older revision of it. Servers that were there before can be
+// annotated and deleted.
 func TestAdmissionPolicyBindsTheComposition(t *testing.T) {
 	t.Parallel()
 
@@ -270,7 +270,7 @@ func TestAdmissionPolicyBindsTheComposition(t *testing.T) {
 		t.Error("somebody else writes into the spec: want an error")
 	}
 
-	// What the platform offers as an example passes both.
+	// The platform's examples pass both.
 	s.applySecret(t, "files-jwt", map[string]string{"jwt-secret": jwtKey})
 	s.applySecret(t, "files-admin", map[string]string{"password": adminPassword})
 

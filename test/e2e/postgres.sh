@@ -47,8 +47,9 @@ cp -L "$interpreter" "$target$interpreter"
 echo 'postgres:x:999:999::/data:/bin/sh' >"$target/etc/passwd"
 echo 'postgres:x:999:' >"$target/etc/group"
 
-# What the image runs, with more settings as arguments. Everything is in /data, which outlives the container. Over the
-# network each user needs a password; the socket is for who is postgres in the pod.
+# The image runs this, with more settings as arguments. Everything is in /data, which outlives
+# the container. Over the network each user needs a password; the socket is for who is postgres
+# in the pod.
 cat >"$target/bin/serve" <<SERVE
 #!/bin/sh
 set -eu

@@ -107,8 +107,8 @@ func TestEventsTellWhatAServerWaitsFor(t *testing.T) {
 	t.Logf("events:%s", events)
 }
 
-// What is null in a spec is left out of what is stored, as the docs say, also of objects in it; a
-// server-side apply of it is refused.
+// A null in a spec is not stored, as the docs say, also within objects. A server-side apply of
+// it is refused.
 func TestNullIsLeftOut(t *testing.T) {
 	t.Parallel()
 
@@ -140,7 +140,8 @@ func TestNullIsLeftOut(t *testing.T) {
 	}
 }
 
-// A server that breaks a policy which came later runs on, with all that it has, and is told.
+// A server that breaks a policy which came later keeps running, with all that it has, and gets a
+// warning.
 func TestTighterPolicyLeavesTheServerRunning(t *testing.T) {
 	t.Parallel()
 

@@ -171,7 +171,7 @@ func seenGeneration(composite *unstructured.Unstructured) (int64, error) {
 	return c.ObservedGeneration, nil
 }
 
-// A server whose JWT Secret is rotated starts anew with it: whoever has an old token is
+// A server whose JWT Secret is rotated restarts with it: whoever has an old token is
 // out, and no file is lost. Nothing but the Secret's change may be needed for that.
 func TestRotatedJWTSecretReplacesThePod(t *testing.T) {
 	t.Parallel()

@@ -52,8 +52,8 @@ cache: {size: lots}
 database: {sqlite: {path: /tmp/controlplane.db}}
 `
 
-// A mistake in the spec of a running server is told in full, and costs nothing: the
-// server runs on as it is until the spec is right again.
+// A mistake in the spec of a running server is reported in full, and costs nothing: the server
+// keeps running as it is until the spec is right again.
 func TestInvalidSpecLeavesTheServerRunning(t *testing.T) {
 	t.Parallel()
 
@@ -81,7 +81,7 @@ func TestInvalidSpecLeavesTheServerRunning(t *testing.T) {
 	}
 }
 
-// What the XRD can judge is refused before it is stored, with the field that is wrong.
+// The API server refuses what the XRD can judge before it is stored, with the field that is wrong.
 func TestAPIServerRefusesWhatTheXRDForbids(t *testing.T) {
 	t.Parallel()
 

@@ -180,7 +180,7 @@ func TestAPIOverHTTPS(t *testing.T) {
 	t.Logf("the renewed certificate is served after %.1f s", time.Since(begin).Seconds())
 	s.throughoutCalls(t, "nothing restarts", s.samePod(pod))
 
-	// Each broken file is told by its name while the server runs on.
+	// Each broken file is reported by its name while the server keeps running.
 	for name, tc := range map[string]struct {
 		values map[string]string
 		told   string

@@ -23,7 +23,7 @@ import (
 
 var picture = flag.String("picture", "", "An SVG file to write, with what the tutorial shows.")
 
-// What the tutorial has above a block of commands, if anything.
+// The comment that the tutorial has above a block of commands, if any.
 const (
 	notRun    = "<!-- not run"
 	inPicture = "<!-- in the picture -->"

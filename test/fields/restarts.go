@@ -18,7 +18,7 @@ import (
 	"github.com/dittofs/function-dittoserver/test/simulator"
 )
 
-// What an edit does to a running server.
+// Effects of an edit on a running server.
 const (
 	stays    = "stays"
 	restarts = "restarts"
@@ -48,7 +48,7 @@ type restartRow struct {
 	// secret, annotation and revision change something else than the spec.
 	secret, annotation, revision string
 
-	// What it does under the generations Spec, Metadata and None.
+	// Its effects under the generations Spec, Metadata and None.
 	want [3]string
 }
 

@@ -20,7 +20,7 @@ import (
 // examples of GitOps.
 const examples = "../../example/gitops"
 
-// What Argo CD and Flux say of an object.
+// Judgements of Argo CD and Flux about an object.
 const (
 	healthy     = "Healthy"
 	progressing = "Progressing"

@@ -19,8 +19,8 @@ import (
 	"github.com/dittofs/function-dittoserver/test/simulator"
 )
 
-// foreign checks that what somebody else has stays theirs, is told, and keeps only what
-// depends on it.
+// foreign checks that objects of somebody else stay theirs, are reported, and hold back only
+// what depends on them.
 func foreign(t *testing.T, fn simulator.Function) {
 	t.Helper()
 

@@ -134,7 +134,7 @@ func checkGone(t *testing.T, w *simulator.World, reason string) {
 
 	was, config := ranOf(w), manifest.Config(w.Live["configmap"])
 
-	// Of an Object, the StatefulSet alone is created anew by the provider.
+	// Of an Object, the provider recreates the StatefulSet alone.
 	delete(w.Live, "statefulset")
 	w.Settle()
 	delete(w.Live, "statefulset")
@@ -225,9 +225,9 @@ func goneWithoutRecord(t *testing.T, fn simulator.Function) {
 	}
 }
 
-// tooLarge checks that a config.yaml that would be too large for a pod template is an error, and
-// that one that an earlier version of the function asked for heals once the edit is taken back:
-// nothing restarts.
+// tooLarge checks that a config.yaml that would be too large for a pod template is an error. One
+// that an earlier version of the function asked for heals once the edit is taken back: nothing
+// restarts.
 func tooLarge(t *testing.T, fn simulator.Function) {
 	t.Helper()
 

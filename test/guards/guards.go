@@ -1,6 +1,6 @@
-// Package guards follows a whole server through single changes: its life from creation to
-// stop, what waits for a person, what Kubernetes cannot change, and what somebody else has. What the guards decide
-// in each state is tested beside them, in internal/guard.
+// Package guards follows a whole server through single changes: its life from creation to stop,
+// what waits for a person, what Kubernetes cannot change, and what somebody else has. The tests
+// in internal/guard show what the guards decide in each state.
 package guards
 
 import (

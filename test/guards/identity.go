@@ -188,7 +188,7 @@ func seedsAgain(t *testing.T, fn simulator.Function) {
 }
 
 // seedsLost checks that a server whose ConfigMap somebody deletes is not taken to have what the spec
-// says. Of an Object the provider makes it anew, with the note.
+// says. Of an Object the provider creates it again, with the note.
 func seedsLost(t *testing.T, fn simulator.Function) {
 	t.Helper()
 
@@ -313,8 +313,8 @@ func seedsHeld(t *testing.T, fn simulator.Function) {
 	}
 }
 
-// kerberosServer checks that no pod starts without a keytab that fits, that a renewed one restarts
-// nothing, and what is told of the parts that count once.
+// kerberosServer checks that no pod starts without a keytab that fits, that a renewed one
+// restarts nothing, and which warnings the parts get that count once.
 func kerberosServer(t *testing.T, fn simulator.Function) {
 	t.Helper()
 

@@ -14,8 +14,8 @@ import (
 	"github.com/dittofs/function-dittoserver/test/simulator"
 )
 
-// kindThatGoes checks that an object comes with its kind, that it lets the rest through while the kind
-// is missing, and that it is let go once the kind is gone: with the right to delete, the provider
+// kindThatGoes checks that an object comes with its kind, and lets the rest through while the
+// kind is missing. It is let go once the kind is gone: with the right to delete, the provider
 // would never be done with it.
 func kindThatGoes(t *testing.T, fn simulator.Function) {
 	t.Helper()

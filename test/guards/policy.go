@@ -72,8 +72,8 @@ func tighten(w *simulator.World, policy string) {
 	w.Input = input
 }
 
-// heldPastPolicy checks that what a server keeps past a policy that came later is told, and stays as it is; and
-// that a stopped server does not start with it.
+// heldPastPolicy checks that what a server keeps past a policy that came later gets a warning,
+// and stays as it is. A stopped server does not start with it.
 func heldPastPolicy(t *testing.T, fn simulator.Function) {
 	t.Helper()
 
@@ -218,7 +218,8 @@ func endedPastPolicy(t *testing.T, fn simulator.Function) {
 	}
 }
 
-// classPastPolicy checks that a load balancer class that stays past a policy is told, and stops nothing.
+// classPastPolicy checks that a load balancer class that stays past a policy gets a warning, and
+// stops nothing.
 func classPastPolicy(t *testing.T, fn simulator.Function) {
 	t.Helper()
 

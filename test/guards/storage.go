@@ -116,8 +116,8 @@ func otherClass(t *testing.T, fn simulator.Function) {
 // smallSpec is of a server with the claims that every server has.
 const smallSpec = `{version: 0.29.0, identity: {jwt: {secretRef: {name: jwt}}, admin: {passwordSecretRef: {name: admin}}}}`
 
-// claimsOfWebhooks checks that what a webhook adds to claim templates makes no server be created anew, and keeps
-// nothing else from going through.
+// claimsOfWebhooks checks that what a webhook adds to claim templates has no server recreated,
+// and keeps nothing else from going through.
 func claimsOfWebhooks(t *testing.T, fn simulator.Function) {
 	t.Helper()
 
@@ -291,8 +291,8 @@ func wantStorage(t *testing.T, rsp *fnv1.RunFunctionResponse, reason string) {
 	}
 }
 
-// overridden checks that a stopped StatefulSet whose claim templates a webhook makes otherwise is created anew once, and not
-// over and over.
+// overridden checks that a stopped StatefulSet whose claim templates a webhook changes is
+// recreated once, and not over and over.
 func overridden(t *testing.T, fn simulator.Function) {
 	t.Helper()
 
@@ -310,7 +310,7 @@ func overridden(t *testing.T, fn simulator.Function) {
 				t.Errorf("f.RunFunction(...): %s: %s: want the StatefulSet created anew once, got %d of them", f.Name, hook, n)
 			}
 
-			// It is created anew once more for something else, when the webhook is gone.
+			// It is recreated once more for something else, when the webhook is gone.
 			w.Switch(hook, false)
 			w.Patch("30Gi", "storage", "metadataSize")
 			w.Settle()
@@ -401,7 +401,7 @@ func contentBack(t *testing.T, fn simulator.Function) {
 	}
 }
 
-// lowered checks that a claim that still asks for more than the spec does is told.
+// lowered checks that a claim that still asks for more than the spec does is reported.
 func lowered(t *testing.T, fn simulator.Function) {
 	t.Helper()
 

@@ -65,7 +65,8 @@ var (
 	}
 )
 
-// What the API server refuses of a NetworkPolicy is refused of the DittoServer, and nothing else.
+// A DittoServer is refused for what the API server refuses of a NetworkPolicy, and for nothing
+// else.
 func TestNetworkPolicies(t *testing.T) {
 	policies := map[string]bool{}
 	for p, good := range peers {

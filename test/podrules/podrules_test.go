@@ -89,7 +89,7 @@ func refused(t *testing.T, manifest []byte) field.ErrorList {
 		}})
 	}
 
-	// What the API server adds before it judges, such as labels to selectors.
+	// The API server adds these before it judges, such as labels to selectors.
 	registry.Strategy.PrepareForCreate(t.Context(), pod)
 
 	return append(errs, registry.Strategy.Validate(t.Context(), pod)...)
@@ -121,8 +121,8 @@ func decode(t *testing.T, mutations ...mutation) (*composite.DittoServer, field.
 	return composite.Decode(xr, nil)
 }
 
-// stricter are our errors about templates that the API server takes, each with the reason
-// why they are errors. A part of the error's text tells them apart.
+// stricter are the function's errors about templates that the API server takes, each with its
+// reason. A part of the error's text tells them apart.
 //
 //nolint:gochecknoglobals // A table.
 var stricter = []struct{ text, reason string }{
@@ -155,8 +155,8 @@ func knownStricter(err *field.Error) int {
 	return slices.IndexFunc(stricter, func(s struct{ text, reason string }) bool { return strings.Contains(err.Error(), s.text) })
 }
 
-// TestRules holds what we refuse against what the API server refuses, for each mutation and
-// for some pairs of them.
+// TestRules holds what the function refuses against what the API server refuses, for each
+// mutation and for some pairs of them.
 func TestRules(t *testing.T) {
 	// As most clusters are set up: whether a container may be privileged is not a rule of
 	// pods, but a flag.
@@ -165,7 +165,7 @@ func TestRules(t *testing.T) {
 	used := make([]bool, len(stricter))
 	counts := map[string]int{}
 
-	// judge reports whether we take a template.
+	// judge reports whether the function takes a template.
 	judge := func(mutations ...mutation) bool {
 		s, ours := decode(t, mutations...)
 		theirs := refused(t, statefulSet(t, s))

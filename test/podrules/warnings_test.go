@@ -60,7 +60,7 @@ func statefulSetWarnings(t *testing.T, manifest []byte) []string {
 	return podutil.GetWarningsForPodTemplate(t.Context(), field.NewPath("spec", "template"), &sts.Spec.Template, nil)
 }
 
-// ours returns our warnings that are about what the API server judges.
+// ours returns the function's warnings that are about what the API server judges.
 func ours(s *composite.DittoServer) []string {
 	return slices.DeleteFunc(s.Warnings(s.Release), otherWarnings.MatchString)
 }
@@ -71,7 +71,7 @@ func pathOf(warning string) string {
 	return fieldOf.Replace(path)
 }
 
-// TestWarnings holds what we warn of against what the API server warns of, for each mutation
+// TestWarnings holds the function's warnings against those of the API server, for each mutation
 // that is taken.
 func TestWarnings(t *testing.T) {
 	used := make([]bool, len(moreWarnings))
@@ -124,7 +124,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestServiceWarnings holds what we warn of Services against what the API server warns of.
+// TestServiceWarnings holds the function's warnings of Services against those of the API server.
 func TestServiceWarnings(t *testing.T) {
 	services := []mutation{
 		{"service", "{}"},

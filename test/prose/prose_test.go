@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// notYet are the files and folders, from the root, that nobody has corrected yet, as are all
-// tests. Take them off; add none.
+// notYet are the files and folders, from the root, that nobody has corrected yet. Take
+// them off; add none.
 var notYet = []string{
 	"docs/directory.md",
 	"docs/performance.md",
@@ -23,12 +23,11 @@ var notYet = []string{
 	"internal/dittofs/",
 	"internal/guard/identity.go",
 	"internal/policy/",
-	"test/",
 }
 
 // isExempt reports whether faults of a file do not count yet.
 func isExempt(file string) bool {
-	return strings.HasSuffix(file, "_test.go") || slices.ContainsFunc(notYet, func(prefix string) bool { return strings.HasPrefix(file, prefix) })
+	return slices.ContainsFunc(notYet, func(prefix string) bool { return strings.HasPrefix(file, prefix) })
 }
 
 // rule is a way to write that costs readers.
@@ -52,7 +51,7 @@ func word(pattern string) *regexp.Regexp {
 // https://kubernetes.io/docs/contribute/style/style-guide/
 var rules = map[string]rule{
 	"please":    {word(`please`), "ask without it", "Please report it."},
-	"simple":    {word(`simply|easy|easily|just|obviously|of course`), "leave it out: it is not so to everybody", "It is easily done."},
+	"simple":    {word(`simply|easy|easily|obviously|of course|just (a|an|the|add|call|run|set|use)`), "leave it out: it is not so to everybody", "It is easily done."},
 	"latin":     {word(`e\.g\.?|i\.e\.?|etc\.?|via|vs\.?`), "for example, that is, and so on, through", "Found via DNS."},
 	"future":    {regexp.MustCompile(`(?i)\w (will|shall) \w`), "the present tense", "The pod will restart."},
 	"dated":     {word(`currently|nowadays|at the moment|as of now`), "leave it out, or name the version", "It currently holds."},
@@ -64,8 +63,9 @@ var rules = map[string]rule{
 	"but for":   {regexp.MustCompile(`(?i)\b(all|any|nothing|none|same|everything|\w+s),? but for\b`), "except", "All but for one."},
 	"is told":   {regexp.MustCompile(`(?i)\b(is|are|was|were|be|been) told(?:[.,;:]|$| (with|of|as|once|at|by|in)\b)`), "is reported, or who says it", "A key that is missing is told."},
 	"is to":     {word(`(is|are) to (be|have|get|become)`), "must, should, or the present tense", "It is to have 2Gi."},
-	"clear":     {word(`in the clear`), "in plain text", "A password in the clear."},
-	"names":     {regexp.MustCompile(`(?:^|[\s(])(kubernetes|crossplane|postgresql|github|Github|k8s|K8s|yaml|Configmaps?|Statefulsets?)(?:\.?\s|[,:;)"'!?]|\.?$)`), "the name as its owner writes it", "A kubernetes cluster."},
+	"clear":     {word(`in the clear|clear passwords?`), "in plain text, a plain password", "A password in the clear."},
+	"small":     {word(`small letters`), "lowercase letters", "Up to 15 small letters."},
+	"names":     {regexp.MustCompile(`(?:^|[\s(])(kubernetes|postgresql|github|Github|k8s|K8s|yaml|Configmaps?|Statefulsets?)(?:\.?\s|[,:;)"'!?]|\.?$)`), "the name as its owner writes it", "A kubernetes cluster."},
 	"here":      {regexp.MustCompile(`(?i)\[(here|this page|this link|click here)\]`), "a link that says where it leads", "See [here]."},
 }
 

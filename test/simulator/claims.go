@@ -19,7 +19,7 @@ import (
 	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
-// What the API server says of claims.
+// Messages of the API server about claims.
 const (
 	cannotExpand   = `persistentvolumeclaims "%s" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize`
 	cannotShrink   = `PersistentVolumeClaim "%s" is invalid: spec.resources.requests.storage: Forbidden: field can not be less than status.capacity`

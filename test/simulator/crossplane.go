@@ -49,7 +49,7 @@ func (w *World) there() []*structpb.Struct {
 	}
 
 	for _, o := range append(sorted(w.Composed), sorted(w.leaving)...) {
-		// What is composed natively is live.
+		// Native composed resources are live.
 		if cluster.IsObject(o) {
 			there = append(there, o)
 		}

@@ -81,7 +81,7 @@ func checkEdit(t *testing.T, fn Function, f Flavour, from, to string) *change.Ch
 			want = change.Unknown
 		}
 
-		// What else changes without a restart is not the world's to tell.
+		// The world does not tell what else changes without a restart.
 		verdict := got.Verdict
 		if verdict == change.Unchanged {
 			verdict = change.NoRestart

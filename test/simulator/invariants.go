@@ -322,11 +322,11 @@ func (w *World) digest(config string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// checkIdempotent checks that a response which was applied gives the same response
-// again: the same conditions and resources, byte for byte, and no result, which
-// would be an event on every call. Two steps are only a first one: what is left
-// out to be created anew comes back, and a refused template that was replaced may
-// need another approval. A server that startsOnClaims tells of them only until it was started.
+// checkIdempotent checks that a response which was applied gives the same response again: the
+// same conditions and resources, byte for byte, and no result, which would be an event on every
+// call. Two steps are only a first one: what is left out to be recreated comes back, and a
+// refused template that was replaced may need another approval. A server that startsOnClaims
+// tells of them only until it was started.
 func (w *World) checkIdempotent(rsp *fnv1.RunFunctionResponse, startsOnClaims bool) {
 	// Crossplane forgets what it deletes, which the function looks for from then on.
 	if w.leaving["statefulset"] != nil && cluster.ReasonOf(rsp, report.ConfigRolledOut) != string(guard.PredecessorThere) {
@@ -338,7 +338,7 @@ func (w *World) checkIdempotent(rsp *fnv1.RunFunctionResponse, startsOnClaims bo
 		return
 	}
 
-	// What is let go loses the right to delete first.
+	// An object that is let go loses the right to delete first.
 	if w.lacks("servicemonitor") && rsp.GetDesired().GetResources()["servicemonitor"] != nil {
 		return
 	}
@@ -353,7 +353,7 @@ func (w *World) checkIdempotent(rsp *fnv1.RunFunctionResponse, startsOnClaims bo
 
 	again := w.Call()
 
-	// What its claims have is noted before a StatefulSet is created anew.
+	// The ConfigMap notes what claims have before their StatefulSet is recreated.
 	if guard.Reason(cluster.ReasonOf(again, report.ConfigRolledOut)) == guard.Recreating && w.isStopped() {
 		return
 	}

@@ -68,7 +68,7 @@ func NativeExamples(t *testing.T, fn Function, dir string) {
 			before := first.GetDesired().GetResources()
 			w.covers[manifest.ConfigHash(before["statefulset"].GetResource())] = configOf(before["configmap"].GetResource())
 
-			// What runs is recorded once it is live.
+			// The record has what runs once it is live.
 			for range 2 {
 				for _, name := range slices.Sorted(maps.Keys(before)) {
 					w.applyNative(name, before[name].GetResource())

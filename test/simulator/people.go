@@ -162,7 +162,7 @@ func (w *World) UpdateStatefulSet(change func(u *unstructured.Unstructured)) {
 
 	w.editLive("statefulset", change)
 
-	// What a person wrote into an Object's is put back by the provider alone.
+	// The provider alone puts back what a person wrote into an Object's.
 	if w.Flavour.Native {
 		w.meddled = true
 		w.changes++

@@ -13,7 +13,7 @@ import (
 	"github.com/dittofs/function-dittoserver/test/cluster"
 )
 
-// What provider-kubernetes says around the words of the API server. It observes before it
+// Words of provider-kubernetes around those of the API server. It observes before it
 // applies, by a dry run, whose outcome it remembers for a manifest.
 // https://github.com/crossplane-contrib/provider-kubernetes/blob/v1.2.1/internal/controller/cluster/object/object.go
 const (
@@ -95,7 +95,7 @@ func (w *World) Provide(name string, faults ...Fault) {
 	}
 }
 
-// send what is asked to the API server. What it creates is known at the next observation.
+// send what is asked to the API server. It learns of what it creates at the next observation.
 func (w *World) send(name string, o, live *structpb.Struct, doing string, f Fault) {
 	next, refusal := w.apply(name, managerOf(name), cluster.Asked(o), live)
 
@@ -146,8 +146,8 @@ func (w *World) finalize(name string, objects map[string]*structpb.Struct) {
 	}
 }
 
-// differs reports whether the fields of a live object that the provider applied are not what
-// they would be if it applied what is asked, or what the API server says of that.
+// differs reports whether applying what is asked would change fields of a live object that the
+// provider applied. It returns what the API server says of that.
 func (w *World) differs(name string, asked, live *structpb.Struct) (bool, string) {
 	owned := func(o *structpb.Struct) any {
 		fields, err := cluster.Owned(managerOf(name), o)

@@ -38,7 +38,7 @@ func serverOf(s *structpb.Struct) server {
 		} `json:"database"`
 	}
 
-	// What is not YAML is told by other checks.
+	// Other checks report what is not YAML.
 	_ = yaml.Unmarshal([]byte(protostruct.Get(s, "spec", "template", "metadata", "annotations", "dittofs.io/config").GetStringValue()), &config)
 
 	if config.Database.Type != "postgres" {
@@ -176,7 +176,7 @@ func (w *World) noteApproval(rsp *fnv1.RunFunctionResponse) {
 func (w *World) checkRun(next, live *structpb.Struct) {
 	replicas := func(s *structpb.Struct) float64 { return protostruct.Get(s, "spec", "replicas").GetNumberValue() }
 
-	// What is mounted of a running server stays mounted.
+	// A running server's volumes stay mounted.
 	if live != nil && replicas(live)+protostruct.Get(live, "status", "replicas").GetNumberValue() > 0 && mountsContent(live) && !mountsContent(next) {
 		w.failf("the content of a running server is unmounted")
 	}
@@ -185,7 +185,7 @@ func (w *World) checkRun(next, live *structpb.Struct) {
 		return
 	}
 
-	// What is live runs already, such as the image that a person gave it.
+	// The live template runs already, with the image that a person gave it, for example.
 	now := serverOf(next)
 	// Natively, what a person wrote into the pod stays while a change is held, and is put back afterwards.
 	isPutBack := w.meddled && now == w.unmeddled

@@ -161,7 +161,7 @@ func (w *World) checkRest(rsp *fnv1.RunFunctionResponse) {
 		}
 	}
 
-	// What is held may be what is refused.
+	// A held template may be one that is refused.
 	if applied := Condition(rsp, report.Applied); isRolledOut && !strings.HasPrefix(applied, "TRUE/") {
 		w.failf("the world is at rest and not applied: %s", applied)
 	}

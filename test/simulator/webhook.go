@@ -246,7 +246,7 @@ func (w *World) change(next, live *structpb.Struct) *structpb.Struct {
 	return next
 }
 
-// refusal returns what the API server says of what is to become of a live object, or "". It
+// refusal returns what the API server says of a change of a live object, or "". It
 // asks also where nothing changes.
 func (w *World) refusal(name string, next, live *structpb.Struct) string {
 	for _, n := range slices.Sorted(maps.Keys(w.webhooks)) {
@@ -287,7 +287,7 @@ func (w *World) Switch(name string, on bool) {
 	w.didf("webhook %s: %t", name, on)
 	w.webhooks[name] = on
 
-	// What it makes of a template moves with it.
+	// Its changes of a template move with it.
 	if hook.change != nil {
 		w.changes++
 	}

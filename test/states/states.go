@@ -90,7 +90,7 @@ func Golden(t *testing.T, fn simulator.Function, dir string, update bool) {
 		setCondition(t, o, map[string]any{"type": string(xpv2.TypeSynced), "status": "False", "reason": string(xpv2.ReasonReconcilePaused), "message": "Reconciliation is paused via the pause annotation"})
 	}
 
-	// What Crossplane and users do without calling the function.
+	// Crossplane and users do this without calling the function.
 	after := map[string]func(o *structpb.Struct){
 		"paused": func(o *structpb.Struct) {
 			protostruct.Set(o, structpb.NewStringValue("true"), "metadata", "annotations", "crossplane.io/paused")

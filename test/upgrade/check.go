@@ -143,7 +143,7 @@ func (r *recording) resized(fn Function, rsp *fnv1.RunFunctionResponse) ([]strin
 			return nil, err
 		}
 
-		// That of a server that is stopped is created anew.
+		// That of a stopped server is recreated.
 		is := cluster.Asked(after.GetDesired().GetResources()[statefulSet].GetResource())
 		if is != nil && !proto.Equal(protostruct.Get(before, "spec", "template"), protostruct.Get(is, "spec", "template")) {
 			faults = append(faults, fmt.Sprintf("resized: another spec.storage.%s moves the pod template", field))
@@ -299,7 +299,7 @@ func (r *recording) requestWith(required map[string]*fnv1.ResourceSelector) *fnv
 	return req
 }
 
-// atRest applies what is composed, and returns a line for each thing that this changes, but for
+// atRest applies what is composed, and returns a line for each thing that this changes, except
 // what moves on purpose.
 func (r *recording) atRest(rsp *fnv1.RunFunctionResponse, moves take) []string {
 	var faults []string

@@ -37,7 +37,7 @@ type answer struct {
 	// Fatal says that nothing was composed.
 	Fatal bool `json:"fatal,omitempty"`
 
-	// Conditions are status and reason by type. What they say in words may change.
+	// Conditions are status and reason by type. Their messages may change.
 	Conditions map[string]string `json:"conditions"`
 
 	// Status of the DittoServer.

@@ -226,7 +226,7 @@ func approve(w *simulator.World) {
 	w.Settle()
 }
 
-// withoutLabelsWaits is a StatefulSet that is to be created anew, and could not be found again.
+// withoutLabelsWaits is a StatefulSet that waits to be recreated, and could not be found again.
 func withoutLabelsWaits(w *simulator.World) {
 	w.Patch("0", "replicas")
 	w.Settle()

@@ -65,8 +65,8 @@ func storeComposite(xr *structpb.Struct, refs *structpb.ListValue) {
 	}
 }
 
-// storeObject adds to an Object what Crossplane, the provider and the API server write. What is
-// composed natively has all of it.
+// storeObject adds to an Object what Crossplane, the provider and the API server write. Native
+// composed resources have all of it.
 func storeObject(n string, o, xr *structpb.Struct) error {
 	if protostruct.Get(o, "kind").GetStringValue() != "Object" {
 		return nil
@@ -102,8 +102,8 @@ ownerReferences: [{apiVersion: dittofs.io/v1alpha1, blockOwnerDeletion: true, co
 	return nil
 }
 
-// storeLive returns a live object, which an Object tells of, with the API server's defaults. Who
-// owns which of its fields nobody reads there.
+// storeLive returns a live object, which an Object tells of, with the API server's defaults.
+// Nobody reads there who owns which of its fields.
 func storeLive(n, object string, live *structpb.Struct) (*structpb.Struct, error) {
 	written := proto.CloneOf(live)
 	protostruct.Set(written, nil, "status")

@@ -3,7 +3,7 @@
 // answer. An upgrade of the function must restart no server and hold none.
 //
 // Recordings are of released behaviour. New ones are added; those that are there are never
-// written anew.
+// changed.
 package upgrade
 
 import (
@@ -93,7 +93,7 @@ func newObjects(names ...string) []Move {
 }
 
 // stays are flavours and states in which the recorded function moved the pod template, and this
-// one stays with the template that was asked last. What follows from that moves too. Each has a
+// one stays with the template that was asked last. The consequences of that move too. Each has a
 // sentence of CHANGELOG.md.
 //
 //nolint:gochecknoglobals // A table.

@@ -44,7 +44,7 @@ func (i *installer) startNodeless(ctx context.Context) error {
 		return err
 	}
 
-	// What runs stays as it is while it is being built anew.
+	// The running one stays as it is while it is being built again.
 	for from, to := range map[string]string{
 		core:     coreFile,
 		provider: "provider",

@@ -9,8 +9,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// processes of the stack. What one needs of another it waits for, or it ends and is
-// started again.
+// processes of the stack. A process waits for what it needs of another, or it ends and is
+// restarted.
 func processes(s stack) []*process {
 	all := []*process{
 		{name: "etcd", args: []string{

@@ -220,8 +220,7 @@ func (s *supervisor) start(p *process) error {
 	return cmd.Process.Release() // reap waits for it.
 }
 
-// reap waits for every process whose parent is gone, and starts those anew that
-// should run.
+// reap waits for every process whose parent is gone, and restarts those that should run.
 func (s *supervisor) reap() {
 	for {
 		pid, err := syscall.Wait4(-1, nil, 0, nil)
@@ -241,7 +240,7 @@ func (s *supervisor) reap() {
 		}
 
 		go func() {
-			// What fails at once waits for what it needs.
+			// A process that fails at once waits for what it needs.
 			time.Sleep(time.Until(p.started.Add(time.Second)))
 
 			for err := s.start(p); err != nil; err = s.start(p) {

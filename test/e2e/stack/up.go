@@ -189,7 +189,7 @@ func (i *installer) check(context.Context) error {
 
 // start the node in namespaces of its own, and lay the line to it.
 func (i *installer) start(ctx context.Context) error {
-	// What a machine that went down left behind.
+	// A machine that went down left these behind.
 	if err := errors.Join(down(ctx, i.stack), i.claim()); err != nil {
 		return err
 	}
