@@ -109,7 +109,7 @@ func TestServiceMonitorFollowsItsKind(t *testing.T) {
 
 	s := newNamespace(t)
 	with := func(monitor, composition string) string {
-		return withContent + "metrics: {enabled: true" + monitor + "}\ncrossplane: {compositionRef: {name: " + composition + "}}\n"
+		return withContent + costs + "metrics: {enabled: true" + monitor + "}\ncrossplane: {compositionRef: {name: " + composition + "}}\n"
 	}
 
 	const monitor = ", serviceMonitor: {enabled: true, interval: 30s}"
@@ -123,6 +123,8 @@ func TestServiceMonitorFollowsItsKind(t *testing.T) {
 	eventually(t, "the missing kind is told, and nothing else fails", all(s.condition("Warnings=True/HasWarnings"), s.condition("Applied=True"), s.condition("Ready=True")))
 
 	installKind(t, definition)
+	// Of the tenants' objects each needs a label, those of kinds that come later, too.
+	s.wantsLabelOf(t, kind, "servicemonitors", "{endpoints: [], selector: {}}")
 	eventually(t, "the ServiceMonitor comes with its kind", all(s.hasObject(kind, "files", true), s.condition("Warnings=False"), s.condition("Applied=True"), s.condition("Ready=True")))
 
 	s.apply(t, off)
@@ -145,6 +147,19 @@ func TestServiceMonitorFollowsItsKind(t *testing.T) {
 	s.withdraw(t, withdrawn, kind, "files")
 	removeKind(t, definition)
 	s.remove(t, patience)
+}
+
+// wantsLabelOf does what wantsLabel does for a kind of a CustomResourceDefinition, of which an offence has this spec.
+func (s *server) wantsLabelOf(t *testing.T, kind schema.GroupVersionKind, resource, spec string) {
+	t.Helper()
+
+	offence := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte("spec: "+spec), &offence.Object); err != nil {
+		t.Fatal(err)
+	}
+
+	offence.SetGroupVersionKind(kind)
+	s.wantsLabel(t, offence, kind.Group, resource)
 }
 
 // withdraw applies the server under a Composition that does not name a kind, before somebody removes that.
@@ -185,7 +200,7 @@ func TestRouteFollowsHowTheAPIIsServed(t *testing.T) {
 
 	composition := compositionWith(t, "{ttl: 5s, kinds: {HTTPRoute: Discover, BackendTLSPolicy: Discover, TLSRoute: Discover}, "+gateway+"}")
 	with := func(api string) string {
-		return withContent + "crossplane: {compositionRef: {name: " + composition + "}}\napi: {" + api + "}\n"
+		return withContent + costs + "crossplane: {compositionRef: {name: " + composition + "}}\napi: {" + api + "}\n"
 	}
 
 	const route = "route: {hostnames: [files.example.org]}"
@@ -198,6 +213,9 @@ func TestRouteFollowsHowTheAPIIsServed(t *testing.T) {
 		installKind(t, d)
 	}
 
+	s.wantsLabelOf(t, kind("HTTPRoute"), "httproutes", "{}")
+	s.wantsLabelOf(t, kind("TLSRoute"), "tlsroutes", "{hostnames: [a], rules: [{backendRefs: [{name: a, port: 1}]}]}")
+	s.wantsLabelOf(t, kind("BackendTLSPolicy"), "backendtlspolicies", "{targetRefs: [{group: '', kind: Service, name: a}], validation: {hostname: a, wellKnownCACertificates: System}}")
 	eventually(t, "there is a route", all(s.hasObject(kind("HTTPRoute"), "files-api", true), s.condition("Warnings=False"), s.condition("Applied=True"), s.condition("Ready=True")))
 	eventually(t, "nobody answered", s.routeAnswer("gateways/shared Unknown Unknown Pending"))
 

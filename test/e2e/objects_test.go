@@ -50,8 +50,6 @@ func (s *server) switches(t *testing.T, spec string, o client.Object, name strin
 func TestLabelsAreOnEveryObject(t *testing.T) {
 	t.Parallel()
 
-	const labelled = "has(object.metadata.labels) && 'cost-center' in object.metadata.labels"
-
 	s := newNamespace(t)
 	for _, r := range []struct {
 		group, resource string
@@ -71,11 +69,13 @@ func TestLabelsAreOnEveryObject(t *testing.T) {
 				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}},
 			},
 		}}},
+		{"networking.k8s.io", "networkpolicies", &networkingv1.NetworkPolicy{}},
+		{"policy", "poddisruptionbudgets", &policyv1.PodDisruptionBudget{}},
 	} {
-		s.refuseNew(t, r.offence, r.group, r.resource, "object.metadata.name == 'kube-root-ca.crt' || "+labelled)
+		s.wantsLabel(t, r.offence, r.group, r.resource)
 	}
 
-	const labels = withContent + "podLabels: {cost-center: cc-42}\n"
+	const labels = withContent + "metrics: {enabled: true}\nnetworkPolicy: {ingress: {file: [{podSelector: {}}], api: [{podSelector: {}}], metrics: []}}\npodDisruptionBudget: {enabled: true}\npodLabels: {cost-center: cc-42}\n"
 
 	s.apply(t, labels+"labels: {cost-center: cc-42}\n")
 	pod := s.waitRunning(t)
@@ -89,6 +89,39 @@ func TestLabelsAreOnEveryObject(t *testing.T) {
 		return nil
 	})
 	eventually(t, "the server is applied", all(s.condition("Applied=True"), s.condition("Ready=True"), s.samePod(pod)))
+
+	for _, o := range []client.Object{&networkingv1.NetworkPolicy{}, &policyv1.PodDisruptionBudget{}} {
+		eventually(t, fmt.Sprintf("%T has the other label", o), s.hasLabel(o, "files", "cc-43"))
+	}
+}
+
+// label is what the policies of these tests want, and costs gives it to a server's objects.
+const (
+	label = "cost-center"
+	costs = "labels: {" + label + ": cc-42}\n"
+)
+
+// wantsLabel makes the API server refuse a resource of the server's namespace without the label, but for what
+// Kubernetes itself makes there. It waits until an offence is refused.
+func (s *server) wantsLabel(t *testing.T, offence client.Object, group, resource string) {
+	t.Helper()
+
+	s.refuseNew(t, offence, group, resource, "object.metadata.name == 'kube-root-ca.crt' || has(object.metadata.labels) && '"+label+"' in object.metadata.labels")
+}
+
+// hasLabel returns a check of the label of an object in the server's namespace.
+func (s *server) hasLabel(o client.Object, name, want string) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		if err := cluster.Get(ctx, s.key(name), o); err != nil {
+			return err
+		}
+
+		if got := o.GetLabels()[label]; got != want {
+			return fmt.Errorf("it has %q", got)
+		}
+
+		return nil
+	}
 }
 
 func TestPodDisruptionBudgetComesAndGoes(t *testing.T) {

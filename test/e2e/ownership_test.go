@@ -345,7 +345,7 @@ func is(item any, element fieldpath.PathElement) bool {
 
 // meant reports whether a value is one that somebody writes on purpose. false is, and so is
 // an emptyDir of no more words, and so are settings of identity providers in the ConfigMap, each of
-// which a variable refers to.
+// which a variable refers to, and the pods that a budget lets go.
 func meant(v any, p fieldpath.Path) bool {
 	switch v := v.(type) {
 	case nil:
@@ -355,7 +355,7 @@ func meant(v any, p fieldpath.Path) bool {
 	case []any:
 		return len(v) > 0
 	default:
-		return v != "" && fmt.Sprint(v) != "0" || strings.Contains(p.String(), ".data."+dittofs.EnvPrefix)
+		return v != "" && fmt.Sprint(v) != "0" || strings.Contains(p.String(), ".data."+dittofs.EnvPrefix) || p.String() == ".spec.maxUnavailable"
 	}
 }
 

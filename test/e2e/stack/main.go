@@ -77,9 +77,12 @@ const (
 	nodeAddress   = "10.201.0.2"
 	linkBits      = "/30"
 
-	podRange          = "10.202.0.0/24"
-	serviceRange      = "10.203.0.0/24"
-	serviceAPI        = "10.203.0.1" // The first of serviceRange: kube-apiserver takes it.
+	podRange     = "10.202.0.0/24"
+	serviceRange = "10.203.0.0/24"
+	serviceAPI   = "10.203.0.1" // The first of serviceRange: kube-apiserver takes it.
+
+	// Where nothing routes to Services they may have both families.
+	serviceRangeIPv6  = "fd00:203::/112"
 	loadBalancerRange = "10.204.0.0/24"
 
 	nodeName      = "node"

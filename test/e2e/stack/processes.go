@@ -44,6 +44,11 @@ func processes(s stack) []*process {
 }
 
 func apiServer(s stack) *process {
+	services := serviceRange
+	if !s.node {
+		services += "," + serviceRangeIPv6
+	}
+
 	args := []string{
 		"kube-apiserver",
 		"--etcd-servers=" + s.etcd(2379),
@@ -55,7 +60,7 @@ func apiServer(s stack) *process {
 		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
 		"--kubelet-client-certificate=" + s.pki("admin.crt"), "--kubelet-client-key=" + s.pki("admin.key"),
 		"--kubelet-preferred-address-types=InternalIP",
-		"--service-cluster-ip-range=" + serviceRange,
+		"--service-cluster-ip-range=" + services,
 		"--allow-privileged",
 	}
 
