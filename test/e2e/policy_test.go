@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 )
 
 // compositionWith is another Composition of the DittoServer, like the one that is
@@ -292,4 +294,41 @@ func TestAdmissionPolicyBindsTheComposition(t *testing.T) {
 	s.apply(t, string(spec))
 	t.Cleanup(func() { s.remove(t, patience) })
 	s.waitComposed(t, "")
+}
+
+// A change that is held keeps a pod template which the policy forbids by now. The policy breaks no server that runs,
+// and the condition Warnings names it. Stopped, the server starts only with what the policy allows.
+func TestHeldPodTemplatePastAPolicy(t *testing.T) {
+	t.Parallel()
+
+	with := func(composition, more string) string {
+		return withContent + "rollout: Manual\ncrossplane: {compositionRef: {name: " + composition + "}}\n" + more
+	}
+
+	const forbidden = "podAnnotations: {example.org/order: a}\n"
+
+	s := newServer(t, with(compositionWith(t, "ttl: 5s"), forbidden))
+	pod := s.waitRunning(t)
+
+	closed := compositionWith(t, "{ttl: 5s, policy: {pods: {annotations: []}}}")
+	told := s.says("Warnings=True/Forbidden", "spec.podAnnotations[example.org/order]: Forbidden", "(policy.pods.annotations)")
+
+	s.apply(t, with(closed, ""))
+	eventually(t, "what is held is named", all(told, s.condition("SpecValid=True"), s.condition("ConfigRolledOut=False/ApprovalRequired")))
+	s.throughoutCalls(t, "the server runs on", s.samePod(pod))
+
+	s.apply(t, with(closed, "replicas: 0\n"))
+	eventually(t, "the server stops", s.inPhase(v1alpha1.PhaseStopped))
+
+	s.apply(t, with(closed, ""))
+	eventually(t, "the spec is seen", s.specSeen)
+	s.throughoutCalls(t, "the server stays stopped", all(told, s.inPhase(v1alpha1.PhaseStopped)))
+
+	s.approve(t, s.waitHeld(t, "", "spec.rollout is Manual"))
+
+	if now := s.waitRunning(t); now.Annotations["example.org/order"] != "" {
+		t.Error("the pod has the annotation that the policy forbids")
+	}
+
+	eventually(t, "nothing is held", all(s.condition("Warnings=False"), s.condition("ConfigRolledOut=True")))
 }
