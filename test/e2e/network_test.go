@@ -168,23 +168,20 @@ func hasBothFamilies(t *testing.T) bool {
 	return len(services.Spec.CIDRs) == 2
 }
 
-// withBothFamilies returns a cluster whose Services may have both families, and a Composition whose servers are
-// there. It is the one under test, or one of the test's own, to which nothing leads natively.
-func (s *server) withBothFamilies(t *testing.T) (client.Client, string) {
+// withBothFamilies returns a Composition whose servers are where Services may have both families: in the cluster
+// under test, or else in another one, which it returns, too. Natively nothing leads to another.
+func withBothFamilies(t *testing.T) (other *otherCluster, composition string) {
 	t.Helper()
 
 	if hasBothFamilies(t) {
-		return cluster, compositionWith(t, "ttl: 5s")
+		return nil, compositionWith(t, "ttl: 5s")
 	}
 
 	if tested.native() {
 		t.Skip("the cluster has one family: the one without a node has both (make e2e NODE=none)")
 	}
 
-	other := startOtherCluster(t, "10.205.0.0/24,fd00:205::/112")
-	if err := other.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}); err != nil {
-		t.Fatal(err)
-	}
+	other = startOtherCluster(t, "10.205.0.0/24,fd00:205::/112")
 
 	return other, other.composition(t)
 }
@@ -194,9 +191,19 @@ func (s *server) withBothFamilies(t *testing.T) (client.Client, string) {
 func TestPrimaryFamilyIsKept(t *testing.T) {
 	t.Parallel()
 
-	s := newNamespace(t)
-	there, name := s.withBothFamilies(t)
+	other, name := withBothFamilies(t)
 	composition := withComposition(name)
+
+	// After the other cluster, so that the server goes before it does.
+	s := newNamespace(t)
+	there := client.Client(cluster)
+
+	if other != nil {
+		there = other
+		if err := other.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}); err != nil {
+			t.Fatal(err)
+		}
+	}
 
 	steps := []struct {
 		service   string
