@@ -347,9 +347,9 @@ func is(item any, element fieldpath.PathElement) bool {
 	return true
 }
 
-// meant reports whether a value is one that somebody writes on purpose. false is, and so is
-// an emptyDir of no more words, and so are settings of identity providers in the ConfigMap, each of
-// which a variable refers to, and the pods that a budget lets go.
+// meant reports whether a value is one that somebody writes on purpose. false is, and so is an emptyDir of
+// no more words. So are settings of identity providers in the ConfigMap, each of which a variable refers to,
+// and the pods that a budget lets go.
 func meant(v any, p fieldpath.Path) bool {
 	switch v := v.(type) {
 	case nil:
