@@ -45,8 +45,9 @@ type Function struct {
 }
 
 // settling is how long Crossplane may wait while a server starts or changes. Much happens then, and Crossplane
-// drops most events of a composite resource that had about fifty within seconds, for five minutes.
-const settling = 10 * time.Second
+// drops most events of a composite resource that had about fifty within seconds, for five minutes. Each such call
+// costs a reconcile, which a fleet that starts has none to spare of.
+const settling = 20 * time.Second
 
 // RunFunction answers one call of Crossplane. If something goes wrong, it returns a fatal
 // result, which Crossplane shows on the composite resource. It returns an error only if nobody

@@ -487,8 +487,8 @@ func TestTTL(t *testing.T) {
 		input          map[string]any
 		starting, want time.Duration
 	}{
-		"Flag":     {"At rest the flag counts.", nil, 10 * time.Second, time.Minute},
-		"Longer":   {"At rest the input counts.", map[string]any{"ttl": "1h"}, 10 * time.Second, time.Hour},
+		"Flag":     {"At rest the flag counts.", nil, 20 * time.Second, time.Minute},
+		"Longer":   {"At rest the input counts.", map[string]any{"ttl": "1h"}, 20 * time.Second, time.Hour},
 		"Shorter":  {"The input counts always.", map[string]any{"ttl": "5s"}, 5 * time.Second, 5 * time.Second},
 		"NotAtAll": {"Zero leaves it to Crossplane.", map[string]any{"ttl": "0s"}, 0, 0},
 	}
