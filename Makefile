@@ -89,7 +89,7 @@ render: build $(CROSSPLANE_CLI) $(CORE) ## Render XR (example/xr.yaml) with SECR
 		--xr=$(XR) --secrets=$(SECRETS) --composition=$(COMPOSITION) --functions=$(FUNCTIONS) $(if $(OBSERVED),--observed=$(OBSERVED))
 
 .PHONY: clis
-clis: build $(CROSSPLANE_CLI) $(CORE) ## Render the examples with every Crossplane CLI from v1.16 on, which must give the same pods, and write the table of docs/rendering.md
+clis: build $(CROSSPLANE_CLI) $(CORE) ## Render the examples with every Crossplane CLI from v1.16 on, compare the pods, and write the table of docs/rendering.md
 	@go run ./test/clis --function=$(OUTPUT)/function --newest=$(CROSSPLANE_CLI) --core=$(CORE) --cache=$(CACHE) --page=docs/rendering.md
 
 # The function of another commit.
@@ -124,7 +124,7 @@ $(OUTPUT)/ref/%/function:
 	@rm -r $(@D)/source
 
 .PHONY: build
-build: ## Build the function, and what renders and compares with it
+build: ## Build the function, and the tools that render and compare with it
 	@echo "Building the function" >&2
 	@$(FUNCTION_BUILD) -o $(OUTPUT)/function .
 	@$(GO_BUILD) -o $(OUTPUT)/render ./cmd/render
@@ -156,18 +156,18 @@ unit: build $(CROSSPLANE_CLI) $(CORE) ## Run the tests with the race detector, t
 
 # A module of its own, for Kubernetes. -count=1 since rules outside of it change.
 .PHONY: podrules
-podrules: ## Hold the rules of pods against those of Kubernetes' API server
+podrules: ## Compare the rules of pods with those of Kubernetes' API server
 	cd test/podrules && go vet -trimpath ./... && go test -trimpath -count=1 ./...
 
 # Another one, for the interpreters of Argo CD and Flux. -count=1 since golden files outside of
 # it change.
 .PHONY: gitops
-gitops: ## Judge DittoServers in every state with what the examples tell Argo CD and Flux of their health
+gitops: ## Check the health that Argo CD and Flux see of DittoServers in every state
 	cd test/gitops && go vet -trimpath ./... && go test -trimpath -count=1 ./...
 
 # Another one, for Prometheus' interpreter.
 .PHONY: alerts
-alerts: ## Let the function's own counters fire the Prometheus alerts of the examples
+alerts: ## Fire the Prometheus alerts of the examples with the function's own counters
 	cd test/alerts && go vet -trimpath ./... && go test -trimpath -count=1 ./...
 
 .PHONY: golden
@@ -192,7 +192,7 @@ fuzz: ## Fuzz each decoder for FUZZTIME (1m)
 # that each package is built once. -count=1 since go test does not see changes of golden files
 # outside the module.
 .PHONY: contract
-contract: $(DFS) ## Hold config.yaml, environment and checks against the real DittoFS server
+contract: $(DFS) ## Check config.yaml, the environment and the rules for Secrets with the real DittoFS server
 	cd test/contract && go vet -trimpath ./... && DFS=$(DFS) go test -trimpath -count=1 ./...
 
 # BEFORE is another build of the function, to compare with.
@@ -376,17 +376,17 @@ up: $(XPKG)/function-dittoserver-$(GOARCH).xpkg $(CONFIGURATION_XPKGS) stack $(C
 	@$(STACK_ENV) stack up
 
 .PHONY: down
-down: stack ## Stop it, and remove what it left
+down: stack ## Stop the local Kubernetes, and remove what it left
 	@$(STACK_ENV) stack down
 
 .PHONY: e2e
 RUN ?= .
-e2e: up ## Run the end-to-end tests of a FLAVOUR (namespaced, native, claims), or those whose names match RUN, on it. Needs root, or NODE=none
+e2e: up ## Run the end-to-end tests of a FLAVOUR (namespaced, native, claims), or those whose names match RUN, on the local Kubernetes. Needs root, or NODE=none
 	@cd test/e2e && $(STACK_ENV) KUBECONFIG=$(STACK)/kubeconfig \
 		go test -count=1 -timeout 60m -parallel 8 -v -run '$(RUN)' .
 
 .PHONY: picture
-picture: up ## Run the tutorial, and write its picture
+picture: up ## Run the tutorial, and write docs/images/tutorial.svg
 	@cd test/e2e && $(STACK_ENV) KUBECONFIG=$(STACK)/kubeconfig \
 		go test -count=1 -v -run TestTutorial . -picture=$(CURDIR)/docs/images/tutorial.svg
 
@@ -397,5 +397,5 @@ clean: ## Remove what was built. The cache of tools stays
 	rm -rf $(OUTPUT)
 
 .PHONY: help
-help: ## List what can be made
+help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile

@@ -282,7 +282,7 @@ func APITLSOf(text string) *TLS {
 	return c.ControlPlane.TLS
 }
 
-// section returns what a release that knows some keys is told of PostgreSQL.
+// section returns the settings of PostgreSQL for a release that knows some keys.
 func (p *Postgres) section(keys Keys) *postgres {
 	s := &postgres{
 		Host:     cmp.Or(p.Host, environmentSets),

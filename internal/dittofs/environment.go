@@ -15,7 +15,7 @@ const (
 	// EnvJWTSecret signs the tokens of the REST API.
 	EnvJWTSecret = EnvPrefix + "CONTROLPLANE_SECRET"
 
-	// EnvAdminPassword is the first administrator's password, in the clear.
+	// EnvAdminPassword is the first administrator's password, as plain text.
 	EnvAdminPassword = EnvPrefix + "ADMIN_INITIAL_PASSWORD"
 
 	// EnvAdminPasswordHash is the first administrator's password as a bcrypt hash.
@@ -46,7 +46,7 @@ type DecidedKey struct {
 	IsNewer bool
 }
 
-// decidedKeys is the table of such keys, but for those of Secrets that have a variable of their
+// decidedKeys is the table of such keys, except those of Secrets that have a variable of their
 // own. test/contract holds it against the structs of the newest release.
 //
 //nolint:gochecknoglobals // A table.

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// An IdentityProvider is where the server looks up users. Since 0.21 it copies what it is told of
-// one into a row of its control-plane database, if there is none, and goes by the row from then
-// on: resolveIdentityProviders in cmd/dfs/commands/start.go.
+// An IdentityProvider is where the server looks up users. Since 0.21 it copies the settings of
+// one into a row of its control-plane database, if there is none, and uses the row from then on:
+// resolveIdentityProviders in cmd/dfs/commands/start.go.
 type IdentityProvider string
 
 // Identity providers, as the REST API names them, and the part of one that the server merges by
@@ -41,8 +41,8 @@ func (p IdentityProvider) Endpoint() string {
 // IsReadAtStart reports whether the server reads what the REST API sets when it starts only.
 func (p IdentityProvider) IsReadAtStart() bool { return p.Whole() == ProviderKerberos }
 
-// LeavesOpen reports whether the server lets clients in without what it is told, where the provider is turned
-// off: NFS runs without Kerberos.
+// LeavesOpen reports whether the server lets clients in without the provider while that is
+// turned off: NFS runs without Kerberos.
 func (p IdentityProvider) LeavesOpen() bool { return p == ProviderKerberos }
 
 // IsReachedBy reports whether an environment variable sets the provider, or hides what does.

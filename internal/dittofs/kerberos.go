@@ -111,7 +111,7 @@ func (k *Kerberos) once() []setting {
 	}
 }
 
-// body returns all that the REST call takes, but for the machine account: without one in its
+// body returns all that the REST call takes, except the machine account: without one in its
 // database the server takes that of config.yaml and of the environment, and their password, at each
 // start.
 func (k *Kerberos) body() string {

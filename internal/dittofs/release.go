@@ -109,7 +109,7 @@ type Release struct {
 // below OldestVersion is an error.
 func ParseRelease(version string) (Release, error) {
 	v := "v" + strings.TrimPrefix(version, "v")
-	// A version is also an image tag and a label, hence the length and the end.
+	// A version is also an image tag and a label, which have that length and end.
 	if semver.Canonical(v) != v || len(v) > 63 || strings.HasSuffix(v, "-") {
 		return Release{}, fmt.Errorf("must be a DittoFS release such as %s", Newest)
 	}

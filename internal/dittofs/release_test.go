@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What the releases know, as facts.
+// The releases know these keys.
 var (
 	keys04 = Keys{Telemetry: true, Metrics: true, Cache: true}
 	keys07 = Keys{Cache: true}

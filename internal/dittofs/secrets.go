@@ -91,9 +91,9 @@ func CheckPassword(value []byte) string {
 	return ""
 }
 
-// CheckFirstPassword returns why nobody could log in with the administrator's password that
-// a server first starts with, or "". The server takes every text of the right length for a
-// clear password, a hash that it does not know as such too.
+// CheckFirstPassword returns why nobody could log in with the administrator's password that a
+// server first starts with, or "". The server takes every text of the right length for a plain
+// password, even a hash that it does not know as such.
 func CheckFirstPassword(value []byte) string {
 	switch {
 	case IsPasswordHash(value):

@@ -56,11 +56,12 @@ func CheckCertificate(value []byte) string {
 	}
 }
 
-// A certificate that is not renewed in time is told of once less than a third of its lifetime is
-// left, which is when cert-manager renews one, and at most so long before it ends.
+// A certificate that is not renewed gets a warning once less than a third of its lifetime is
+// left, which is when cert-manager renews one. The warning comes at most expiresSoon before it
+// ends.
 const expiresSoon = 14 * 24 * time.Hour
 
-// CertificateWarning returns what clients will see, or see, of a certificate at a time, or "". It
+// CertificateWarning returns what clients see of a certificate at a time, or soon after, or "". It
 // names no date, so that it changes once, when the certificate expires.
 func CertificateWarning(value []byte, now time.Time) string {
 	return expiryWarning(firstCertificate(value), now)

@@ -29,7 +29,7 @@ func TestCheckTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// What a check says begins so.
+	// Messages of checks begin so.
 	const (
 		noCertificate = "must be a certificate in PEM"
 		noKey         = "must be a private key in PEM"
@@ -129,7 +129,7 @@ func TestAPITLSOf(t *testing.T) {
 	}
 }
 
-// Who names a client's or a server's own certificate for the authority lets that one in alone.
+// A client's or a server's own certificate as the authority lets only that one in.
 func TestClientCAWarning(t *testing.T) {
 	ca := pki.Authority(t)
 	leaf := ca.Issue(t)

@@ -46,7 +46,7 @@ func (st *State) readProviders(s *composite.DittoServer, o observed.Resources) {
 
 	isLost := st.StatefulSet.Asked != nil && !st.ConfigMap.Observed
 	if isLost {
-		// What is annotated now acknowledged something before.
+		// The present annotation acknowledged something before.
 		st.LastAcknowledged = manifest.Digest(st.Acknowledged)
 	}
 

@@ -70,7 +70,7 @@ func prefixes(entries []string) matcher {
 	}
 
 	isAllowed := func(cidr string) bool {
-		// What only other parsers take, such as a leading zero, nothing allows.
+		// Nothing allows what only other parsers take, such as a leading zero.
 		asked, err := netip.ParsePrefix(cidr)
 
 		return err == nil && slices.ContainsFunc(allowed, func(p netip.Prefix) bool { return p.Bits() <= asked.Bits() && p.Contains(asked.Masked().Addr()) })
@@ -104,7 +104,7 @@ func matches(pattern, text string) bool {
 		return false
 	}
 
-	// What is between is looked for from the left, so that the most is left for the others.
+	// Look for the parts between from the left, so that the most is left for the others.
 	for _, part := range parts[1 : len(parts)-1] {
 		i := strings.Index(text, part)
 		if i < 0 {

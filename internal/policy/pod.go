@@ -96,8 +96,8 @@ func asksSecrets(c *composed) []ask {
 		add(s.path, s.text)
 	}
 
-	// What ran before a StatefulSet was gone may name others, and so may a field that is not
-	// listed here.
+	// A server whose StatefulSet is gone may name others, and so may a field that is not listed
+	// here.
 	for _, name := range c.secretNames() {
 		if !named.Has(name) {
 			add(field.NewPath("spec"), name)

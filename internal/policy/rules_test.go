@@ -864,7 +864,7 @@ func TestRules(t *testing.T) {
 				t.Errorf("%s\nCheck(...): -want, +got:\n%s", tc.reason, diff)
 			}
 
-			// Without the policy everything passes, but for what breaks the default standard.
+			// Without the policy everything passes, except what breaks the default standard.
 			if got := judge("{policy: {podSecurity: privileged}}"); got != nil {
 				t.Errorf("without the policy: %q", got)
 			}

@@ -17,12 +17,8 @@ import (
 // notYet are the files and folders, from the root, that nobody has corrected yet. Take
 // them off; add none.
 var notYet = []string{
-	"docs/directory.md",
 	"docs/performance.md",
 	"docs/security.md",
-	"internal/dittofs/",
-	"internal/guard/identity.go",
-	"internal/policy/",
 }
 
 // isExempt reports whether faults of a file do not count yet.
@@ -59,7 +55,7 @@ var rules = map[string]rule{
 	"note that": {word(`note that|please note`), "say it", "Note that it restarts."},
 	"long":      {word(`in order to|utili[sz]es?|leverages?|prior to|is able to|are able to`), "to, use, before, can", "In order to start."},
 	"old":       {word(`hence|thus|thereby|whereby|thereof|whilst|upon|lest|anew`), "a plain word: so, while, on, again", "It is created anew."},
-	"runs on":   {regexp.MustCompile(`(?i)\b(server|pod|it|one|which|that|and) runs? on(?:[.,;:)]| as it is| unchanged|$)`), "keeps running", "The server runs on."},
+	"runs on":   {regexp.MustCompile(`(?i)\b(servers?|pods?|it|they|one|which|that|and) runs? on(?:[.,;:)]| as it is| unchanged|$)`), "keeps running", "The server runs on."},
 	"but for":   {regexp.MustCompile(`(?i)\b(all|any|nothing|none|same|everything|\w+s),? but for\b`), "except", "All but for one."},
 	"is told":   {regexp.MustCompile(`(?i)\b(is|are|was|were|be|been) told(?:[.,;:]|$| (with|of|as|once|at|by|in)\b)`), "is reported, or who says it", "A key that is missing is told."},
 	"is to":     {word(`(is|are) to (be|have|get|become)`), "must, should, or the present tense", "It is to have 2Gi."},
