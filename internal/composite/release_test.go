@@ -42,7 +42,14 @@ func TestCheckRelease(t *testing.T) {
 		"LDAPFrom":       {"The first release that keeps it in its database", "identity: {ldap: " + ldap + "}", "0.21.0", nil},
 		"Kerberos":       {"An older release takes files of its database in the place of those that are mounted", "identity: {kerberos: " + kerberos + "}", "0.22.0", []string{"spec.identity.kerberos: Forbidden: DittoFS 0.22.0 does not support it: remove it, or run 0.22.1 or newer"}},
 		"KerberosFrom":   {"The first release that takes these", "identity: {kerberos: " + kerberos + "}", "0.22.1", nil},
-		"Unknown":        {"An image without a version may be any", apiTLS, "", nil},
+		"KerberosUnknown": {
+			"An older release may run without, and say that it is ready", "identity: {kerberos: " + kerberos + ", ldap: " + ldap + "}", "",
+			[]string{
+				"spec.version: Required value: spec.identity.kerberos takes DittoFS 0.22.1 or newer, and the tag of the image names no release: name the one that it is",
+				"spec.version: Required value: spec.identity.ldap takes DittoFS 0.21.0 or newer, and the tag of the image names no release: name the one that it is",
+			},
+		},
+		"Unknown": {"An image without a version may be any", apiTLS, "", nil},
 	}
 
 	for name, tc := range cases {

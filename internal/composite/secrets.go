@@ -74,6 +74,10 @@ type SecretKey struct {
 	// value.
 	Check func(value []byte) string
 
+	// CanRead reports whether the server can read a value at all. It is nil where a server that
+	// cannot read one does not start, or does without harm: the others let clients in unchecked.
+	CanRead func(value []byte) bool
+
 	// CheckBeside returns why the server cannot use a value beside that of another key of the
 	// same Secret, the one of the row before, or "". It is nil where it can use any.
 	CheckBeside func(before, value []byte) string
@@ -88,6 +92,12 @@ type SecretKey struct {
 	// Warning returns what is about to be wrong with a value that can be used, or "". It
 	// returns no part of the value. It is nil where time changes nothing.
 	Warning func(value []byte, now time.Time) string
+}
+
+// A SecretFile is a key of a Secret, by its name, that the server reads as the file of a role.
+type SecretFile struct {
+	Role      Role
+	Name, Key string
 }
 
 // A SecretKeyRef names a key of a Secret in the server's namespace.
@@ -215,7 +225,7 @@ func kerberosKeys(k *v1alpha1.Kerberos, smb bool) []SecretKey {
 	ca.InDigest = false
 
 	return []SecretKey{
-		{Role: RoleKeytab, Ref: keytab, File: dittofs.KeytabFile, Check: dittofs.CheckKeytab(principal), Warning: keytabWarning},
+		{Role: RoleKeytab, Ref: keytab, File: dittofs.KeytabFile, Check: dittofs.CheckKeytab(principal), CanRead: dittofs.CanReadKeytab, Warning: keytabWarning},
 		{Role: RoleMachineAccount, Ref: keyRef(path+"machineAccount.passwordSecretRef", account.PasswordSecretRef), Env: dittofs.EnvMachineAccountPassword, Check: dittofs.CheckBindPassword},
 		{Role: RoleJoin, Ref: joinPassword, Env: dittofs.EnvJoinPassword, InDigest: true, Check: dittofs.CheckBindPassword},
 		ca,

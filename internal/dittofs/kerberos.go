@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	krb5config "github.com/jcmturner/gokrb5/v8/config"
+	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
 	"github.com/jcmturner/gokrb5/v8/keytab"
+	"github.com/jcmturner/gokrb5/v8/types"
 )
 
 // Files of Kerberos, each in a directory of its own.
@@ -21,6 +23,9 @@ const Krb5ConfDir = SecretsDir + "/krb5-conf"
 
 // EnvServicePrincipal names the server's principal, whatever the database has of it.
 const EnvServicePrincipal = EnvPrefix + "KERBEROS_SERVICE_PRINCIPAL"
+
+// EnvKerberosRealm is a seed of every server with Kerberos, so that each of its containers refers to it.
+const EnvKerberosRealm = EnvPrefix + "KERBEROS_REALM"
 
 // Passwords of Kerberos.
 const (
@@ -193,11 +198,16 @@ func CheckKeytab(principal string) func(value []byte) string {
 		case kt == nil:
 			return "must be a keytab, as kadmin and ktpass write it, in base64 as every value of a Secret"
 		case !hasKey(kt, principal):
-			return fmt.Sprintf("has no key of %s, which spec.identity.kerberos.servicePrincipal names", principal)
+			return fmt.Sprintf("has no key that the server can use of %s, which spec.identity.kerberos.servicePrincipal names", principal)
 		default:
 			return ""
 		}
 	}
+}
+
+// CanReadKeytab reports whether the server can read a keytab, whatever keys it has.
+func CanReadKeytab(value []byte) bool {
+	return len(value) <= maxKeytabSize && parseKeytab(value) != nil
 }
 
 // SMBKeytabWarning returns what SMB misses in a keytab for a service principal of NFS, or "": clients
@@ -208,10 +218,10 @@ func SMBKeytabWarning(principal string, value []byte) string {
 		return ""
 	}
 
-	return fmt.Sprintf("has no key of cifs/%s, so that SMB takes no tickets", host)
+	return fmt.Sprintf("has no key that the server can use of cifs/%s, so that SMB takes no tickets", host)
 }
 
-// hasKey reports whether a keytab has a key of a principal.
+// hasKey reports whether a keytab has a key of a principal that the server can use.
 func hasKey(kt *keytab.Keytab, principal string) bool {
 	if kt == nil {
 		return false
@@ -220,12 +230,30 @@ func hasKey(kt *keytab.Keytab, principal string) bool {
 	name, realm, _ := strings.Cut(principal, "@")
 
 	for _, e := range kt.Entries {
-		if e.Principal.Realm == realm && strings.Join(e.Principal.Components, "/") == name && len(e.Key.KeyValue) > 0 {
+		if e.Principal.Realm == realm && strings.Join(e.Principal.Components, "/") == name && isUsable(e.Key) {
 			return true
 		}
 	}
 
 	return false
+}
+
+// keyLengths of the encryption types that the server knows, in bytes: RFC 3961, 3962, 4757 and 8009.
+//
+//nolint:gochecknoglobals // A table.
+var keyLengths = map[int32]int{
+	etypeID.DES3_CBC_SHA1_KD:           24,
+	etypeID.AES128_CTS_HMAC_SHA1_96:    16,
+	etypeID.AES256_CTS_HMAC_SHA1_96:    32,
+	etypeID.AES128_CTS_HMAC_SHA256_128: 16,
+	etypeID.AES256_CTS_HMAC_SHA384_192: 32,
+	etypeID.RC4_HMAC:                   16,
+}
+
+// isUsable reports whether the server can decrypt tickets with a key: it knows the encryption type, and
+// the key has its length.
+func isUsable(key types.EncryptionKey) bool {
+	return len(key.KeyValue) > 0 && len(key.KeyValue) == keyLengths[key.KeyType]
 }
 
 // parseKeytab returns a keytab, as the server's own parser reads it, or nil. Its errors have bytes

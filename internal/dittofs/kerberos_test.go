@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
+
 	"github.com/dittofs/function-dittoserver/test/krb5"
 )
 
@@ -19,7 +21,7 @@ func TestCheckKeytab(t *testing.T) {
 
 	const (
 		notKeytab = "must be a keytab, as kadmin and ktpass write it, in base64 as every value of a Secret"
-		noKey     = "has no key of nfs/files.example.org@EXAMPLE.ORG, which spec.identity.kerberos.servicePrincipal names"
+		noKey     = "has no key that the server can use of nfs/files.example.org@EXAMPLE.ORG, which spec.identity.kerberos.servicePrincipal names"
 	)
 
 	cases := map[string]struct {
@@ -31,17 +33,48 @@ func TestCheckKeytab(t *testing.T) {
 		"Other":      {"The server would refuse every ticket", krb5.Keytab(smbPrincipal), noKey},
 		"OtherRealm": {"A principal has a realm", krb5.Keytab("nfs/files.example.org@OTHER.ORG"), noKey},
 		"OtherCase":  {"Names are compared as they are written", krb5.Keytab("nfs/FILES.example.org@EXAMPLE.ORG"), noKey},
-		"NoKeys":     {"The server would refuse every ticket", krb5.Keytab(), notKeytab},
-		"Empty":      {"The server would run NFS without Kerberos", nil, notKeytab},
-		"Text":       {"It would, too", []byte("BQIAAABYAAIAC0VYQU1QTEUuT1JHAANuZnMAEWZpbGVz"), notKeytab},
-		"Cut":        {"A part of a keytab is none", good[:len(good)-10], notKeytab},
-		"Large":      {"Each call parses it", append(slices.Clone(good), make([]byte, maxKeytabSize)...), tooLarge(maxKeytabSize)},
+		"OldKey":     {"The server cannot decrypt DES", krb5.With(krb5.Key{Principal: nfsPrincipal, Type: etypeID.DES_CBC_MD5, Length: 8}), noKey},
+		"ShortKey":   {"A script cut it", krb5.With(krb5.Key{Principal: nfsPrincipal, Type: etypeID.AES256_CTS_HMAC_SHA1_96, Length: 31}), noKey},
+		"OneOfThem": {
+			"A client takes the type that both know",
+			krb5.With(krb5.Key{Principal: nfsPrincipal, Type: etypeID.DES_CBC_MD5, Length: 8}, krb5.Key{Principal: nfsPrincipal, Type: etypeID.AES256_CTS_HMAC_SHA384_192, Length: 32}), "",
+		},
+		"NoKeys": {"The server would refuse every ticket", krb5.Keytab(), notKeytab},
+		"Empty":  {"The server would run NFS without Kerberos", nil, notKeytab},
+		"Text":   {"It would, too", []byte("BQIAAABYAAIAC0VYQU1QTEUuT1JHAANuZnMAEWZpbGVz"), notKeytab},
+		"Cut":    {"A part of a keytab is none", good[:len(good)-10], notKeytab},
+		"Large":  {"Each call parses it", append(slices.Clone(good), make([]byte, maxKeytabSize)...), tooLarge(maxKeytabSize)},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			if got := CheckKeytab(nfsPrincipal)(tc.value); got != tc.want {
 				t.Errorf("%s\nCheckKeytab(...): want %q, got %q", tc.reason, tc.want, got)
+			}
+		})
+	}
+}
+
+// A keytab of another service can be read: clients are refused, and nobody is let in.
+func TestCanReadKeytab(t *testing.T) {
+	good := krb5.Keytab(smbPrincipal)
+
+	cases := map[string]struct {
+		reason string
+		value  []byte
+		want   bool
+	}{
+		"Good":  {"Whose keys it has does not matter", good, true},
+		"Empty": {"The server would run NFS without Kerberos", nil, false},
+		"Text":  {"It would, too", []byte("example"), false},
+		"Cut":   {"A part of a keytab is none", good[:len(good)-10], false},
+		"Large": {"Nobody knows whether it is one", append(slices.Clone(good), make([]byte, maxKeytabSize)...), false},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := CanReadKeytab(tc.value); got != tc.want {
+				t.Errorf("%s\nCanReadKeytab(...): want %t, got %t", tc.reason, tc.want, got)
 			}
 		})
 	}
@@ -55,8 +88,8 @@ func TestSMBKeytabWarning(t *testing.T) {
 		want      string
 	}{
 		"Both":   {"SMB has its own principal", nfsPrincipal, krb5.Keytab(nfsPrincipal, smbPrincipal), ""},
-		"NFS":    {"SMB clients ask a ticket that the server cannot read", nfsPrincipal, krb5.Keytab(nfsPrincipal), "has no key of cifs/files.example.org@EXAMPLE.ORG, so that SMB takes no tickets"},
-		"Broken": {"What is no keytab has no keys", nfsPrincipal, []byte("a"), "has no key of cifs/files.example.org@EXAMPLE.ORG, so that SMB takes no tickets"},
+		"NFS":    {"SMB clients ask a ticket that the server cannot read", nfsPrincipal, krb5.Keytab(nfsPrincipal), "has no key that the server can use of cifs/files.example.org@EXAMPLE.ORG, so that SMB takes no tickets"},
+		"Broken": {"What is no keytab has no keys", nfsPrincipal, []byte("a"), "has no key that the server can use of cifs/files.example.org@EXAMPLE.ORG, so that SMB takes no tickets"},
 		"SMB":    {"A server of another service takes its tickets for SMB as well", smbPrincipal, krb5.Keytab(smbPrincipal), ""},
 	}
 

@@ -69,6 +69,10 @@ func Apply(d Decision, desired, returning manifest.Manifests, o observed.Resourc
 		}
 	}
 
+	if d.PreventsStart {
+		m.set(manifest.ConfigMap, nil, manifest.StartPath()...)
+	}
+
 	if d.LeaveOut {
 		delete(m, manifest.StatefulSet)
 		return manifest.Manifests(m)

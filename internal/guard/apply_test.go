@@ -124,6 +124,17 @@ func TestApply(t *testing.T) {
 				manifest.Monitor:        parse(keptMonitor),
 			},
 		},
+		"PreventsStart": {
+			reason: "The ConfigMap lacks what containers refer to, and keeps the rest.",
+			d:      Decision{Config: "old", Template: TemplateAsked, KeepsSeeds: true, PreventsStart: true},
+			asked:  `{data: {config.yaml: old, DITTOFS_KERBEROS_REALM: EXAMPLE.ORG, DITTOFS_KERBEROS_DNS_DOMAIN: example.org}}`,
+			want: manifest.Manifests{
+				manifest.ConfigMap:      parse(`{metadata: {annotations: {dittofs.io/image: "dittofs:old"}}, data: {config.yaml: old, DITTOFS_KERBEROS_DNS_DOMAIN: example.org}}`),
+				manifest.StatefulSet:    parse(`{spec: {replicas: 0, serviceName: new, template: ` + askedTemplate + `}}`),
+				manifest.ServiceMetrics: parse(keptMetrics),
+				manifest.Monitor:        parse(keptMonitor),
+			},
+		},
 		"DroppedSeeds": {
 			reason: "Nothing refers to them any more.",
 			asked:  `{data: {config.yaml: old, DITTOFS_LDAP_URL: "ldaps://old"}}`,

@@ -28,6 +28,10 @@ const (
 	// SecretsNotResolved means that a Secret is missing or cannot be used.
 	SecretsNotResolved Reason = "SecretsNotResolved"
 
+	// StartPrevented means that a Secret has a file that the server cannot read, and would start
+	// without: no pod of it starts until that is corrected.
+	StartPrevented Reason = "StartPrevented"
+
 	// StorageMissing means that the configuration needs a volume claim that the
 	// StatefulSet does not have.
 	StorageMissing Reason = "StorageMissing"
@@ -157,6 +161,10 @@ type Decision struct {
 	Seeded     manifest.SeedNote
 	KeepsSeeds bool
 
+	// PreventsStart reports whether no container of the server may start: the ConfigMap lacks a
+	// setting then that each of them refers to.
+	PreventsStart bool
+
 	// Record is what the ConfigMap records of the pod that ran last, or nil.
 	Record *manifest.Record
 }
@@ -188,6 +196,11 @@ func Decide(st State) Decision {
 	d.grow(st)
 	d.noteClaims(st)
 	d.seed(st)
+
+	d.PreventsStart = st.MustNotStart
+	if d.PreventsStart && d.Rollout == SecretsNotResolved {
+		d.Rollout = StartPrevented
+	}
 
 	return d
 }

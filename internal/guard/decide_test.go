@@ -948,6 +948,16 @@ func TestDecide(t *testing.T) {
 			do:     []func(*State){downgrade(t), gone, func(st *State) { st.Secrets = secret.Missing }},
 			want:   Decision{Rollout: SecretsNotResolved, Config: configOld, Template: TemplateRan, LeaveOut: true},
 		},
+		"StartPrevented": {
+			reason: "A pod that starts would let clients in unchecked.",
+			do:     []func(*State){func(st *State) { st.Secrets, st.MustNotStart = secret.Missing, true }},
+			want:   Decision{Rollout: StartPrevented, Config: configOld, Template: TemplateAsked, PreventsStart: true},
+		},
+		"StartPreventedNotFetched": {
+			reason: "So it stays until the Secrets are known.",
+			do:     []func(*State){func(st *State) { st.Secrets, st.MustNotStart = secret.NotFetched, true }},
+			want:   Decision{Rollout: SecretsNotFetched, Config: configOld, Template: TemplateAsked, PreventsStart: true},
+		},
 		"CreateUnknownPredecessor": {
 			reason: "What is not known may be there.",
 			do:     []func(*State){none, func(st *State) { st.Predecessors = observed.Predecessors{} }},

@@ -2,11 +2,13 @@ package guard
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/dittofs/function-dittoserver/internal/composite"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/secret"
 )
 
 // The server copies the settings of an identity provider into its database when it first starts
@@ -126,6 +128,29 @@ func (d *Decision) seed(st State) {
 // isChanged reports whether the desired settings are others than the server is taken to have.
 func (p *Provider) isChanged() bool {
 	return p.Desired != "" && p.Seeded != "" && p.Seeded != absent && p.Desired != p.Seeded
+}
+
+// mustNotStart reports whether a pod that starts, or a container that starts again, would let clients
+// in unchecked: NFS runs without Kerberos where the server cannot read its keytab, and says that it is
+// ready. Where nothing is known of the keytab that the pod mounts, it stays as it was.
+func (st *State) mustNotStart(s *composite.DittoServer, secrets secret.Secrets, o observed.Resources) bool {
+	if st.StatefulSet.Asked == nil {
+		return false
+	}
+
+	asked, isThere := manifest.FileOf(st.StatefulSet.Asked.SecretVolumes, composite.RoleKeytab)
+	if !isThere {
+		return false
+	}
+
+	isKnown := secrets.State != secret.NotFetched && slices.ContainsFunc(s.Secrets(), func(k composite.SecretKey) bool {
+		return asked == composite.SecretFile{Role: k.Role, Name: k.Ref.Name, Key: k.Ref.Key}
+	})
+	if !isKnown {
+		return st.ConfigMap.Observed && !manifest.LetsStart(o.Asked(manifest.ConfigMap))
+	}
+
+	return slices.Contains(secrets.Unreadable, asked)
 }
 
 // providerDangers tells the identity providers that a pod has and the desired one has not: the

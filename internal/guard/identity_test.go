@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/composite"
@@ -12,6 +13,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/manifest"
 	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/protostruct/protostructtest"
+	"github.com/dittofs/function-dittoserver/internal/secret"
 )
 
 // The server goes by what it copied into its database, which is noted from the first pod template
@@ -168,6 +170,59 @@ func TestReadProviders(t *testing.T) {
 
 			if diff := cmp.Diff(tc.last, st.LastAcknowledged); diff != "" {
 				t.Errorf("%s\nreadProviders(...): last acknowledged: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// No container starts beside a keytab that the server cannot read.
+func TestMustNotStart(t *testing.T) {
+	kerberos := func(secret string) v1alpha1.Identity {
+		return v1alpha1.Identity{Kerberos: &v1alpha1.Kerberos{KeytabSecretRef: v1alpha1.SecretKeyRef{Name: secret, Key: "a"}}}
+	}
+	unreadable := func(name string) secret.Secrets {
+		return secret.Secrets{State: secret.Missing, Unreadable: []composite.SecretFile{{Role: composite.RoleKeytab, Name: name, Key: "a"}}}
+	}
+	mounts := func(st *State) {
+		st.StatefulSet.Asked.SecretVolumes = []corev1.Volume{{Name: "secret-keytab", VolumeSource: corev1.VolumeSource{
+			Secret: &corev1.SecretVolumeSource{SecretName: "keytab", Items: []corev1.KeyToPath{{Key: "a", Path: "b"}}},
+		}}}
+	}
+
+	lost := func(st *State) { st.ConfigMap.Observed = false }
+
+	letsStart := observed.Resources{manifest.ConfigMap: {Asked: protostructtest.FromYAML(t, `{data: {DITTOFS_KERBEROS_REALM: A}}`)}}
+	prevents := observed.Resources{manifest.ConfigMap: {Asked: protostructtest.FromYAML(t, `{data: {}}`)}}
+
+	cases := map[string]struct {
+		reason   string
+		identity v1alpha1.Identity
+		secrets  secret.Secrets
+		o        observed.Resources
+		do       []func(st *State)
+		want     bool
+	}{
+		"Readable":      {"It can be read.", kerberos("keytab"), secret.Secrets{State: secret.There}, prevents, []func(st *State){mounts}, false},
+		"Unreadable":    {"NFS would run without Kerberos.", kerberos("keytab"), unreadable("keytab"), letsStart, []func(st *State){mounts}, true},
+		"NotMounted":    {"The pod has no Kerberos yet.", kerberos("keytab"), unreadable("keytab"), letsStart, nil, false},
+		"OtherSecret":   {"The pod has another one.", kerberos("other"), unreadable("other"), letsStart, []func(st *State){mounts}, false},
+		"Problem":       {"Another Secret is missing.", kerberos("keytab"), secret.Secrets{State: secret.Missing}, prevents, []func(st *State){mounts}, false},
+		"NotFetched":    {"Nothing is known, and pods start.", kerberos("keytab"), secret.Secrets{}, letsStart, []func(st *State){mounts}, false},
+		"StaysSo":       {"Nothing is known, and none starts.", kerberos("keytab"), secret.Secrets{}, prevents, []func(st *State){mounts}, true},
+		"OtherStays":    {"Nobody reads the one that the pod has, and none starts.", kerberos("other"), secret.Secrets{State: secret.There}, prevents, []func(st *State){mounts}, true},
+		"ConfigMapLost": {"Without a ConfigMap none starts in any case.", kerberos("other"), secret.Secrets{State: secret.There}, nil, []func(st *State){mounts, lost}, false},
+		"None":          {"There is no pod.", kerberos("keytab"), unreadable("keytab"), letsStart, []func(st *State){func(st *State) { st.StatefulSet.Asked = nil }}, false},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			st := atRest(t)
+			for _, do := range tc.do {
+				do(&st)
+			}
+
+			if got := st.mustNotStart(&composite.DittoServer{Spec: v1alpha1.DittoServerSpec{Identity: tc.identity}}, tc.secrets, tc.o); got != tc.want {
+				t.Errorf("%s\nmustNotStart(...): want %t, got %t", tc.reason, tc.want, got)
 			}
 		})
 	}

@@ -35,6 +35,10 @@ type State struct {
 	// key as secret/key. No message of a Decision holds one.
 	Databases map[string]secret.Data
 
+	// MustNotStart reports whether the asked pod template mounts a file that the server cannot read,
+	// and would start without.
+	MustNotStart bool
+
 	// Manual reports whether every change of the pod template waits for a person.
 	Manual bool
 
@@ -336,6 +340,7 @@ func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o obs
 	st.Claims, st.DataClaims = readKnownClaims(o, claims), s.DataVolumes()
 
 	st.readProviders(s, o)
+	st.MustNotStart = st.mustNotStart(s, secrets, o)
 
 	st.Change = st.change(desired[manifest.StatefulSet], returning[manifest.StatefulSet], o)
 

@@ -124,6 +124,18 @@ func (r *Record) Pod(s *composite.DittoServer, desired *corev1.PodTemplateSpec, 
 	return pod
 }
 
+// FileOf returns the key of a Secret that volumes have as the file of a role which has one file, or
+// false.
+func FileOf(volumes []corev1.Volume, role composite.Role) (composite.SecretFile, bool) {
+	for _, v := range volumes {
+		if v.Name == secretVolume(role) && v.Secret != nil && len(v.Secret.Items) == 1 {
+			return composite.SecretFile{Role: role, Name: v.Secret.SecretName, Key: v.Secret.Items[0].Key}, true
+		}
+	}
+
+	return composite.SecretFile{}, false
+}
+
 // SecretVolumes returns the volumes of a StatefulSet's manifest that have files of Secrets.
 func SecretVolumes(statefulSet *structpb.Struct) []corev1.Volume {
 	var volumes []corev1.Volume

@@ -67,6 +67,15 @@ func KeptSeeds(asked, desired *structpb.Struct) map[string]string {
 	return kept
 }
 
+// StartPath leads to the setting in a ConfigMap's manifest that each container with Kerberos refers to.
+// Without it the kubelet starts none, and lets those run that do.
+func StartPath() []string { return []string{"data", dittofs.EnvKerberosRealm} }
+
+// LetsStart reports whether containers with Kerberos start beside a ConfigMap.
+func LetsStart(configMap *structpb.Struct) bool {
+	return protostruct.Get(configMap, StartPath()...) != nil
+}
+
 // A SeedNote is what a ConfigMap notes of identity providers.
 type SeedNote struct {
 	// Of are digests of the settings that the server is taken to have in its database, by identity

@@ -285,6 +285,8 @@ func rolloutMessage(d guard.Decision) string {
 		return what + " until Crossplane has fetched its Secrets"
 	case guard.SecretsNotResolved:
 		return what + " until its Secrets exist and can be used: see the condition " + SecretsResolved
+	case guard.StartPrevented:
+		return what + " until its keytab can be read: see the condition " + SecretsResolved + ". Until then the kubelet starts no container of it, because NFS would run without Kerberos"
 	case guard.StorageMissing:
 		return what + ", because the new pod template needs a volume claim that the StatefulSet does not have: see the condition " + StorageUpToDate
 	case guard.ApprovalRequired:

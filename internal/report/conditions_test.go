@@ -61,6 +61,13 @@ func TestRollout(t *testing.T) {
 			status: isFalse,
 			want:   "The running server keeps its configuration and pod template until its Secrets exist and can be used: see the condition SecretsResolved",
 		},
+		"StartPrevented": {
+			reason: "Another condition names the keytab.",
+			d:      guard.Decision{Rollout: guard.StartPrevented},
+			status: isFalse,
+			want:   "The running server keeps its configuration and pod template until its keytab can be read: see the condition SecretsResolved. Until then the kubelet starts no container of it, because NFS would run without Kerberos",
+		},
+
 		"StorageMissing": {
 			reason: "Another condition says which claim.",
 			d:      guard.Decision{Rollout: guard.StorageMissing},

@@ -70,6 +70,9 @@ type Secrets struct {
 	// its key and what to do.
 	Problems []string
 
+	// Unreadable are the files that the server cannot read, and would start without.
+	Unreadable []composite.SecretFile
+
 	// Values that the rollout digest covers, sorted by role and key. Nil unless the state
 	// is There.
 	Values []Value
@@ -161,7 +164,7 @@ func resolve(namespace string, keys []composite.SecretKey, database []composite.
 		}
 
 		if problem != "" {
-			out.Problems = append(out.Problems, fmt.Sprintf("Secret %s, key %s: %s", id, k.Ref.Key, problem))
+			out.fail(k, id, value, problem)
 			continue
 		}
 
@@ -181,10 +184,20 @@ func resolve(namespace string, keys []composite.SecretKey, database []composite.
 	}
 
 	if len(out.Problems) > 0 {
-		return Secrets{State: Missing, Problems: out.Problems, Databases: out.Databases, Warnings: out.Warnings}, nil
+		return Secrets{State: Missing, Problems: out.Problems, Unreadable: out.Unreadable, Databases: out.Databases, Warnings: out.Warnings}, nil
 	}
 
 	return out, nil
+}
+
+// fail adds why a value cannot be used, and whether the server would start without it, as if nothing
+// was asked for.
+func (s *Secrets) fail(k composite.SecretKey, id string, value []byte, problem string) {
+	s.Problems = append(s.Problems, fmt.Sprintf("Secret %s, key %s: %s", id, k.Ref.Key, problem))
+
+	if value != nil && k.CanRead != nil && !k.CanRead(value) {
+		s.Unreadable = append(s.Unreadable, composite.SecretFile{Role: k.Role, Name: k.Ref.Name, Key: k.Ref.Key})
+	}
 }
 
 // databases returns the values of the keys that tell where a database is, as far as Secrets

@@ -260,6 +260,7 @@ func TestEveryHold(t *testing.T) {
 	cases := map[guard.Reason]map[string]int{
 		guard.SecretsNotFetched:  {},
 		guard.SecretsNotResolved: {"DittoServerHeld": 31},
+		guard.StartPrevented:     {"DittoServerStartPrevented": 6},
 		guard.StorageMissing:     {"DittoServerHeld": 31},
 		guard.ApprovalRequired:   {"DittoServerWaitsForApproval": 31},
 		guard.RolloutInProgress:  {"DittoServerRolloutStuck": 121},

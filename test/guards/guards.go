@@ -60,6 +60,7 @@ func Check(t *testing.T, fn simulator.Function) {
 		"SeedsLost":      seedsLost,
 		"SeedsRefused":   seedsRefused,
 		"Kerberos":       kerberosServer,
+		"KeytabGoneBad":  keytabGoneBad,
 		"Kinds":          kindThatGoes,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, fn) })

@@ -9,6 +9,7 @@ import (
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
@@ -56,6 +57,11 @@ func acknowledgement(rsp *fnv1.RunFunctionResponse) string {
 	return ""
 }
 
+// template returns the live pod template.
+func template(w *simulator.World) *structpb.Struct {
+	return protostruct.Get(w.Live[statefulSet], "spec", "template").GetStructValue()
+}
+
 // seeds checks that settings which the server copies into its database once restart nothing, and
 // are told until a person says that the database has them.
 func seeds(t *testing.T, fn simulator.Function) {
@@ -64,13 +70,13 @@ func seeds(t *testing.T, fn simulator.Function) {
 	for _, f := range onePerWay() {
 		t.Run(f.Name, func(t *testing.T) {
 			w := newDirectory(t, fn, f)
-			was := w.Template()
+			was := template(w)
 
 			check := func(what string, isTold bool) {
 				t.Helper()
 
 				rsp := w.Settle()
-				if !cmp.Equal(was, w.Template(), protocmp.Transform()) {
+				if !cmp.Equal(was, template(w), protocmp.Transform()) {
 					t.Fatalf("%s: the server restarts", what)
 				}
 
@@ -195,7 +201,7 @@ func seedsLost(t *testing.T, fn simulator.Function) {
 	for _, f := range onePerWay() {
 		t.Run(f.Name, func(t *testing.T) {
 			w := newDirectory(t, fn, f)
-			was := w.Template()
+			was := template(w)
 
 			for round := range 3 {
 				delete(w.Live, "configmap")
@@ -213,7 +219,7 @@ func seedsLost(t *testing.T, fn simulator.Function) {
 				}
 			}
 
-			if !cmp.Equal(was, w.Template(), protocmp.Transform()) {
+			if !cmp.Equal(was, template(w), protocmp.Transform()) {
 				t.Error("the server restarts")
 			}
 		})
@@ -262,7 +268,7 @@ func seedsHeld(t *testing.T, fn simulator.Function) {
 	for _, f := range onePerWay() {
 		t.Run(f.Name, func(t *testing.T) {
 			w := newDirectory(t, fn, f)
-			was, data := w.Template(), protostruct.Get(w.Live["configmap"], "data")
+			was, data := template(w), protostruct.Get(w.Live["configmap"], "data")
 
 			w.Patch("", "identity", "ldap")
 
@@ -274,7 +280,7 @@ func seedsHeld(t *testing.T, fn simulator.Function) {
 				t.Errorf("the ConfigMap: -was, +is:\n%s", diff)
 			}
 
-			if !cmp.Equal(was, w.Template(), protocmp.Transform()) {
+			if !cmp.Equal(was, template(w), protocmp.Transform()) {
 				t.Error("the server restarts")
 			}
 
@@ -330,13 +336,13 @@ func kerberosServer(t *testing.T, fn simulator.Function) {
 				t.Fatalf("want %s, got %s", guard.RolledOut, got)
 			}
 
-			was := w.Template()
+			was := template(w)
 
 			check := func(what string, isTold bool) {
 				t.Helper()
 
 				rsp := w.Settle()
-				if !cmp.Equal(was, w.Template(), protocmp.Transform()) {
+				if !cmp.Equal(was, template(w), protocmp.Transform()) {
 					t.Fatalf("%s: the server restarts", what)
 				}
 
@@ -384,7 +390,7 @@ func kerberosServer(t *testing.T, fn simulator.Function) {
 func refuseKeytabs(t *testing.T, w *simulator.World) {
 	t.Helper()
 
-	without := w.Template()
+	without := template(w)
 
 	w.Patch(kerberos, "identity", "kerberos")
 
@@ -395,8 +401,99 @@ func refuseKeytabs(t *testing.T, w *simulator.World) {
 			delete(w.Secrets, "kerberos")
 		}
 
-		if rollout(w.Settle()) != guard.SecretsNotResolved || !cmp.Equal(without, w.Template(), protocmp.Transform()) {
+		if rollout(w.Settle()) != guard.SecretsNotResolved || !cmp.Equal(without, template(w), protocmp.Transform()) {
 			t.Fatalf("a keytab that is %s: a pod would start on it", name)
 		}
 	}
+}
+
+// keytabGoneBad checks that a server whose keytab goes bad runs on, and that no container of it starts until the
+// keytab is good again: the kubelet shows the file to the pod, and NFS would run without Kerberos.
+func keytabGoneBad(t *testing.T, fn simulator.Function) {
+	t.Helper()
+
+	const principal = "nfs/files.example.org@EXAMPLE.ORG"
+
+	cases := map[string]struct {
+		reason string
+		do     func(w *simulator.World)
+
+		rollout guard.Reason
+		starts  bool
+	}{
+		"Text":  {"No keytab.", func(w *simulator.World) { setKerberos(w, []byte("example"), "example") }, guard.StartPrevented, false},
+		"Empty": {"A script wrote nothing.", func(w *simulator.World) { setKerberos(w, []byte{}, "example") }, guard.StartPrevented, false},
+		"CutShort": {
+			"A script wrote half of it.", func(w *simulator.World) {
+				kt := krb5.Keytab(principal)
+				setKerberos(w, kt[:len(kt)-4], "example")
+			}, guard.StartPrevented, false,
+		},
+		"OtherPrincipal": {
+			"A server that can read it lets nobody in.", func(w *simulator.World) { setKerberos(w, krb5.Keytab("http/files.example.org@EXAMPLE.ORG"), "example") },
+			guard.SecretsNotResolved, true,
+		},
+		"Gone": {"The kubelet starts no pod without the Secret.", func(w *simulator.World) { delete(w.Secrets, "kerberos") }, guard.SecretsNotResolved, true},
+		"OtherSecret": {
+			"The pod still has the good one.", func(w *simulator.World) {
+				w.SetSecret("other", map[string]string{"krb5.keytab": "example"})
+				w.Patch("{name: other}", "identity", "kerberos", "keytabSecretRef")
+			}, guard.SecretsNotResolved, true,
+		},
+	}
+
+	for name, tc := range cases {
+		for _, f := range onePerWay() {
+			t.Run(name+"/"+f.Name, func(t *testing.T) {
+				w := simulator.NewServer(t, fn, f)
+				setKerberos(w, krb5.Keytab(principal), "example")
+				w.Patch(kerberos, "identity", "kerberos")
+				w.Settle()
+
+				was, before := template(w), protostruct.Get(w.Live["configmap"], "data")
+
+				check := func(what string, reason guard.Reason, starts bool) {
+					t.Helper()
+
+					if got := rollout(w.Settle()); got != reason {
+						t.Errorf("%s\nf.RunFunction(...): %s: want the reason %s, got %s", tc.reason, what, reason, got)
+					}
+
+					if got := startsBeside(w); got != starts {
+						t.Errorf("%s\n%s: a container starts: want %t, got %t", tc.reason, what, starts, got)
+					}
+				}
+
+				tc.do(w)
+				check("bad", tc.rollout, tc.starts)
+
+				setKerberos(w, krb5.Keytab(principal), "example")
+				w.Patch("{name: kerberos}", "identity", "kerberos", "keytabSecretRef")
+
+				check("good again", guard.RolledOut, true)
+
+				if diff := cmp.Diff(before, protostruct.Get(w.Live["configmap"], "data"), protocmp.Transform()); diff != "" {
+					t.Errorf("%s\nthe ConfigMap, good again: -was, +is:\n%s", tc.reason, diff)
+				}
+
+				if !cmp.Equal(was, template(w), protocmp.Transform()) {
+					t.Errorf("%s\nthe server restarts", tc.reason)
+				}
+			})
+		}
+	}
+}
+
+// startsBeside reports whether the live ConfigMap has every key that the live pod template refers to.
+func startsBeside(w *simulator.World) bool {
+	for _, c := range protostruct.Get(template(w), "spec", "containers").GetListValue().GetValues() {
+		for _, env := range protostruct.Get(c.GetStructValue(), "env").GetListValue().GetValues() {
+			key := protostruct.Get(env.GetStructValue(), "valueFrom", "configMapKeyRef", "key").GetStringValue()
+			if key != "" && protostruct.Get(w.Live["configmap"], "data", key) == nil {
+				return false
+			}
+		}
+	}
+
+	return true
 }

@@ -25,3 +25,27 @@ func Keytab(principals ...string) []byte {
 
 	return b
 }
+
+// A Key is one of a principal, of an encryption type, with a length in bytes.
+type Key struct {
+	Principal string
+	Type      int32
+	Length    int
+}
+
+// With returns a keytab with keys.
+func With(keys ...Key) []byte {
+	kt := keytab.New()
+
+	for _, k := range keys {
+		name, realm, _ := strings.Cut(k.Principal, "@")
+		// The key itself comes after.
+		_ = kt.AddEntry(name, realm, "example", time.Unix(0, 0).UTC(), 1, etypeID.AES256_CTS_HMAC_SHA1_96)
+
+		kt.Entries[len(kt.Entries)-1].Key.KeyType, kt.Entries[len(kt.Entries)-1].Key.KeyValue = k.Type, make([]byte, k.Length)
+	}
+
+	b, _ := kt.Marshal()
+
+	return b
+}

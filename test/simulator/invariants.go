@@ -133,7 +133,7 @@ func (w *World) checkSecretBytes(rsp *fnv1.RunFunctionResponse) {
 // checkHold checks that a server which may not move keeps all of what it runs, so
 // that a pod which restarts by itself does not take half of a change.
 func (w *World) checkHold(rsp *fnv1.RunFunctionResponse) {
-	holds := []guard.Reason{guard.SecretsNotFetched, guard.SecretsNotResolved, guard.StorageMissing, guard.ApprovalRequired, guard.RolloutInProgress}
+	holds := []guard.Reason{guard.SecretsNotFetched, guard.SecretsNotResolved, guard.StartPrevented, guard.StorageMissing, guard.ApprovalRequired, guard.RolloutInProgress}
 
 	sts := cluster.Asked(rsp.GetDesired().GetResources()["statefulset"].GetResource())
 	if sts == nil || !slices.Contains(holds, guard.Reason(cluster.ReasonOf(rsp, report.ConfigRolledOut))) {
