@@ -76,10 +76,34 @@ func (c *upCommand) Run(s stack) error {
 		fmt.Fprintf(os.Stderr, "%5.1f s\n", time.Since(begin).Seconds())
 	}
 
+	if err := linkKubectl(s); err != nil {
+		return err
+	}
+
 	fmt.Fprintf(os.Stderr, "\nCrossplane is up, and knows DittoServers. Logs are in %s.\n\n", s.Path("log"))
-	_, err = fmt.Fprintf(os.Stdout, "export KUBECONFIG=%s\n", s.Kubeconfig())
+	_, err = fmt.Fprintf(os.Stdout, "export KUBECONFIG=%s PATH=%s:$PATH\n", s.Kubeconfig(), s.Path("bin"))
 
 	return err
+}
+
+// linkKubectl puts a kubectl of the cluster's version below the stack's folder, alone in
+// its folder, for the PATH of people who have none.
+func linkKubectl(s stack) error {
+	kubectl, err := exec.LookPath("kubectl")
+	if err != nil {
+		return err
+	}
+
+	link := s.Path("bin", "kubectl")
+	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+		return err
+	}
+
+	if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+
+	return os.Symlink(kubectl, link)
 }
 
 // tail returns the end of a log, empty if there is none.
