@@ -56,6 +56,7 @@ HELM := $(call tools,tools/helm)/helm
 CRANE := $(call tools,tools/oci)/crane
 PROVIDER := $(call versioned,provider-kubernetes,$(PROVIDER_VERSION))/provider
 DFS := $(call tools,contract)/dfs
+KWOK := $(call tools,tools/kwok)/kwok
 CORES := $(sort $(CORE) $(STACK_CORE))
 
 # The folder's name without its checksum, and the tool of the file's name.
@@ -68,7 +69,7 @@ $(KUBERNETES): LDFLAGS = -X k8s.io/component-base/version.gitVersion=$(call modu
 # As a process it shares its port with others: it takes one that is free.
 $(PROVIDER): LDFLAGS = -X sigs.k8s.io/controller-runtime/pkg/metrics/server.DefaultBindAddress=127.0.0.1:0
 
-$(CROSSPLANE_CLI) $(CORES) $(KUBERNETES) $(COREDNS) $(HELM) $(CRANE) $(PROVIDER) $(DFS):
+$(CROSSPLANE_CLI) $(CORES) $(KUBERNETES) $(COREDNS) $(HELM) $(CRANE) $(PROVIDER) $(DFS) $(KWOK):
 	@echo "Building $(@F) (once)" >&2
 	@cd $(firstword $(wildcard test/tools/$(MODULE) test/$(MODULE))) && $(GO_BUILD) -o $@ $(PACKAGE)
 
@@ -203,7 +204,8 @@ bench: build ## Measure the function: a call by itself, and calls next to what g
 	go test -run '^$$' -bench . -benchmem . ./internal/...
 	@$(GO_BUILD) -o $(OUTPUT)/floor ./test/bench/floor
 	@$(GO_BUILD) -o $(OUTPUT)/bench ./test/bench
-	@$(OUTPUT)/bench --function=$(OUTPUT)/function $(if $(BEFORE),--before=$(BEFORE)) --floor=$(OUTPUT)/floor --rounds=$(ROUNDS) \
+	@$(OUTPUT)/bench --function=$(OUTPUT)/function $(if $(BEFORE),--before=$(BEFORE)) $(if $(GO_TEMPLATING),--go-templating=$(GO_TEMPLATING)) \
+		$(if $(PATCH_AND_TRANSFORM),--patch-and-transform=$(PATCH_AND_TRANSFORM)) --floor=$(OUTPUT)/floor --rounds=$(ROUNDS) \
 		--page=docs/performance.md --plot=docs/images/performance.svg
 
 # Minutes, and root for the cgroup whose memory is bounded.
@@ -351,9 +353,9 @@ $(POSTGRES): $(DEBIAN) test/e2e/postgres.sh
 
 DEBIAN_LIBRARIES := $(DEBIAN)/usr/lib/$(shell uname -m)-linux-gnu
 # The programs that stack and the tests run by name, and the settings of both.
-STACK_PATH = $(CURDIR)/$(OUTPUT):$(subst $(space),:,$(dir $(STACK_CORE) $(CROSSPLANE_CLI) $(firstword $(KUBERNETES)) $(COREDNS) $(HELM) $(CRANE) $(PROVIDER) $(DFS) $(DEBIAN)/usr/bin/ $(DEBIAN)/usr/sbin/)):$$PATH
+STACK_PATH = $(CURDIR)/$(OUTPUT):$(subst $(space),:,$(dir $(STACK_CORE) $(CROSSPLANE_CLI) $(firstword $(KUBERNETES)) $(COREDNS) $(HELM) $(CRANE) $(PROVIDER) $(DFS) $(KWOK) $(DEBIAN)/usr/bin/ $(DEBIAN)/usr/sbin/)):$$PATH
 STACK_ENV = PATH=$(STACK_PATH) DEBIAN_LIBRARIES=$(DEBIAN_LIBRARIES):$(DEBIAN_LIBRARIES)/samba \
-	STACK=$(STACK) STACK_NODE=$(if $(filter none,$(NODE)),false,true) STACK_FLAVOUR=$(FLAVOUR) \
+	STACK=$(STACK) STACK_NODE=$(if $(NODE),false,true) STACK_FLEET=$(if $(filter kwok,$(NODE)),true,false) STACK_FLAVOUR=$(FLAVOUR) \
 	STACK_CROSSPLANE=$(CROSSPLANE) STACK_PROVIDER=$(PROVIDER_VERSION) STACK_VERSION=$(VERSION) STACK_POSTGRES=$(POSTGRES)
 
 .PHONY: stack
@@ -361,7 +363,8 @@ stack: image
 	@cd test/e2e && $(GO_BUILD) -o $(CURDIR)/$(OUTPUT)/stack ./stack
 
 # All of it is below one folder, and stops with one process. NODE=none does without a
-# node, and so without root: the function is a process then, and no server runs.
+# node, and so without root: the function is a process then, and no server runs. NODE=kwok
+# is the same, and KWOK plays a node: pods are ready, and do nothing.
 NODE ?=
 STACK ?= $(CACHE)/stack$(if $(NODE),-$(NODE))
 
@@ -370,9 +373,10 @@ STACK ?= $(CACHE)/stack$(if $(NODE),-$(NODE))
 FLAVOUR ?= namespaced
 
 CONTROL_PLANE := $(addprefix $(KUBERNETES_TOOLS)/,kube-apiserver kube-controller-manager kubectl)
+NODES := $(if $(filter kwok,$(NODE)),$(KUBERNETES_TOOLS)/kube-scheduler $(KWOK)) $(if $(NODE),,$(KUBERNETES) $(COREDNS) $(POSTGRES))
 
 .PHONY: up
-up: $(XPKG)/function-dittoserver-$(GOARCH).xpkg $(CONFIGURATION_XPKGS) stack $(CONTROL_PLANE) $(if $(NODE),,$(KUBERNETES) $(COREDNS) $(POSTGRES)) $(HELM) $(CRANE) $(STACK_CORE) $(PROVIDER_XPKG) $(DFS) $(DEBIAN) ## Bring up a local Kubernetes with CROSSPLANE (v2.4.0), PROVIDER_VERSION (v1.3.1), the function and DittoServers of a FLAVOUR (namespaced, claims). Needs root, or NODE=none
+up: $(XPKG)/function-dittoserver-$(GOARCH).xpkg $(CONFIGURATION_XPKGS) stack $(CONTROL_PLANE) $(NODES) $(HELM) $(CRANE) $(STACK_CORE) $(PROVIDER_XPKG) $(DFS) $(DEBIAN) ## Bring up a local Kubernetes with CROSSPLANE (v2.4.0), PROVIDER_VERSION (v1.3.1), the function and DittoServers of a FLAVOUR (namespaced, claims). Needs root, or NODE=none
 	@$(STACK_ENV) stack up
 
 .PHONY: down
@@ -384,6 +388,23 @@ RUN ?= .
 e2e: up ## Run the end-to-end tests of a FLAVOUR (namespaced, native, claims), or those whose names match RUN, on the local Kubernetes. Needs root, or NODE=none
 	@cd test/e2e && $(STACK_ENV) KUBECONFIG=$(STACK)/kubeconfig \
 		go test -count=1 -timeout 60m -parallel 8 -v -run '$(RUN)' .
+
+# One way of composing at a time: object, native, or the function of others, whose binary is
+# PEER. The results stay in _output/fleet.json, which a later run adds to.
+.PHONY: fleet
+SERVERS ?= 300
+COMPOSE ?= object
+REST ?= 10m
+TTL ?= 1m
+PEER ?=
+fleet: ## Measure what SERVERS (300) DittoServers, composed by COMPOSE (object, native, go-templating, patch-and-transform), cost a control plane, into docs/performance.md
+	@$(MAKE) --no-print-directory up NODE=kwok
+	@trap '$(MAKE) --no-print-directory down NODE=kwok' EXIT; $(MAKE) --no-print-directory measure NODE=kwok
+
+.PHONY: measure
+measure: stack
+	@$(STACK_ENV) stack measure --servers=$(SERVERS) --compose=$(COMPOSE) --rest=$(REST) --ttl=$(TTL) $(if $(PEER),--peer=$(PEER)) \
+		--page=docs/performance.md --plot=docs/images/fleet.svg
 
 .PHONY: picture
 picture: up ## Run the tutorial, and write docs/images/tutorial.svg

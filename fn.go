@@ -45,8 +45,8 @@ type Function struct {
 }
 
 // settling is how long Crossplane may wait while a server starts or changes. Much happens then, and Crossplane
-// drops most events of a composite resource that had about fifty within seconds, for five minutes. Each such call
-// costs a reconcile, which a fleet that starts has none to spare of.
+// drops most events of a composite resource that had about fifty within seconds, for five minutes. Each call costs
+// a reconcile, so that a fleet that starts on a busy control plane starts later with a shorter time.
 const settling = 20 * time.Second
 
 // RunFunction answers one call of Crossplane. If something goes wrong, it returns a fatal

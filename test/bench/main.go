@@ -27,8 +27,10 @@ import (
 	"github.com/alecthomas/kong"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/test/pages"
+	"github.com/dittofs/function-dittoserver/test/peers"
 )
 
 // CLI of the benchmark.
@@ -36,6 +38,9 @@ type CLI struct {
 	Function string `help:"The function's binary."                            required:"" type:"existingfile"`
 	Before   string `help:"Another build of the function, to compare with."   type:"existingfile"`
 	Floor    string `help:"The binary of the floors."                         required:"" type:"existingfile"`
+
+	GoTemplating      string `help:"The binary of function-go-templating."       type:"existingfile"`
+	PatchAndTransform string `help:"The binary of function-patch-and-transform." type:"existingfile"`
 
 	XRs    int           `default:"1000"  help:"How many distinct composite resources there are." name:"xrs"`
 	Rounds int           `default:"5"     help:"How often everything is measured, in turns."`
@@ -86,6 +91,18 @@ type testCase struct {
 	name     string
 	requests [][]byte
 	plain    bool
+
+	// inputs are the requests with the inputs of others' functions, by the names of those that are measured.
+	inputs map[string][][]byte
+}
+
+// of returns the requests to a server, or none.
+func (tc testCase) of(server string) [][]byte {
+	if server == peers.GoTemplating || server == peers.PatchAndTransform {
+		return tc.inputs[server]
+	}
+
+	return tc.requests
 }
 
 func (c *CLI) run(ctx context.Context, out io.Writer) error {
@@ -147,7 +164,11 @@ func (c *CLI) run(ctx context.Context, out io.Writer) error {
 func (c *CLI) servers(answer string) map[string]command {
 	functionAt := func(binary string) command {
 		return func(address, certs string) *exec.Cmd {
-			args := []string{"--address=" + address, "--metrics-address="}
+			args := []string{"--address=" + address}
+			if binary == c.Function || binary == c.Before {
+				args = append(args, "--metrics-address=")
+			}
+
 			if certs == "" {
 				args = append(args, "--insecure")
 			}
@@ -163,8 +184,10 @@ func (c *CLI) servers(answer string) map[string]command {
 	}
 
 	servers := map[string]command{function: functionAt(c.Function), raw: floor("raw"), readyMade: floor("ready-made"), passOn: floor("pass-on")}
-	if c.Before != "" {
-		servers[before] = functionAt(c.Before)
+	for name, binary := range map[string]string{before: c.Before, peers.GoTemplating: c.GoTemplating, peers.PatchAndTransform: c.PatchAndTransform} {
+		if binary != "" {
+			servers[name] = functionAt(binary)
+		}
 	}
 
 	return servers
@@ -252,8 +275,52 @@ func (c *CLI) cases(ctx context.Context) ([]testCase, []byte, error) {
 		testCase{name: "+ 1 MB in a key that is not", requests: encode(some, large("other", 1<<20))})
 
 	answer, err := fn.call(ctx, cases[0].requests[0])
+	if err != nil {
+		return nil, nil, err
+	}
 
-	return cases, answer, err
+	inputs, err := inputsOf(answer, some[0])
+	if err != nil {
+		return nil, nil, err
+	}
+
+	// Resources of others cost these functions what they cost the SDK: see decode and return.
+	cases[0].inputs = map[string][][]byte{}
+	for name, input := range inputs {
+		cases[0].inputs[name] = encode(some, func(r *fnv1.RunFunctionRequest) { r.Input = input })
+	}
+
+	return cases, answer, nil
+}
+
+// inputsOf returns the inputs of others' functions that compose what an answer to a request does.
+func inputsOf(answer []byte, req *fnv1.RunFunctionRequest) (map[string]*structpb.Struct, error) {
+	rsp := &fnv1.RunFunctionResponse{}
+	if err := proto.Unmarshal(answer, rsp); err != nil {
+		return nil, err
+	}
+
+	composed := map[string]any{}
+	for name, r := range rsp.GetDesired().GetResources() {
+		o := r.GetResource().AsMap()
+		composed[name] = map[string]any{"apiVersion": o["apiVersion"], "kind": o["kind"], "spec": o["spec"]}
+	}
+
+	xr := req.GetObserved().GetComposite().GetResource().AsMap()
+	server := peers.Server{Namespace: fmt.Sprint(at(xr, "metadata", "namespace")), Name: fmt.Sprint(at(xr, "metadata", "name")), Composed: composed}
+
+	inputs := map[string]*structpb.Struct{}
+
+	for _, name := range []string{peers.GoTemplating, peers.PatchAndTransform} {
+		input, err := structpb.NewStruct(peers.Input(name, server))
+		if err != nil {
+			return nil, err
+		}
+
+		inputs[name] = input
+	}
+
+	return inputs, nil
 }
 
 // encode requests, each changed.
@@ -288,13 +355,18 @@ func (c *CLI) round(ctx context.Context, servers map[string]command, cases []tes
 		}
 
 		for _, name := range names {
+			requests := tc.of(name)
+			if len(requests) == 0 {
+				continue
+			}
+
 			// A process of its own for each case, whose peak memory is the case's.
-			s, err := start(ctx, servers[name], pki, tc.requests[0])
+			s, err := start(ctx, servers[name], pki, requests[0])
 			if err != nil {
 				return fmt.Errorf("%s, %s: %w", name, tc.name, err)
 			}
 
-			m, err := c.measure(ctx, s, tc.requests)
+			m, err := c.measure(ctx, s, requests)
 			s.stop()
 
 			if err != nil {
@@ -307,12 +379,14 @@ func (c *CLI) round(ctx context.Context, servers map[string]command, cases []tes
 
 	for _, name := range names {
 		for _, inFlight := range []int{1, 8, 32} {
-			s, err := start(ctx, servers[name], keys, cases[0].requests[0])
+			requests := cases[0].of(name)
+
+			s, err := start(ctx, servers[name], keys, requests[0])
 			if err != nil {
 				return err
 			}
 
-			perSecond, err := c.throughput(ctx, s, cases[0].requests, inFlight)
+			perSecond, err := c.throughput(ctx, s, requests, inFlight)
 			s.stop()
 
 			if err != nil {
@@ -396,7 +470,7 @@ func (c *CLI) throughput(ctx context.Context, s *server, requests [][]byte, inFl
 
 // sizes measures the sizes of the binaries.
 func (r *results) sizes(c *CLI) error {
-	for name, file := range map[string]string{function: c.Function, before: c.Before, raw: c.Floor} {
+	for name, file := range map[string]string{function: c.Function, before: c.Before, raw: c.Floor, peers.GoTemplating: c.GoTemplating, peers.PatchAndTransform: c.PatchAndTransform} {
 		if file == "" {
 			continue
 		}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/test/peers"
 )
 
 // base64Text returns a Secret's value of so many bytes.
@@ -80,7 +82,7 @@ func quantile(all []time.Duration, q float64) time.Duration {
 
 // columns returns the columns of the tables: the servers that were measured.
 func (r *results) columns() []string {
-	return slices.DeleteFunc([]string{function, before, readyMade, passOn, raw}, func(s string) bool {
+	return slices.DeleteFunc([]string{function, before, peers.GoTemplating, peers.PatchAndTransform, readyMade, passOn, raw}, func(s string) bool {
 		return len(r.measured[[2]string{base, s}]) == 0
 	})
 }
@@ -151,6 +153,11 @@ func (r *results) tables() string {
 				all = append(all, m.cpu)
 			}
 
+			if len(all) == 0 {
+				cells = append(cells, "–")
+				continue
+			}
+
 			mid := median(all)
 			cells = append(cells, fmt.Sprintf("%s (%s to %s)", milliseconds(mid), milliseconds(slices.Min(all)), milliseconds(slices.Max(all))))
 		}
@@ -183,7 +190,11 @@ func (r *results) tables() string {
 
 	for _, name := range []string{base, observed500, secret1M} {
 		each("peak memory, MB, "+name, func(s string) string {
-			n, _ := of(r, name, s, func(m measurement) int64 { return m.peak })
+			n, ok := of(r, name, s, func(m measurement) int64 { return m.peak })
+			if !ok {
+				return "–"
+			}
+
 			return fmt.Sprintf("%.0f", float64(n)/1e6)
 		})
 	}
@@ -237,7 +248,7 @@ func (r *results) plot() []byte {
 		Label string
 	}
 
-	classes := map[string]string{function: "f", before: "o", readyMade: "m", passOn: "p", raw: "r"}
+	classes := map[string]string{function: "f", before: "o", peers.GoTemplating: "g", peers.PatchAndTransform: "t", readyMade: "m", passOn: "p", raw: "r"}
 	data := struct {
 		Width, Height, Top, Bottom, Left int
 		Lines                            []line
@@ -249,6 +260,10 @@ func (r *results) plot() []byte {
 	for i, tc := range r.cases {
 		l := line{Y: top + i*rowHeight + rowHeight/2, Name: tc.name}
 		for _, s := range slices.Backward(r.columns()) {
+			if len(r.measured[[2]string{tc.name, s}]) == 0 {
+				continue
+			}
+
 			l.Dots = append(l.Dots, dot{X: x(r.cpu(tc.name, s)), Class: classes[s], Title: fmt.Sprintf("%s: %.2f ms", s, r.cpu(tc.name, s))})
 		}
 
@@ -278,7 +293,7 @@ var plotTemplate = template.Must(template.New("plot").Parse(`<svg xmlns="http://
 <title>CPU per call of the function and of its floors, in ms on a logarithmic axis</title>
 <style>
 text { fill: #6e7781 } line { stroke: #8b949e; stroke-opacity: .35 }
-.f { fill: #1f6feb } .o { fill: #8b949e } .m { fill: #d29922 } .p { fill: #cf5b4e } .r { fill: #2da44e }
+.f { fill: #1f6feb } .o { fill: #8b949e } .m { fill: #d29922 } .p { fill: #cf5b4e } .g { fill: #8250df } .t { fill: #bf3989 } .r { fill: #2da44e }
 @media (prefers-color-scheme: dark) { text { fill: #adbac7 } }
 </style>
 {{range .Legend}}<circle cx="{{printf "%.1f" .X}}" cy="18" r="5" class="{{.Class}}"/><text x="{{printf "%.1f" .X}}" dx="10" y="22">{{.Title}}</text>

@@ -77,6 +77,8 @@ require (
 require (
 	github.com/dittofs/function-dittoserver v0.0.0
 	github.com/johannesboyne/gofakes3 v1.2.0
+	github.com/prometheus/client_model v0.6.3
+	github.com/prometheus/common v0.72.0
 	k8s.io/utils v0.0.0-20260319190234-28399d86e0b5
 	sigs.k8s.io/controller-runtime v0.23.3
 	sigs.k8s.io/structured-merge-diff/v6 v6.3.2-0.20260122202528-d9cc6641c482

@@ -16,12 +16,15 @@ import (
 
 // CLI of the stack. The binaries it runs are looked up in PATH.
 type CLI struct {
-	Dir  string `env:"STACK" help:"Folder that holds everything: state, logs, certificates, volumes." required:""`
-	Node bool   `env:"STACK_NODE" help:"Run a node, in namespaces of its own. That needs root. Without a node, the control plane runs on loopback, and Crossplane, the provider and the function as processes." default:"true" negatable:""`
+	Dir   string `env:"STACK" help:"Folder that holds everything: state, logs, certificates, volumes." required:""`
+	Fleet bool   `env:"STACK_FLEET" help:"Without a node: schedule pods, and have KWOK play the node that runs them, for fleets of servers."`
+	Node  bool   `env:"STACK_NODE" help:"Run a node, in namespaces of its own. That needs root. Without a node, the control plane runs on loopback, and Crossplane, the provider and the function as processes." default:"true" negatable:""`
 
 	Up      upCommand      `cmd:"" help:"Bring the stack up."`
 	Down    downCommand    `cmd:"" help:"Stop it, and remove the folder."`
 	Restart restartCommand `cmd:"" help:"Kill one of the stack's processes. It is started again at once."`
+
+	Measure measureCommand `cmd:"" help:"Measure what a fleet of DittoServers costs the control plane."`
 
 	Supervise superviseCommand `cmd:"" help:"What the stack's first process runs." hidden:""`
 	Addons    addonsCommand    `cmd:"" help:"Provide volumes and load balancers." hidden:""`
@@ -34,14 +37,14 @@ func main() {
 
 	dir, err := filepath.Abs(cli.Dir)
 	k.FatalIfErrorf(err)
-	k.FatalIfErrorf(k.Run(stack{Dir: Dir(dir), node: cli.Node}))
+	k.FatalIfErrorf(k.Run(stack{Dir: Dir(dir), node: cli.Node, fleet: cli.Fleet}))
 }
 
-// A stack is a folder, and whether there is a node.
+// A stack is a folder, and whether there is a node, or one that KWOK plays for a fleet.
 type stack struct {
 	Dir
 
-	node bool
+	node, fleet bool
 }
 
 // Dir is the folder that holds everything.
@@ -77,13 +80,15 @@ const (
 	nodeAddress   = "10.201.0.2"
 	linkBits      = "/30"
 
-	podRange     = "10.202.0.0/24"
-	serviceRange = "10.203.0.0/24"
-	serviceAPI   = "10.203.0.1" // The first of serviceRange: kube-apiserver takes it.
+	podRange          = "10.202.0.0/24"
+	serviceRange      = "10.203.0.0/24"
+	serviceAPI        = "10.203.0.1" // The first of serviceRange: kube-apiserver takes it.
+	fleetServiceRange = "10.224.0.0/15"
+
+	loadBalancerRange = "10.204.0.0/24"
 
 	// Where nothing routes to Services they may have both families.
-	serviceRangeIPv6  = "fd00:203::/112"
-	loadBalancerRange = "10.204.0.0/24"
+	serviceRangeIPv6 = "fd00:203::/112"
 
 	nodeName      = "node"
 	clusterDomain = "cluster.local"
@@ -115,6 +120,18 @@ func (s stack) registry() string { return s.hostPort(5000) }
 
 func (s stack) hostPort(usual int) string {
 	return net.JoinHostPort(s.address(), strconv.Itoa(s.port(usual)))
+}
+
+// services is the range of the addresses of Services. A server takes two or more.
+func (s stack) services() string {
+	switch {
+	case s.fleet:
+		return fleetServiceRange
+	case s.node:
+		return serviceRange
+	default:
+		return serviceRange + "," + serviceRangeIPv6
+	}
 }
 
 // etcd serves only what runs beside it.

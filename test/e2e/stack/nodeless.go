@@ -55,7 +55,7 @@ func (i *installer) startNodeless(ctx context.Context) error {
 		}
 	}
 
-	if err := os.MkdirAll(i.Path("crossplane-cache"), 0o755); err != nil {
+	if err := errors.Join(os.MkdirAll(i.Path("crossplane-cache"), 0o755), i.writeStages()); err != nil {
 		return err
 	}
 

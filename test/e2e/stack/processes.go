@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,22 +34,24 @@ func processes(s stack) []*process {
 			"--use-service-account-credentials", "--leader-elect=false",
 			"--bind-address=127.0.0.1", "--secure-port=" + strconv.Itoa(s.port(10257)),
 		}},
-		{name: "addons", args: append(self(s), "addons")},
 	}
 
-	if s.node {
-		return append(all, nodeProcesses(s)...)
+	// The addons look for work twice a second, which must not count as a cost of the fleet.
+	if !s.fleet {
+		all = append(all, &process{name: "addons", args: append(self(s), "addons")})
 	}
 
-	return append(all, controllerProcesses(s)...)
+	switch {
+	case s.node:
+		return slices.Concat(all, []*process{scheduler(s)}, nodeProcesses(s))
+	case s.fleet:
+		return slices.Concat(all, []*process{scheduler(s)}, controllerProcesses(s), fleetProcesses(s))
+	default:
+		return append(all, controllerProcesses(s)...)
+	}
 }
 
 func apiServer(s stack) *process {
-	services := serviceRange
-	if !s.node {
-		services += "," + serviceRangeIPv6
-	}
-
 	args := []string{
 		"kube-apiserver",
 		"--etcd-servers=" + s.etcd(2379),
@@ -60,7 +63,7 @@ func apiServer(s stack) *process {
 		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
 		"--kubelet-client-certificate=" + s.pki("admin.crt"), "--kubelet-client-key=" + s.pki("admin.key"),
 		"--kubelet-preferred-address-types=InternalIP",
-		"--service-cluster-ip-range=" + services,
+		"--service-cluster-ip-range=" + s.services(),
 		"--allow-privileged",
 	}
 
@@ -69,7 +72,22 @@ func apiServer(s stack) *process {
 		args = append(args, "--endpoint-reconciler-type=none")
 	}
 
+	// KWOK streams lists, for which Debian's etcd is too old, and would look for pods every minute only.
+	if s.fleet {
+		args = append(args, "--feature-gates=WatchList=false")
+	}
+
 	return &process{name: "kube-apiserver", args: args}
+}
+
+func scheduler(s stack) *process {
+	return &process{name: "kube-scheduler", args: []string{
+		"kube-scheduler",
+		"--kubeconfig=" + s.pki("kube-scheduler.kubeconfig"),
+		"--authentication-kubeconfig=" + s.pki("kube-scheduler.kubeconfig"),
+		"--authorization-kubeconfig=" + s.pki("kube-scheduler.kubeconfig"),
+		"--leader-elect=false", "--bind-address=127.0.0.1", "--secure-port=" + strconv.Itoa(s.port(10259)),
+	}}
 }
 
 // nodeProcesses run pods, and the Services between them.
@@ -77,13 +95,6 @@ func nodeProcesses(s stack) []*process {
 	debian := []string{"LD_LIBRARY_PATH=" + os.Getenv("DEBIAN_LIBRARIES")}
 
 	return []*process{
-		{name: "kube-scheduler", args: []string{
-			"kube-scheduler",
-			"--kubeconfig=" + s.pki("kube-scheduler.kubeconfig"),
-			"--authentication-kubeconfig=" + s.pki("kube-scheduler.kubeconfig"),
-			"--authorization-kubeconfig=" + s.pki("kube-scheduler.kubeconfig"),
-			"--leader-elect=false", "--bind-address=127.0.0.1",
-		}},
 		{name: "containerd", env: debian, args: []string{"containerd", "--config=" + s.Path("config", "containerd.toml")}},
 		{name: "kubelet", args: []string{
 			"kubelet",
@@ -100,6 +111,15 @@ func nodeProcesses(s stack) []*process {
 // controllerProcesses are what pods run where there is a node.
 func controllerProcesses(s stack) []*process {
 	kubeconfig := []string{"KUBECONFIG=" + s.Kubeconfig()}
+	core := []string{s.Path(coreFile), "core", "start", "--enable-webhooks=false", "--package-runtime=External"}
+	metrics := "--metrics-address="
+
+	// Users have the circuit breaker as it is, and so has a fleet. Its calls are counted.
+	if s.fleet {
+		metrics += s.hostPort(8083)
+	} else {
+		core = append(core, circuitBreaker)
+	}
 
 	return []*process{
 		{name: "crossplane", env: append(kubeconfig,
@@ -107,12 +127,12 @@ func controllerProcesses(s stack) []*process {
 			"TLS_CLIENT_SECRET_NAME=crossplane-tls-client", "TLS_CLIENT_CERTS_DIR="+s.Path("tls", "crossplane"),
 			"XPKG_CACHE_DIR="+s.Path("crossplane-cache"),
 			"METRICS_PORT="+strconv.Itoa(s.port(8080)), "HEALTH_PROBE_PORT="+strconv.Itoa(s.port(8081)),
-		), args: []string{s.Path(coreFile), "core", "start", "--enable-webhooks=false", "--package-runtime=External", circuitBreaker}},
+		), args: core},
 		{name: "provider-kubernetes", env: append(kubeconfig, "WEBHOOK_TLS_CERT_DIR="+s.Path("tls", "function")), args: []string{
 			s.Path("provider"), "--enable-watches", "--health-probe-bind-addr=127.0.0.1:" + strconv.Itoa(s.port(8082)),
 		}},
 		{name: "function", args: []string{
-			s.Path("function"), "--address=127.0.0.1:" + strconv.Itoa(s.port(9443)), "--metrics-address=", "--tls-certs-dir=" + s.Path("tls", "function"),
+			s.Path("function"), "--address=127.0.0.1:" + strconv.Itoa(s.port(9443)), metrics, "--tls-certs-dir=" + s.Path("tls", "function"),
 		}},
 	}
 }
@@ -129,7 +149,12 @@ func self(s stack) []string {
 		node = "--no-node"
 	}
 
-	return []string{program, "--dir=" + string(s.Dir), node}
+	command := []string{program, "--dir=" + string(s.Dir), node}
+	if s.fleet {
+		command = append(command, "--fleet")
+	}
+
+	return command
 }
 
 func (s stack) pki(name string) string { return s.Path("pki", name) }

@@ -20,7 +20,7 @@ const (
 
 // sources are the modules whose binaries and files the stack consists of.
 type sources struct {
-	crossplane, provider, dittofs module
+	crossplane, provider, dittofs, kwok module
 }
 
 // A module as another one requires it: its version, and the folder of its files.
@@ -34,15 +34,17 @@ type module struct {
 // provider-kubernetes.
 func findSources(ctx context.Context, crossplane, provider string) (sources, error) {
 	var (
-		from                             sources
-		coreErr, providerErr, dittofsErr error
+		from                                      sources
+		coreErr, providerErr, dittofsErr, kwokErr error
 	)
 
 	from.crossplane, coreErr = versioned(ctx, "crossplane", crossplane, "github.com/crossplane/crossplane/v2")
 	from.provider, providerErr = versioned(ctx, "provider-kubernetes", provider, "github.com/crossplane-contrib/provider-kubernetes")
 	from.dittofs, dittofsErr = required(ctx, contract, "github.com/marmos91/dittofs")
 
-	return from, errors.Join(coreErr, providerErr, dittofsErr)
+	from.kwok, kwokErr = required(ctx, filepath.Join(tools, "kwok"), "sigs.k8s.io/kwok")
+
+	return from, errors.Join(coreErr, providerErr, dittofsErr, kwokErr)
 }
 
 // versioned returns the module of that path and version that a tools module requires: one in a folder with

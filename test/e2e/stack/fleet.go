@@ -1,0 +1,669 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// A fleet has more pods than a kubelet runs: KWOK plays the node. The pods are ready at once, so that what
+// is measured is the control plane.
+
+// fleetProcesses play the node.
+func fleetProcesses(s stack) []*process {
+	return []*process{{name: "kwok", args: []string{
+		"kwok", "--kubeconfig=" + s.Kubeconfig(), "--config=" + s.Path("config", stagesFile), "--manage-single-node=" + nodeName, "--cidr=" + fleetPodRange, "--node-ip=127.0.0.1",
+		"--server-address=" + s.hostPort(10247),
+	}}}
+}
+
+// stagesFile has what KWOK does with nodes and pods.
+const stagesFile = "stages.yaml"
+
+// writeStages has KWOK make nodes and pods ready at once, as its own stages do.
+func (i *installer) writeStages() error {
+	if !i.fleet {
+		return nil
+	}
+
+	content := &bytes.Buffer{}
+
+	for _, stage := range []string{"node/fast/node-initialize", "node/heartbeat/node-heartbeat", "pod/fast/pod-ready", "pod/fast/pod-delete"} {
+		b, err := os.ReadFile(filepath.Join(i.from.kwok.Dir, "kustomize", "stage", stage+".yaml"))
+		if err != nil {
+			return err
+		}
+
+		fmt.Fprintf(content, "---\n%s\n", b)
+	}
+
+	return i.Write(content.Bytes(), "config", stagesFile)
+}
+
+const fleetPodRange = "10.228.0.0/14"
+
+// perNamespace is how many servers share a namespace, as those of a team do.
+const perNamespace = 10
+
+// measureCommand creates a fleet, measures it, and deletes it again.
+type measureCommand struct {
+	Servers int           `help:"Number of DittoServers." default:"300"`
+	Rest    time.Duration `help:"How long to watch the fleet while nobody changes anything." default:"10m"`
+	Within  time.Duration `help:"How long each of the other steps may take." default:"30m"`
+	Compose string        `help:"What composes the servers: object or native are this function's ways, go-templating and patch-and-transform are what others use." default:"object" enum:"object,native,go-templating,patch-and-transform"`
+	Peer    string        `help:"The binary of that other function." placeholder:"FILE" type:"existingfile"`
+	TTL     string        `help:"The ttl of this function's input." default:"1m"`
+	Results string        `help:"File to keep what was measured in. What it has already is not measured again." default:"_output/fleet.json"`
+	Page    string        `help:"Page to write the tables to." placeholder:"FILE"`
+	Plot    string        `help:"Picture to draw." placeholder:"FILE"`
+}
+
+// Kinds that a fleet consists of.
+//
+//nolint:gochecknoglobals // A table.
+var (
+	dittoServers = schema.GroupVersionResource{Group: "dittofs.io", Version: "v1alpha1", Resource: "dittoservers"}
+	objects      = schema.GroupVersionResource{Group: "kubernetes.m.crossplane.io", Version: "v1alpha1", Resource: "objects"}
+	compositions = schema.GroupVersionResource{Group: "apiextensions.crossplane.io", Version: "v1", Resource: "compositions"}
+	statefulSets = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "statefulsets"}
+	composed     = []schema.GroupVersionResource{statefulSets, {Version: "v1", Resource: "configmaps"}, {Version: "v1", Resource: "services"}}
+)
+
+// A fleet of DittoServers on a stack.
+type fleet struct {
+	*measureCommand
+
+	stack  stack
+	kube   kubernetes.Interface
+	client dynamic.Interface
+
+	// first is the number of the first server.
+	first int
+}
+
+// Run measures, and writes tables and picture of everything that was ever measured.
+func (c *measureCommand) Run(s stack) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+
+	results, err := readResults(c.Results)
+	if err != nil {
+		return err
+	}
+
+	key := key(c.Compose, c.TTL, c.Servers)
+	if _, ok := results[key]; !ok {
+		f, err := newFleet(c, s)
+		if err != nil {
+			return err
+		}
+
+		if results[key], err = f.measure(ctx); err != nil {
+			return err
+		}
+
+		if err := results.write(c.Results); err != nil {
+			return err
+		}
+	}
+
+	return results.report(c.Page, c.Plot)
+}
+
+func newFleet(c *measureCommand, s stack) (*fleet, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", s.Kubeconfig())
+	if err != nil {
+		return nil, err
+	}
+
+	// This program is no part of what is measured, and holds nothing up.
+	config.QPS, config.Burst = 500, 1000
+
+	kube, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+
+	client, err := dynamic.NewForConfig(config)
+
+	return &fleet{measureCommand: c, stack: s, kube: kube, client: client}, err
+}
+
+// measure a fleet from its creation to its deletion.
+func (f *fleet) measure(ctx context.Context) (r result, err error) {
+	if supervisorPID(f.stack) == 0 || !f.stack.fleet {
+		return result{}, errors.New("no stack for fleets runs: make fleet brings one up")
+	}
+
+	done, err := f.prepare(ctx)
+	defer func() { err = errors.Join(err, f.remove(context.WithoutCancel(ctx)), done()) }()
+
+	if err != nil {
+		return result{}, err
+	}
+
+	r = result{Compose: f.Compose, TTL: f.TTL, Servers: f.Servers}
+
+	for _, step := range []struct {
+		title string
+		run   func(ctx context.Context, r *result) error
+	}{
+		{fmt.Sprintf("Creating %d servers", f.Servers), f.create},
+		{"Watching them at rest", f.rest},
+		{"Changing the Composition", f.revise},
+		{"Rotating Secrets", f.rotate},
+		{"Restarting the function", f.restartFunction},
+	} {
+		begin := time.Now()
+
+		fmt.Fprintf(os.Stderr, "%s: %-50s", f.Compose, step.title)
+
+		if err := step.run(ctx, &r); err != nil {
+			fmt.Fprintln(os.Stderr, "failed")
+			return r, fmt.Errorf("%s: %w", step.title, err)
+		}
+
+		fmt.Fprintf(os.Stderr, "%6.0f s\n", time.Since(begin).Seconds())
+	}
+
+	return r, nil
+}
+
+// prepare what servers need: a node, a storage class, Secrets, and a Composition. It returns what ends what
+// it started.
+func (f *fleet) prepare(ctx context.Context) (done func() error, err error) {
+	done = func() error { return nil }
+
+	if err := errors.Join(f.node(ctx), ensureStorageClass(ctx, f.kube)); err != nil {
+		return done, err
+	}
+
+	if err := f.secrets(ctx); err != nil {
+		return done, err
+	}
+
+	if f.isPeer() {
+		return f.peer(ctx)
+	}
+
+	original := "dittoservers.dittofs.io"
+
+	if f.Compose == "native" {
+		original = "native.dittoservers.dittofs.io"
+
+		for _, file := range []string{"rbac.yaml", "composition.yaml"} {
+			if err := f.kubectl(ctx, "apply", "--server-side", "--force-conflicts", "--filename=example/native/"+file); err != nil {
+				return done, err
+			}
+		}
+	}
+
+	return done, f.copyComposition(ctx, original)
+}
+
+// copyComposition makes the fleet's Composition from another one, with another ttl. Crossplane undoes a change of
+// one that is of a package.
+func (f *fleet) copyComposition(ctx context.Context, original string) error {
+	c, err := f.client.Resource(compositions).Get(ctx, original, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+
+	spec, _, _ := unstructured.NestedMap(c.Object, "spec")
+	pipeline, _, _ := unstructured.NestedSlice(spec, "pipeline")
+
+	for _, step := range pipeline {
+		if step, ok := step.(map[string]any); ok {
+			if err := unstructured.SetNestedField(step, f.TTL, "input", "ttl"); err != nil {
+				return err
+			}
+		}
+	}
+
+	spec["pipeline"] = pipeline
+
+	return f.applyComposition(ctx, spec)
+}
+
+func (f *fleet) applyComposition(ctx context.Context, spec map[string]any) error {
+	_, err := f.client.Resource(compositions).Apply(ctx, f.composition(), &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": compositions.GroupVersion().String(), "kind": "Composition",
+		"metadata": map[string]any{"name": f.composition()}, "spec": spec,
+	}}, metav1.ApplyOptions{FieldManager: "fleet", Force: true})
+
+	return err
+}
+
+// isPeer reports whether somebody else's function composes the servers.
+func (f *fleet) isPeer() bool { return f.Compose != "object" && f.Compose != "native" }
+
+// secrets makes those of the servers, and their namespaces.
+func (f *fleet) secrets(ctx context.Context) error {
+	for n := range f.namespaces() {
+		_, err := f.kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: n}}, metav1.CreateOptions{})
+		if err != nil && !apierrors.IsAlreadyExists(err) {
+			return err
+		}
+	}
+
+	return f.each(func(n int) error { return f.secret(ctx, n, "example") })
+}
+
+func (f *fleet) kubectl(ctx context.Context, args ...string) error {
+	return run(ctx, "kubectl", append([]string{"--kubeconfig=" + f.stack.Kubeconfig()}, args...)...)
+}
+
+// node makes the one that KWOK plays.
+func (f *fleet) node(ctx context.Context) error {
+	plenty := corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse("100k"), corev1.ResourceMemory: resource.MustParse("1Pi"), corev1.ResourcePods: resource.MustParse("10k"),
+		corev1.ResourceEphemeralStorage: resource.MustParse("1Pi"),
+	}
+
+	_, err := f.kube.CoreV1().Nodes().Create(ctx, &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: nodeName, Labels: map[string]string{corev1.LabelHostname: nodeName, corev1.LabelOSStable: "linux"}},
+		Status:     corev1.NodeStatus{Allocatable: plenty, Capacity: plenty},
+	}, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		return nil
+	}
+
+	return err
+}
+
+func namespaceOf(n int) string { return "fleet-" + strconv.Itoa(n/perNamespace) }
+func serverName(n int) string  { return "server-" + strconv.Itoa(n) }
+
+// each does something for each server, for several at once.
+func (f *fleet) each(do func(n int) error) error {
+	numbers, errs := make(chan int), make(chan error)
+
+	for range parallel {
+		go func() {
+			var err error
+			for n := range numbers {
+				err = errors.Join(err, do(n))
+			}
+			errs <- err
+		}()
+	}
+
+	for n := range f.Servers {
+		numbers <- f.first + n
+	}
+
+	close(numbers)
+
+	var err error
+	for range parallel {
+		err = errors.Join(err, <-errs)
+	}
+
+	return err
+}
+
+const parallel = 8
+
+// secret applies the Secret of a server.
+func (f *fleet) secret(ctx context.Context, n int, word string) error {
+	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespaceOf(n), Name: serverName(n)}, StringData: map[string]string{"jwt-secret": strings.Repeat(word+"-", 5)}}
+
+	_, err := f.kube.CoreV1().Secrets(s.Namespace).Create(ctx, s, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		_, err = f.kube.CoreV1().Secrets(s.Namespace).Update(ctx, s, metav1.UpdateOptions{})
+	}
+
+	return err
+}
+
+// composition is the name of the one that servers choose.
+func (f *fleet) composition() string { return "fleet-" + f.Compose }
+
+func (f *fleet) server(n int) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": dittoServers.GroupVersion().String(), "kind": "DittoServer",
+		"metadata": map[string]any{"namespace": namespaceOf(n), "name": serverName(n)},
+		"spec": map[string]any{
+			"crossplane": map[string]any{"compositionRef": map[string]any{"name": f.composition()}},
+			"identity":   map[string]any{"jwt": map[string]any{"secretRef": map[string]any{"name": serverName(n)}}},
+			"service":    map[string]any{"file": map[string]any{"type": "ClusterIP"}, "api": map[string]any{"type": "ClusterIP"}},
+			"storage":    map[string]any{"metadataSize": "1Gi", "controlPlaneSize": "1Gi"},
+		},
+	}}
+}
+
+// create the servers, all at once.
+func (f *fleet) create(ctx context.Context, r *result) error {
+	before, err := f.sample(ctx)
+	if err != nil {
+		return err
+	}
+
+	if err := f.each(func(n int) error {
+		_, err := f.client.Resource(dittoServers).Namespace(namespaceOf(n)).Create(ctx, f.server(n), metav1.CreateOptions{})
+		return err
+	}); err != nil {
+		return err
+	}
+
+	err = f.until(ctx, func(items []unstructured.Unstructured) (bool, error) {
+		ready := 0
+		for _, u := range items {
+			if isReady(u) {
+				ready++
+			}
+		}
+
+		r.Creation.Progress.note(ready, f.Servers, time.Since(before.at))
+
+		return ready == f.Servers, provideVolumes(ctx, f.kube, f.stack.Dir)
+	})
+	if err != nil {
+		return err
+	}
+
+	after, err := f.sample(ctx)
+	r.Creation.Cost = after.since(before)
+
+	return err
+}
+
+// until what is asked of all servers is so.
+func (f *fleet) until(ctx context.Context, isSo func(items []unstructured.Unstructured) (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, f.Within)
+	defer cancel()
+
+	for {
+		// The API server answers from its cache.
+		list, err := f.client.Resource(dittoServers).List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+		if err != nil {
+			return err
+		}
+
+		if ok, err := isSo(list.Items); ok || err != nil {
+			return err
+		}
+
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not after %s: %w", f.Within, context.Cause(ctx))
+		case <-time.After(2 * time.Second):
+		}
+	}
+}
+
+func isReady(u unstructured.Unstructured) bool {
+	return conditionOf(u, "Ready") == string(corev1.ConditionTrue) && conditionOf(u, "Synced") == string(corev1.ConditionTrue)
+}
+
+func conditionOf(u unstructured.Unstructured, kind string) string {
+	all, _, _ := unstructured.NestedSlice(u.Object, "status", "conditions")
+	for _, c := range all {
+		if c, ok := c.(map[string]any); ok && c["type"] == kind {
+			status, _ := c["status"].(string)
+			return status
+		}
+	}
+
+	return ""
+}
+
+// rest watches what happens while nobody changes anything.
+func (f *fleet) rest(ctx context.Context, r *result) error {
+	// By then, nothing is left to do of the creation.
+	if err := sleep(ctx, min(f.Rest, 2*time.Minute)); err != nil {
+		return err
+	}
+
+	versions, err := f.versions(ctx)
+	if err != nil {
+		return err
+	}
+
+	before, err := f.sample(ctx)
+	if err != nil {
+		return err
+	}
+
+	if err := sleep(ctx, f.Rest); err != nil {
+		return err
+	}
+
+	after, err := f.sample(ctx)
+	if err != nil {
+		return err
+	}
+
+	now, err := f.versions(ctx)
+	r.Rest = after.since(before)
+
+	for name, version := range now {
+		if versions[name] != version {
+			r.Changed++
+		}
+	}
+
+	return err
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// versions of all that belongs to the fleet.
+func (f *fleet) versions(ctx context.Context) (map[string]string, error) {
+	all := map[string]string{}
+
+	for _, kind := range slices.Concat([]schema.GroupVersionResource{dittoServers, objects}, composed) {
+		list, err := f.client.Resource(kind).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return nil, err
+		}
+
+		for _, u := range list.Items {
+			if strings.HasPrefix(u.GetNamespace(), "fleet-") && u.GetName() != "kube-root-ca.crt" {
+				all[kind.Resource+" "+u.GetNamespace()+"/"+u.GetName()] = u.GetResourceVersion()
+			}
+		}
+	}
+
+	return all, nil
+}
+
+// generations of the StatefulSets: another one restarts a server.
+func (f *fleet) generations(ctx context.Context) (map[string]int64, error) {
+	list, err := f.client.Resource(statefulSets).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+
+	all := map[string]int64{}
+	for _, u := range list.Items {
+		all[u.GetNamespace()+"/"+u.GetName()] = u.GetGeneration()
+	}
+
+	return all, nil
+}
+
+// revise makes another revision of the Composition, which changes nothing of what it composes.
+func (f *fleet) revise(ctx context.Context, r *result) error {
+	return f.change(ctx, &r.Revision, 0, func(ctx context.Context) error {
+		return f.kubectl(ctx, "patch", "composition", f.composition(), "--type=json", fmt.Sprintf(`--patch=[{"op":"replace","path":"/spec/pipeline/0/step","value":"step-%d"}]`, time.Now().Unix()))
+	}, func(u unstructured.Unstructured, _ int64) bool {
+		revision, _, _ := unstructured.NestedString(u.Object, "spec", "crossplane", "compositionRevisionRef", "name")
+		was := r.revisions[u.GetNamespace()+"/"+u.GetName()]
+
+		if was == "" {
+			r.note(u, revision)
+			return false
+		}
+
+		return revision != was
+	})
+}
+
+// rotate the Secrets of some servers, which restart.
+func (f *fleet) rotate(ctx context.Context, r *result) error {
+	if f.isPeer() {
+		return nil // It reads none.
+	}
+
+	some := min(100, f.Servers)
+
+	return f.change(ctx, &r.Rotation, some, func(ctx context.Context) error {
+		return f.each(func(n int) error {
+			if n >= some {
+				return nil
+			}
+
+			return f.secret(ctx, n, "another")
+		})
+	}, func(u unstructured.Unstructured, restarts int64) bool {
+		n, err := strconv.Atoi(strings.TrimPrefix(u.GetName(), "server-"))
+		return err == nil && (restarts > 0) == (n < some)
+	})
+}
+
+// restartFunction is what the upgrade of a function does to its calls.
+func (f *fleet) restartFunction(ctx context.Context, r *result) error {
+	if f.isPeer() {
+		return nil // It is not the stack's.
+	}
+
+	return f.change(ctx, &r.Restart, 0, func(ctx context.Context) error {
+		if err := f.stack.restart(ctx, "function"); err != nil {
+			return err
+		}
+
+		return f.each(func(n int) error {
+			_, err := f.client.Resource(dittoServers).Namespace(namespaceOf(n)).Patch(ctx, serverName(n), "application/merge-patch+json", []byte(`{"metadata":{"annotations":{"example.org/asked":"again"}}}`), metav1.PatchOptions{})
+			return err
+		})
+	}, func(unstructured.Unstructured, int64) bool { return true })
+}
+
+// change something, and measure what it takes until isDone is so of every server, and all are ready. restarts are
+// how many servers may restart.
+func (f *fleet) change(ctx context.Context, c *change, restarts int, do func(ctx context.Context) error, isDone func(u unstructured.Unstructured, restarts int64) bool) error {
+	was, err := f.generations(ctx)
+	if err != nil {
+		return err
+	}
+
+	// Note what each server is before the change.
+	if err := f.until(ctx, func(items []unstructured.Unstructured) (bool, error) {
+		for _, u := range items {
+			isDone(u, 0)
+		}
+
+		return true, nil
+	}); err != nil {
+		return err
+	}
+
+	before, err := f.sample(ctx)
+	if err != nil {
+		return err
+	}
+
+	if err := do(ctx); err != nil {
+		return err
+	}
+
+	var now map[string]int64
+
+	if err := f.until(ctx, func(items []unstructured.Unstructured) (bool, error) {
+		now, err = f.generations(ctx)
+
+		done := 0
+		for _, u := range items {
+			if key := u.GetNamespace() + "/" + u.GetName(); isReady(u) && isDone(u, now[key]-was[key]) {
+				done++
+			}
+		}
+
+		c.Progress.note(done, f.Servers, time.Since(before.at))
+
+		return done == f.Servers, err
+	}); err != nil {
+		return err
+	}
+
+	after, err := f.sample(ctx)
+	c.Cost = after.since(before)
+
+	for key, generation := range now {
+		if generation != was[key] {
+			c.Restarts++
+		}
+	}
+
+	if c.Restarts > restarts {
+		return fmt.Errorf("%d servers restart, where %d may", c.Restarts, restarts)
+	}
+
+	return err
+}
+
+// remove the fleet.
+func (f *fleet) remove(ctx context.Context) error {
+	fmt.Fprintf(os.Stderr, "%s: Deleting the servers\n", f.Compose)
+
+	err := f.each(func(n int) error {
+		err := f.client.Resource(dittoServers).Namespace(namespaceOf(n)).Delete(ctx, serverName(n), metav1.DeleteOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+
+		return err
+	})
+	if err != nil {
+		return err
+	}
+
+	if err := f.until(ctx, func(items []unstructured.Unstructured) (bool, error) { return len(items) == 0, nil }); err != nil {
+		return err
+	}
+
+	// Claims stay, and would be taken up by the next fleet.
+	for _, n := range slices.Sorted(maps.Keys(f.namespaces())) {
+		err = errors.Join(err,
+			f.kube.CoreV1().PersistentVolumeClaims(n).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}))
+	}
+
+	return errors.Join(err, f.kube.CoreV1().PersistentVolumes().DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}))
+}
+
+func (f *fleet) namespaces() map[string]bool {
+	all := map[string]bool{}
+	for n := range f.Servers {
+		all[namespaceOf(f.first+n)] = true
+	}
+
+	return all
+}

@@ -1,0 +1,386 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/template"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/dittofs/function-dittoserver/test/pages"
+	"github.com/dittofs/function-dittoserver/test/peers"
+)
+
+// A result is what a fleet cost.
+type result struct {
+	Compose, TTL string
+	Servers      int
+
+	Creation creation
+	Rest     cost
+
+	// Changed is how many objects were written to at rest.
+	Changed int
+
+	Revision, Rotation, Restart change
+
+	// revisions of the Composition that servers had, by namespace and name.
+	revisions map[string]string
+}
+
+// note the revision of the Composition that a server has.
+func (r *result) note(u unstructured.Unstructured, revision string) {
+	if r.revisions == nil {
+		r.revisions = map[string]string{}
+	}
+
+	r.revisions[u.GetNamespace()+"/"+u.GetName()] = revision
+}
+
+// A creation tells what it took until all servers were ready.
+type creation struct {
+	Progress progress
+	Cost     cost
+}
+
+// progress tells after how many seconds the first server, half of them and all were done.
+type progress struct{ First, Half, All float64 }
+
+func (c *progress) note(ready, servers int, after time.Duration) {
+	for _, m := range []struct {
+		at     *float64
+		enough bool
+	}{{&c.First, ready > 0}, {&c.Half, 2*ready >= servers}, {&c.All, ready == servers}} {
+		if *m.at == 0 && m.enough {
+			*m.at = after.Seconds()
+		}
+	}
+}
+
+// A change tells what it took until all servers were ready again, and how many restarted.
+type change struct {
+	Progress progress
+	Restarts int
+	Cost     cost
+}
+
+// results by key.
+type results map[string]result
+
+// key of a fleet: what composes the servers, the function's ttl, and their number.
+func key(compose, ttl string, servers int) string {
+	return fmt.Sprintf("%s/%s/%d", compose, ttl, servers)
+}
+
+func readResults(file string) (results, error) {
+	r := results{}
+
+	b, err := os.ReadFile(filepath.Clean(file))
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+
+	return r, errors.Join(err, json.Unmarshal(b, &r))
+}
+
+func (r results) write(file string) error {
+	b, err := json.MarshalIndent(r, "", "  ")
+	return errors.Join(err, os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, b, 0o600))
+}
+
+// sorted returns this function's ways first, and the smaller fleets of each.
+func (r results) sorted() []result {
+	order := []string{"object", "native", peers.GoTemplating, peers.PatchAndTransform}
+
+	return slices.SortedFunc(maps.Values(r), func(a, b result) int {
+		return cmp.Or(cmp.Compare(slices.Index(order, a.Compose), slices.Index(order, b.Compose)), cmp.Compare(len(a.TTL), len(b.TTL)), cmp.Compare(a.TTL, b.TTL), cmp.Compare(a.Servers, b.Servers))
+	})
+}
+
+// A row of the table: a figure of each result.
+type row struct {
+	title string
+	value func(r result) string
+}
+
+// perHour returns a row of what happens at rest, for each server.
+func perHour(title string, value func(c cost) float64) row {
+	return row{title, func(r result) string {
+		return fmt.Sprintf("%.1f", value(r.Rest)*3600/r.Rest.Seconds/float64(r.Servers))
+	}}
+}
+
+func perServer(title string, value func(c cost) float64) row {
+	return row{title, func(r result) string { return fmt.Sprintf("%.1f", value(r.Creation.Cost)/float64(r.Servers)) }}
+}
+
+func requests(c cost) float64 {
+	all := 0.0
+	for _, n := range c.Requests {
+		all += n
+	}
+
+	return all
+}
+
+// writes are the requests that change something, but for leases.
+func writes(c cost) float64 {
+	all := 0.0
+
+	for what, n := range c.Requests {
+		verb, kind, _ := strings.Cut(what, " ")
+		if slices.Contains([]string{"post", "put", "patch", "apply", "delete"}, verb) && kind != "leases" && !strings.Contains(kind, "reviews") {
+			all += n
+		}
+	}
+
+	return all
+}
+
+// title of a result.
+func (r result) title() string {
+	if r.function() != "function" {
+		return fmt.Sprintf("%s, %d servers", r.Compose, r.Servers)
+	}
+
+	return fmt.Sprintf("%s, ttl %s, %d servers", r.Compose, r.TTL, r.Servers)
+}
+
+// function is the process of what composes the servers.
+func (r result) function() string {
+	if r.Compose == "object" || r.Compose == "native" {
+		return "function"
+	}
+
+	return "function-" + r.Compose
+}
+
+func (r result) cpuShare() float64 {
+	all := 0.0
+	for _, name := range controlPlane() {
+		all += r.Rest.Processes[name].CPU
+	}
+
+	own := r.Rest.Processes[r.function()].CPU
+
+	return 100 * own / max(all+own, 0.01)
+}
+
+func controlPlane() []string {
+	return []string{"crossplane-core", "provider", "kube-apiserver", "etcd", "kube-controller-manager"}
+}
+
+func ofChange(title string, pick func(r result) change) []row {
+	format := func(value func(r result) string) func(r result) string {
+		return func(r result) string {
+			if pick(r).Progress.All == 0 {
+				return "–"
+			}
+
+			return value(r)
+		}
+	}
+
+	return []row{
+		{title + ": s until half, all are ready again", format(func(r result) string { return fmt.Sprintf("%.0f, %.0f", pick(r).Progress.Half, pick(r).Progress.All) })},
+		{title + ": reconciles per server", format(func(r result) string { return fmt.Sprintf("%.1f", pick(r).Cost.Reconciles/float64(r.Servers)) })},
+		{title + ": servers that restart", format(func(r result) string { return fmt.Sprint(pick(r).Restarts) })},
+	}
+}
+
+func rows() []row {
+	all := []row{
+		{"creation: s until the first, half, all are ready", func(r result) string {
+			p := r.Creation.Progress
+			return fmt.Sprintf("%.0f, %.0f, %.0f", p.First, p.Half, p.All)
+		}},
+		{"creation: servers whose circuit breaker opened", func(r result) string { return fmt.Sprint(r.Creation.Cost.Opens) }},
+		perServer("creation: reconciles per server", func(c cost) float64 { return c.Reconciles }),
+		perServer("creation: calls per server", func(c cost) float64 { return c.Calls }),
+		perServer("creation: API requests per server", requests),
+		perServer("creation: of these, writes", writes),
+		perHour("at rest: reconciles per server and hour", func(c cost) float64 { return c.Reconciles }),
+		perHour("at rest: calls per server and hour", func(c cost) float64 { return c.Calls }),
+		perHour("at rest: API requests per server and hour", requests),
+		perHour("at rest: of these, writes", writes),
+		{"at rest: objects that were written to", func(r result) string { return fmt.Sprint(r.Changed) }},
+		{"at rest: writes to etcd per minute, of the whole cluster", func(r result) string { return fmt.Sprintf("%.0f", r.Rest.Puts*60/r.Rest.Seconds) }},
+		{"at rest: the function's part of the control plane's CPU, %", func(r result) string { return fmt.Sprintf("%.1f", r.cpuShare()) }},
+		{"at rest: ms per call as Crossplane sees it, mean and 99th percentile at most", func(r result) string {
+			return fmt.Sprintf("%.1f, %.0f", 1000*r.Rest.CallSeconds/max(r.Rest.Calls, 1), 1000*r.Rest.percentile(0.99))
+		}},
+	}
+
+	for _, name := range slices.Concat([]string{"function"}, controlPlane()) {
+		of := func(r result) usage {
+			if name == "function" {
+				return r.Rest.Processes[r.function()]
+			}
+
+			return r.Rest.Processes[name]
+		}
+
+		all = append(all, row{"at rest: " + name + ": CPU in milliseconds per second, memory in MB", func(r result) string {
+			return fmt.Sprintf("%.0f, %.0f", 1000*of(r).CPU/r.Rest.Seconds, of(r).Memory/1e6)
+		}})
+	}
+
+	return slices.Concat(all,
+		ofChange("a revision of the Composition", func(r result) change { return r.Revision }),
+		ofChange("a rotation of 100 Secrets", func(r result) change { return r.Rotation }),
+		ofChange("a restart of the function", func(r result) change { return r.Restart }))
+}
+
+// A goal is a ratio within what was measured.
+type goal struct {
+	title     string
+	got, most float64
+}
+
+// restful is the longest TTL that was measured, for a server that Crossplane tells of a rotated Secret.
+const restful = "5m"
+
+// goals of what was measured, each for the largest fleet that has both sides.
+func (r results) goals() []goal {
+	var goals []goal
+
+	all := r.sorted()
+	slices.SortStableFunc(all, func(a, b result) int { return cmp.Compare(b.Servers, a.Servers) })
+
+	for _, own := range all {
+		peer, ok := r[key(peers.GoTemplating, "1m", own.Servers)]
+		if !ok || own.Compose != "object" || own.TTL != restful {
+			continue
+		}
+
+		goals = append(goals,
+			goal{fmt.Sprintf("at rest: reconciles with ttl %s / go-templating's, %d servers", restful, own.Servers), own.restPerHour() / peer.restPerHour(), 0.2},
+			goal{"at rest: objects that were written to", float64(own.Changed), 0},
+			goal{"at rest: the function's part of the control plane's CPU", own.cpuShare() / 100, 0.05},
+			goal{"creation: writes per server / go-templating's", writes(own.Creation.Cost) / writes(peer.Creation.Cost), 1})
+
+		break
+	}
+
+	var first result
+
+	for _, one := range slices.Backward(all) {
+		if one.Compose != "object" || one.TTL != restful {
+			continue
+		}
+
+		if first.Servers == 0 {
+			first = one
+			continue
+		}
+
+		goals = append(goals, goal{
+			fmt.Sprintf("creation: API requests per server, of %d servers / of %d", one.Servers, first.Servers),
+			requests(one.Creation.Cost) / float64(one.Servers) / requests(first.Creation.Cost) * float64(first.Servers), 1.1,
+		})
+	}
+
+	return goals
+}
+
+// restPerHour returns how often Crossplane reconciles a server at rest in an hour.
+func (r result) restPerHour() float64 {
+	return r.Rest.Reconciles * 3600 / r.Rest.Seconds / float64(r.Servers)
+}
+
+// report writes the tables, and draws the picture.
+func (r results) report(page, plot string) error {
+	all := r.sorted()
+	text := &strings.Builder{}
+
+	if goals := r.goals(); len(goals) > 0 {
+		text.WriteString("| goal | measured | at most | met |\n| --- | --- | --- | --- |\n")
+
+		for _, g := range goals {
+			met := "yes"
+			if g.got > g.most {
+				met = "no"
+			}
+
+			fmt.Fprintf(text, "| %s | %.2f | %.2f | %s |\n", g.title, g.got, g.most, met)
+		}
+
+		text.WriteString("\n")
+	}
+
+	text.WriteString("| |")
+
+	for _, one := range all {
+		fmt.Fprintf(text, " %s |", one.title())
+	}
+
+	text.WriteString("\n| --- |" + strings.Repeat(" --- |", len(all)) + "\n")
+
+	for _, row := range rows() {
+		text.WriteString("| " + row.title + " |")
+
+		for _, one := range all {
+			text.WriteString(" " + row.value(one) + " |")
+		}
+
+		text.WriteString("\n")
+	}
+
+	if page == "" {
+		_, err := fmt.Fprint(os.Stdout, text)
+		return err
+	}
+
+	return errors.Join(pages.Replace(page, "make fleet", text.String()), draw(plot, all))
+}
+
+// A bar of the picture.
+type bar struct {
+	Y, Width int
+	Label    string
+}
+
+// draw what each reconciles at rest.
+func draw(file string, all []result) error {
+	if file == "" {
+		return nil
+	}
+
+	const height, wide = 26, 460
+
+	most := 1.0
+	for _, r := range all {
+		most = max(most, r.restPerHour())
+	}
+
+	var bars []bar
+	for n, r := range all {
+		bars = append(bars, bar{Y: 30 + n*height, Width: int(r.restPerHour() / most * wide), Label: fmt.Sprintf("%s: %.0f", r.title(), r.restPerHour())})
+	}
+
+	out := &bytes.Buffer{}
+	if err := fleetPlot.Execute(out, map[string]any{"Height": 40 + len(all)*height, "Bars": bars}); err != nil {
+		return err
+	}
+
+	return os.WriteFile(file, out.Bytes(), 0o644)
+}
+
+//nolint:gochecknoglobals // A template.
+var fleetPlot = template.Must(template.New("fleet").Parse(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {{.Height}}" width="720" font-family="sans-serif" font-size="12" role="img">
+<title>Reconciles per server and hour at rest</title>
+<rect width="720" height="{{.Height}}" fill="#fff"/>
+<text x="10" y="18" font-weight="bold">Reconciles per server and hour, while nobody changes anything</text>
+{{range .Bars}}<rect x="10" y="{{.Y}}" width="{{.Width}}" height="16" fill="#4c78a8"/><text x="{{.Width}}" dx="16" y="{{.Y}}" dy="13">{{.Label}}</text>
+{{end}}</svg>
+`))
