@@ -240,7 +240,7 @@ func TestSecretsAreDocumented(t *testing.T) {
 		want = append(want, fmt.Sprintf("| `%s` | %s | %s | %s | %s |", k.Role, told, how, yes[!k.Optional], yes[k.InDigest]))
 	}
 
-	_, rest, _ := strings.Cut(string(page), "| role | the key is told by | the server gets it as | needed | another value restarts |\n|---|---|---|---|---|\n")
+	_, rest, _ := strings.Cut(string(page), "| role | the key is named by | the server gets it as | needed | another value restarts |\n|---|---|---|---|---|\n")
 	table, _, _ := strings.Cut(rest, "\n\n")
 
 	if diff := cmp.Diff(want, strings.Split(table, "\n")); diff != "" {

@@ -14,18 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// notYet are the files and folders, from the root, that nobody has corrected yet. Take
-// them off; add none.
-var notYet = []string{
-	"docs/performance.md",
-	"docs/security.md",
-}
-
-// isExempt reports whether faults of a file do not count yet.
-func isExempt(file string) bool {
-	return slices.ContainsFunc(notYet, func(prefix string) bool { return strings.HasPrefix(file, prefix) })
-}
-
 // rule is a way to write that costs readers.
 type rule struct {
 	// finds matches it.
@@ -224,9 +212,7 @@ func TestProse(t *testing.T) {
 			checked[filepath.Ext(file)]++
 
 			for _, fault := range faults(p.text) {
-				if !isExempt(file) {
-					t.Errorf("%s: %s", p, fault)
-				}
+				t.Errorf("%s: %s", p, fault)
 			}
 		}
 	}
