@@ -127,7 +127,8 @@ The function applies defaults, and does not write them into the stored spec. An 
 All lists and texts have [the same bounds](#bounds), which are larger than a server needs.
 
 The annotation ` + "`dittofs.io/approve`" + ` of a DittoServer lets a change go ahead that waits for a person: its value is the one that
-the condition ` + "`ConfigRolledOut`" + ` names. Keys in the domain ` + "`dittofs.io`" + ` are the function's own elsewhere.
+the condition ` + "`ConfigRolledOut`" + ` names. On other objects, annotations in the domain
+` + "`dittofs.io`" + ` are the function's own.
 
 ## Spec of a DittoServer
 `

@@ -358,8 +358,8 @@ type ExtraEnv struct {
 
 // An ExtraVolume is a directory of files. It has exactly one source.
 type ExtraVolume struct {
-	// Name of the volume, with which the pod's begins extra-. A name that is no DNS label, has
-	// more than 57 characters, or is another volume's is an error.
+	// Name of the volume. In the pod, it is extra- and this name. A name that is no DNS label,
+	// has more than 57 characters, or is another volume's is an error.
 	// +kubebuilder:validation:MinLength=1
 	Name string `json:"name"`
 
@@ -681,8 +681,8 @@ type Service struct {
 	IPFamilyPolicy corev1.IPFamilyPolicy `json:"ipFamilyPolicy,omitempty"`
 
 	// IPFamilies of all Services, the primary one first: IPv4, IPv6 or both. Default: the
-	// cluster's. The primary family of a Service that exists is kept. Any other value, a
-	// repetition, two without a dual stack in ipFamilyPolicy, and one with it are errors.
+	// cluster's. A Service that exists keeps its primary family. Two families without a dual
+	// stack in ipFamilyPolicy, one family with it, a repetition and any other value are errors.
 	// +kubebuilder:validation:MaxItems=2
 	// +kubebuilder:validation:items:Enum=IPv4;IPv6
 	// +optional
@@ -878,7 +878,7 @@ type Postgres struct {
 
 	// CASecretRef names the Secret key that holds the authorities, in PEM, one of which must
 	// have signed the certificate of PostgreSQL. It counts for the SSL modes verify-ca and
-	// verify-full, and makes verify-ca of require. Default: none, which leaves those of the
+	// verify-full, and turns require into verify-ca. Default: none, which leaves those of the
 	// image. Default key: ca.crt. A new value restarts the server. A DittoFS release before
 	// 0.17 is an error.
 	// +optional

@@ -156,16 +156,16 @@ type Input struct {
 	// +optional
 	Defaults *runtime.RawExtension `json:"defaults,omitempty"`
 
-	// NetworkPolicy tells the NetworkPolicies of DittoServers what they cannot know of the
-	// cluster.
+	// NetworkPolicy has what the NetworkPolicies of DittoServers need to know of the cluster:
+	// its nodes, and its name servers.
 	// +optional
 	NetworkPolicy NetworkPolicy `json:"networkPolicy,omitzero"`
 
 	// Kinds are those that not every cluster has, and that DittoServers may have objects of:
 	// ServiceMonitor, HTTPRoute, BackendTLSPolicy, TLSRoute. Each is Discover, by which Crossplane looks for its
 	// CustomResourceDefinition in its own cluster, or Present, which is for another cluster that
-	// a ProviderConfig leads to. An object of a kind that is missing is not composed, which a
-	// warning tells. Give rights on the objects to what applies them first. Default: none, of
+	// a ProviderConfig leads to. An object of a kind that is missing is not composed, and the
+	// DittoServer gets a warning. Give rights on the objects to what applies them first. Default: none, of
 	// which no object is composed. Any other kind or value is an error.
 	// +optional
 	Kinds map[string]KindSource `json:"kinds,omitempty"`
@@ -195,7 +195,7 @@ type Input struct {
 type Claims struct {
 	// Read has Crossplane fetch the PersistentVolumeClaims of a server from its own cluster. It
 	// needs the right to: without it, no DittoServer of the Composition can be reconciled. Do not
-	// set it where a ProviderConfig leads to another cluster. The function then tells what
+	// set it where a ProviderConfig leads to another cluster. The function then reports what
 	// exists before a server first starts, and natively sees whether claims have grown.
 	// Default: false.
 	// +optional
