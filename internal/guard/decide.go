@@ -165,6 +165,10 @@ type Decision struct {
 	// setting then that each of them refers to.
 	PreventsStart bool
 
+	// UnreadKeytab is the Secret and key of the keytab that pods mount while a pod template is kept, if
+	// the spec does not name it any more.
+	UnreadKeytab string
+
 	// Record is what the ConfigMap records of the pod that ran last, or nil.
 	Record *manifest.Record
 }
@@ -200,6 +204,10 @@ func Decide(st State) Decision {
 	d.PreventsStart = st.MustNotStart
 	if d.PreventsStart && d.Rollout == SecretsNotResolved {
 		d.Rollout = StartPrevented
+	}
+
+	if d.Template == TemplateAsked && !d.WillMove() {
+		d.UnreadKeytab = st.UnreadKeytab
 	}
 
 	return d

@@ -958,6 +958,19 @@ func TestDecide(t *testing.T) {
 			do:     []func(*State){func(st *State) { st.Secrets, st.MustNotStart = secret.NotFetched, true }},
 			want:   Decision{Rollout: SecretsNotFetched, Config: configOld, Template: TemplateAsked, PreventsStart: true},
 		},
+		"UnreadKeytab": {
+			reason: "Nobody knows whether the kept pod template can start.",
+			do:     []func(*State){downgrade(t), func(st *State) { st.UnreadKeytab = "storage/files-kerberos, key a" }},
+			want: Decision{
+				Rollout: ApprovalRequired, Dangers: []string{"the version goes down from 0.29.0 to 0.28.1"}, Approval: "old to new",
+				Config: configOld, Template: TemplateAsked, UnreadKeytab: "storage/files-kerberos, key a",
+			},
+		},
+		"UnreadKeytabGoes": {
+			reason: "The desired pod template does not mount it.",
+			do:     []func(*State){func(st *State) { st.UnreadKeytab = "storage/files-kerberos, key a" }},
+			want:   Decision{Rollout: RolledOut},
+		},
 		"CreateUnknownPredecessor": {
 			reason: "What is not known may be there.",
 			do:     []func(*State){none, func(st *State) { st.Predecessors = observed.Predecessors{} }},

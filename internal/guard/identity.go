@@ -130,27 +130,31 @@ func (p *Provider) isChanged() bool {
 	return p.Desired != "" && p.Seeded != "" && p.Seeded != absent && p.Desired != p.Seeded
 }
 
-// mustNotStart reports whether a pod that starts, or a container that starts again, would let clients
-// in unchecked: NFS runs without Kerberos where the server cannot read its keytab, and says that it is
-// ready. Where nothing is known of the keytab that the pod mounts, it stays as it was.
-func (st *State) mustNotStart(s *composite.DittoServer, secrets secret.Secrets, o observed.Resources) bool {
+// readKeytab reads what is known of the keytab that the asked pod template mounts. Where nothing is known of
+// it, pods start or do not start as before.
+func (st *State) readKeytab(s *composite.DittoServer, secrets secret.Secrets, o observed.Resources) {
 	if st.StatefulSet.Asked == nil {
-		return false
+		return
 	}
 
 	asked, isThere := manifest.FileOf(st.StatefulSet.Asked.SecretVolumes, composite.RoleKeytab)
 	if !isThere {
-		return false
+		return
 	}
 
-	isKnown := secrets.State != secret.NotFetched && slices.ContainsFunc(s.Secrets(), func(k composite.SecretKey) bool {
+	isNamed := slices.ContainsFunc(s.Secrets(), func(k composite.SecretKey) bool {
 		return asked == composite.SecretFile{Role: k.Role, Name: k.Ref.Name, Key: k.Ref.Key}
 	})
-	if !isKnown {
-		return st.ConfigMap.Observed && !manifest.LetsStart(o.Asked(manifest.ConfigMap))
+	if !isNamed {
+		st.UnreadKeytab = fmt.Sprintf("%s/%s, key %s", s.Namespace, asked.Name, asked.Key)
 	}
 
-	return slices.Contains(secrets.Unreadable, asked)
+	if !isNamed || secrets.State == secret.NotFetched {
+		st.MustNotStart = st.ConfigMap.Observed && !manifest.LetsStart(o.Asked(manifest.ConfigMap))
+		return
+	}
+
+	st.MustNotStart = slices.Contains(secrets.Unreadable, asked)
 }
 
 // providerDangers tells the identity providers that a pod has and the desired one has not: the

@@ -176,7 +176,7 @@ func TestReadProviders(t *testing.T) {
 }
 
 // No container starts beside a keytab that the server cannot read.
-func TestMustNotStart(t *testing.T) {
+func TestReadKeytab(t *testing.T) {
 	kerberos := func(secret string) v1alpha1.Identity {
 		return v1alpha1.Identity{Kerberos: &v1alpha1.Kerberos{KeytabSecretRef: v1alpha1.SecretKeyRef{Name: secret, Key: "a"}}}
 	}
@@ -201,17 +201,19 @@ func TestMustNotStart(t *testing.T) {
 		o        observed.Resources
 		do       []func(st *State)
 		want     bool
+		unread   string
 	}{
-		"Readable":      {"It can be read.", kerberos("keytab"), secret.Secrets{State: secret.There}, prevents, []func(st *State){mounts}, false},
-		"Unreadable":    {"NFS would run without Kerberos.", kerberos("keytab"), unreadable("keytab"), letsStart, []func(st *State){mounts}, true},
-		"NotMounted":    {"The pod has no Kerberos yet.", kerberos("keytab"), unreadable("keytab"), letsStart, nil, false},
-		"OtherSecret":   {"The pod has another one.", kerberos("other"), unreadable("other"), letsStart, []func(st *State){mounts}, false},
-		"Problem":       {"Another Secret is missing.", kerberos("keytab"), secret.Secrets{State: secret.Missing}, prevents, []func(st *State){mounts}, false},
-		"NotFetched":    {"Nothing is known, and pods start.", kerberos("keytab"), secret.Secrets{}, letsStart, []func(st *State){mounts}, false},
-		"StaysSo":       {"Nothing is known, and none starts.", kerberos("keytab"), secret.Secrets{}, prevents, []func(st *State){mounts}, true},
-		"OtherStays":    {"Nobody reads the one that the pod has, and none starts.", kerberos("other"), secret.Secrets{State: secret.There}, prevents, []func(st *State){mounts}, true},
-		"ConfigMapLost": {"Without a ConfigMap none starts in any case.", kerberos("other"), secret.Secrets{State: secret.There}, nil, []func(st *State){mounts, lost}, false},
-		"None":          {"There is no pod.", kerberos("keytab"), unreadable("keytab"), letsStart, []func(st *State){func(st *State) { st.StatefulSet.Asked = nil }}, false},
+		"Readable":      {"It can be read.", kerberos("keytab"), secret.Secrets{State: secret.There}, prevents, []func(st *State){mounts}, false, ""},
+		"Unreadable":    {"NFS would run without Kerberos.", kerberos("keytab"), unreadable("keytab"), letsStart, []func(st *State){mounts}, true, ""},
+		"NotMounted":    {"The pod has no Kerberos yet.", kerberos("keytab"), unreadable("keytab"), letsStart, nil, false, ""},
+		"OtherSecret":   {"The pod has another one.", kerberos("other"), unreadable("other"), letsStart, []func(st *State){mounts}, false, "storage/keytab, key a"},
+		"Problem":       {"Another Secret is missing.", kerberos("keytab"), secret.Secrets{State: secret.Missing}, prevents, []func(st *State){mounts}, false, ""},
+		"NotFetched":    {"Nothing is known, and pods start.", kerberos("keytab"), secret.Secrets{}, letsStart, []func(st *State){mounts}, false, ""},
+		"StaysSo":       {"Nothing is known, and none starts.", kerberos("keytab"), secret.Secrets{}, prevents, []func(st *State){mounts}, true, ""},
+		"OtherStays":    {"Nobody reads the one that the pod has, and none starts.", kerberos("other"), secret.Secrets{State: secret.There}, prevents, []func(st *State){mounts}, true, "storage/keytab, key a"},
+		"ConfigMapLost": {"Without a ConfigMap none starts in any case.", kerberos("other"), secret.Secrets{State: secret.There}, nil, []func(st *State){mounts, lost}, false, "storage/keytab, key a"},
+		"Removed":       {"Nobody reads it, and pods start.", v1alpha1.Identity{}, secret.Secrets{State: secret.There}, letsStart, []func(st *State){mounts}, false, "storage/keytab, key a"},
+		"None":          {"There is no pod.", kerberos("keytab"), unreadable("keytab"), letsStart, []func(st *State){func(st *State) { st.StatefulSet.Asked = nil }}, false, ""},
 	}
 
 	for name, tc := range cases {
@@ -221,8 +223,10 @@ func TestMustNotStart(t *testing.T) {
 				do(&st)
 			}
 
-			if got := st.mustNotStart(&composite.DittoServer{Spec: v1alpha1.DittoServerSpec{Identity: tc.identity}}, tc.secrets, tc.o); got != tc.want {
-				t.Errorf("%s\nmustNotStart(...): want %t, got %t", tc.reason, tc.want, got)
+			st.readKeytab(&composite.DittoServer{Namespace: "storage", Spec: v1alpha1.DittoServerSpec{Identity: tc.identity}}, tc.secrets, tc.o)
+
+			if st.MustNotStart != tc.want || st.UnreadKeytab != tc.unread {
+				t.Errorf("%s\nreadKeytab(...): want %t and %q, got %t and %q", tc.reason, tc.want, tc.unread, st.MustNotStart, st.UnreadKeytab)
 			}
 		})
 	}

@@ -35,9 +35,14 @@ type State struct {
 	// key as secret/key. No message of a Decision holds one.
 	Databases map[string]secret.Data
 
-	// MustNotStart reports whether the asked pod template mounts a file that the server cannot read,
-	// and would start without.
+	// MustNotStart reports whether a pod that starts, or a container that starts again, would let
+	// clients in unchecked: NFS runs without Kerberos where the server cannot read the keytab that the
+	// asked pod template mounts, and says that it is ready.
 	MustNotStart bool
+
+	// UnreadKeytab is the Secret and key of the keytab that the asked pod template mounts, if the spec
+	// does not name it any more: nobody reads it then.
+	UnreadKeytab string
 
 	// Manual reports whether every change of the pod template waits for a person.
 	Manual bool
@@ -340,7 +345,7 @@ func Read(s *composite.DittoServer, desired, returning manifest.Manifests, o obs
 	st.Claims, st.DataClaims = readKnownClaims(o, claims), s.DataVolumes()
 
 	st.readProviders(s, o)
-	st.MustNotStart = st.mustNotStart(s, secrets, o)
+	st.readKeytab(s, secrets, o)
 
 	st.Change = st.change(desired[manifest.StatefulSet], returning[manifest.StatefulSet], o)
 

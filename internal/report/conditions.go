@@ -198,7 +198,7 @@ func Rollout(rsp *fnv1.RunFunctionResponse, d guard.Decision) {
 	if d.Rollout == guard.RolledOut {
 		set(rsp, ConfigRolledOut, isTrue, string(d.Rollout), "The pod template is what the spec asks for")
 	} else {
-		set(rsp, ConfigRolledOut, isFalse, string(d.Rollout), rolloutMessage(d))
+		set(rsp, ConfigRolledOut, isFalse, string(d.Rollout), rolloutMessage(d)+keytabMessage(d))
 	}
 }
 
@@ -307,6 +307,18 @@ func rolloutMessage(d guard.Decision) string {
 	}
 
 	return what
+}
+
+// keytabMessage tells of a keytab that pods mount and the function does not read.
+func keytabMessage(d guard.Decision) string {
+	switch {
+	case d.UnreadKeytab == "":
+		return ""
+	case d.PreventsStart:
+		return fmt.Sprintf(". Pods still mount the keytab of Secret %s. It could not be read when the spec last named it, so the kubelet starts no container", d.UnreadKeytab)
+	default:
+		return fmt.Sprintf(". Pods still mount the keytab of Secret %s, which the spec does not name any more. Leave it as it is: nothing keeps a server from starting on one that cannot be read", d.UnreadKeytab)
+	}
 }
 
 // Apply reports whether every composed resource was applied, and what Crossplane

@@ -67,7 +67,18 @@ func TestRollout(t *testing.T) {
 			status: isFalse,
 			want:   "The running server keeps its configuration and pod template until its keytab can be read: see the condition SecretsResolved. Until then the kubelet starts no container of it, because NFS would run without Kerberos",
 		},
-
+		"UnreadKeytab": {
+			reason: "A person who knows that leaves it alone.",
+			d:      guard.Decision{Rollout: guard.RolloutInProgress, UnreadKeytab: "storage/files-kerberos, key krb5.keytab"},
+			status: isFalse,
+			want:   "The running server keeps its configuration and pod template until the StatefulSet has the previous change. Pods still mount the keytab of Secret storage/files-kerberos, key krb5.keytab, which the spec does not name any more. Leave it as it is: nothing keeps a server from starting on one that cannot be read",
+		},
+		"UnreadKeytabPreventsStart": {
+			reason: "Nothing else tells why the pod waits.",
+			d:      guard.Decision{Rollout: guard.RolloutInProgress, UnreadKeytab: "storage/files-kerberos, key krb5.keytab", PreventsStart: true},
+			status: isFalse,
+			want:   "The running server keeps its configuration and pod template until the StatefulSet has the previous change. Pods still mount the keytab of Secret storage/files-kerberos, key krb5.keytab. It could not be read when the spec last named it, so the kubelet starts no container",
+		},
 		"StorageMissing": {
 			reason: "Another condition says which claim.",
 			d:      guard.Decision{Rollout: guard.StorageMissing},

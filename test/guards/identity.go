@@ -440,6 +440,13 @@ func keytabGoneBad(t *testing.T, fn simulator.Function) {
 				w.Patch("{name: other}", "identity", "kerberos", "keytabSecretRef")
 			}, guard.SecretsNotResolved, true,
 		},
+		"RemovedToo": {
+			"Nobody has approved that yet.", func(w *simulator.World) {
+				setKerberos(w, []byte("example"), "example")
+				w.Settle()
+				w.Patch("", "identity", "kerberos")
+			}, guard.ApprovalRequired, false,
+		},
 	}
 
 	for name, tc := range cases {
@@ -468,7 +475,7 @@ func keytabGoneBad(t *testing.T, fn simulator.Function) {
 				check("bad", tc.rollout, tc.starts)
 
 				setKerberos(w, krb5.Keytab(principal), "example")
-				w.Patch("{name: kerberos}", "identity", "kerberos", "keytabSecretRef")
+				w.Patch(kerberos, "identity", "kerberos")
 
 				check("good again", guard.RolledOut, true)
 

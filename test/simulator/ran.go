@@ -166,7 +166,7 @@ func (w *World) noteApproved(value string) {
 
 // noteApproval notes which approvals a response asks for.
 func (w *World) noteApproval(rsp *fnv1.RunFunctionResponse) {
-	if _, value, ok := strings.Cut(Condition(rsp, report.ConfigRolledOut), "dittofs.io/approve="); ok {
+	if value := approvalIn(Condition(rsp, report.ConfigRolledOut)); value != "" {
 		w.asking[value] = wanted(protostruct.Get(w.XR, "spec").GetStructValue())
 	}
 }

@@ -55,7 +55,13 @@ func (w *World) Approval() string {
 		return ""
 	}
 
-	_, value, _ := strings.Cut(c.Message, v1alpha1.AnnotationApprove+"=")
+	return approvalIn(c.Message)
+}
+
+// approvalIn returns the value of the annotation that a message asks for, or "".
+func approvalIn(message string) string {
+	_, rest, _ := strings.Cut(message, v1alpha1.AnnotationApprove+"=")
+	value, _, _ := strings.Cut(rest, ".")
 
 	return value
 }
