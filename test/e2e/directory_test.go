@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/test/pki"
@@ -519,6 +521,87 @@ func TestDirectoryThatChangesIsTold(t *testing.T) {
 	s.successor(t, pod)
 	s.waitRunning(t)
 	s.expectFile(t, "first.txt", "first")
+}
+
+// A server whose keytab goes bad runs on, and starts no container until the keytab is good again: it would serve
+// NFS without Kerberos, and say that it is ready.
+func TestKeytabThatGoesBadPreventsAStart(t *testing.T) {
+	t.Parallel()
+	needsNode(t)
+
+	const variable = dittofs.EnvKerberosRealm
+
+	r, s := newRealm(t), newNamespace(t)
+	good := r.keytab(t)
+
+	s.applySecret(t, "kerberos", map[string]string{"krb5.keytab": good})
+	s.apply(t, `
+identity:
+  jwt: {secretRef: {name: jwt}}
+  admin: {passwordSecretRef: {name: admin}}
+  kerberos:
+    realm: `+realmName+`
+    servicePrincipal: nfs/`+filesHost+`
+    keytabSecretRef: {name: kerberos}
+`)
+
+	pod := s.waitRunning(t)
+	revision := s.statefulSet(t).Status.UpdateRevision
+
+	s.applySecret(t, "kerberos", map[string]string{"krb5.keytab": "none"})
+	s.call(t)
+	eventually(t, "the keytab is told", all(
+		s.says("SecretsResolved=False/Missing", s.namespace+"/kerberos", "must be a keytab"),
+		s.condition("ConfigRolledOut=False/StartPrevented"),
+		s.hasInConfigMap(variable, false),
+	))
+	s.throughoutCalls(t, "the server runs on", s.samePod(pod))
+
+	if err := cluster.Delete(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+
+	waits := func(ctx context.Context) error {
+		now, err := s.findPod(ctx)
+		if err != nil || now == nil || now.UID == pod.UID || len(now.Status.ContainerStatuses) == 0 {
+			return fmt.Errorf("there is no other pod yet: %w", err)
+		}
+
+		w := now.Status.ContainerStatuses[0].State.Waiting
+		if w == nil || w.Reason != "CreateContainerConfigError" || !strings.Contains(w.Message, variable) {
+			return fmt.Errorf("its container does not wait for %s: %v", variable, now.Status.ContainerStatuses[0].State)
+		}
+
+		return nil
+	}
+
+	eventually(t, "another pod waits", waits)
+	s.throughoutCalls(t, "it waits", waits)
+
+	s.applySecret(t, "kerberos", map[string]string{"krb5.keytab": good})
+	s.call(t)
+	s.successor(t, pod)
+	eventually(t, "nothing waits", all(s.condition("ConfigRolledOut=True"), s.hasInConfigMap(variable, true)))
+
+	if got := s.statefulSet(t).Status.UpdateRevision; got != revision {
+		t.Errorf("the pod template changed: its revision was %s, and is %s", revision, got)
+	}
+}
+
+// hasInConfigMap says nothing if the ConfigMap of the server has a key, or has not, as wanted.
+func (s *server) hasInConfigMap(key string, want bool) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		cm := &corev1.ConfigMap{}
+		if err := cluster.Get(ctx, s.key(s.name+"-config"), cm); err != nil {
+			return err
+		}
+
+		if _, got := cm.Data[key]; got != want {
+			return fmt.Errorf("the ConfigMap has %s: %t, want %t", key, got, want)
+		}
+
+		return nil
+	}
 }
 
 // writeFileAs writes a file over NFS as a user and a group, for nobody else.
