@@ -1035,7 +1035,9 @@ type MachineAccount struct {
 	DCAddress string `json:"dcAddress,omitempty"`
 
 	// OnlineJoin has the server make the account, and change its password. Default: none, which
-	// needs passwordSecretRef. A change of it, or of its password, restarts the server.
+	// needs passwordSecretRef. A change of it, or of its password, restarts the server. The server
+	// writes the password that it chooses as plain text into its database, so snapshots and backups
+	// of the database hold it.
 	// +optional
 	OnlineJoin *OnlineJoin `json:"onlineJoin,omitempty"`
 }
