@@ -144,7 +144,7 @@ func validateKerberos(p *field.Path, k *v1alpha1.Kerberos) field.ErrorList {
 		errs = append(errs, field.Invalid(p.Child("realm"), k.Realm, mustBeRealm))
 	}
 
-	if name, realm, hasRealm := strings.Cut(k.ServicePrincipal, "@"); !principalName.MatchString(name) || hasRealm && realm != k.Realm {
+	if name, realm, hasRealm := strings.Cut(k.ServicePrincipal, "@"); !strings.HasPrefix(name, "nfs/") || !principalName.MatchString(name) || hasRealm && realm != k.Realm {
 		errs = append(errs, field.Invalid(p.Child("servicePrincipal"), k.ServicePrincipal, "must be nfs/ and a host, such as nfs/files.example.com, and have no other realm than spec.identity.kerberos.realm"))
 	}
 

@@ -245,7 +245,7 @@ func TestValidateKerberos(t *testing.T) {
 		},
 	}
 
-	for name, principal := range map[string]string{"NoHost": "nfs", "OtherRealm": "nfs/files@OTHER.ORG", "TwoParts": "nfs/files/a", "Space": "nfs/fi les", "Empty": ""} {
+	for name, principal := range map[string]string{"NoHost": "nfs", "OtherService": "http/files", "Capitals": "NFS/files", "OtherRealm": "nfs/files@OTHER.ORG", "TwoParts": "nfs/files/a", "Space": "nfs/fi les", "Empty": ""} {
 		tests["Principal/"+name] = testCase{
 			reason: "Nobody asks a ticket for it",
 			xr:     with(fmt.Sprintf("servicePrincipal: '%s'", principal)),

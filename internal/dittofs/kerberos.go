@@ -213,8 +213,8 @@ func CanReadKeytab(value []byte) bool {
 // SMBKeytabWarning returns what SMB misses in a keytab for a service principal of NFS, or "": clients
 // ask tickets for cifs/ and the same host.
 func SMBKeytabWarning(principal string, value []byte) string {
-	host, isNFS := strings.CutPrefix(principal, "nfs/")
-	if !isNFS || hasKey(parseKeytab(value), "cifs/"+host) {
+	host := strings.TrimPrefix(principal, "nfs/")
+	if hasKey(parseKeytab(value), "cifs/"+host) {
 		return ""
 	}
 

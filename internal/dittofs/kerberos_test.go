@@ -90,7 +90,6 @@ func TestSMBKeytabWarning(t *testing.T) {
 		"Both":   {"SMB has its own principal", nfsPrincipal, krb5.Keytab(nfsPrincipal, smbPrincipal), ""},
 		"NFS":    {"SMB clients ask a ticket that the server cannot read", nfsPrincipal, krb5.Keytab(nfsPrincipal), "has no key that the server can use of cifs/files.example.org@EXAMPLE.ORG, so that SMB takes no tickets"},
 		"Broken": {"What is no keytab has no keys", nfsPrincipal, []byte("a"), "has no key that the server can use of cifs/files.example.org@EXAMPLE.ORG, so that SMB takes no tickets"},
-		"SMB":    {"A server of another service takes its tickets for SMB as well", smbPrincipal, krb5.Keytab(smbPrincipal), ""},
 	}
 
 	for name, tc := range cases {
