@@ -152,7 +152,7 @@ var restartRows = []restartRow{
 		want:  [3]string{restarts, restarts, restarts},
 	},
 	{
-		what: "its Secrets, by another name or key",
+		what: "the Secrets of `identity.ldap`, by another name or key",
 		from: map[string]string{"identity.ldap": directory},
 		edits: []map[string]string{
 			{"identity.ldap.bindPasswordSecretRef.name": "jwt", "identity.ldap.bindPasswordSecretRef.key": "other"},
@@ -184,7 +184,7 @@ var restartRows = []restartRow{
 		want:  [3]string{restarts, restarts, restarts},
 	},
 	{
-		what: "its `realm`, `servicePrincipal`, `krb5Conf` and `machineAccount.onlineJoin`; `machineAccount`, where there was none, or when it is removed; its Secrets, by another name or key",
+		what: "the `realm` of `identity.kerberos`, its `servicePrincipal`, `krb5Conf` and `machineAccount.onlineJoin`; `machineAccount`, where there was none, or when it is removed; its Secrets, by another name or key",
 		from: map[string]string{"identity.kerberos": kerberos},
 		edits: []map[string]string{
 			{"identity.kerberos.realm": "OTHER.ORG"},
