@@ -121,14 +121,15 @@ type RoutePolicy struct {
 	// Hostnames that a DittoServer may take, in which $(namespace) and $(name) stand for its own:
 	// with $(name).$(namespace).files.example.org each has one, and nobody that of another. Default:
 	// any. Any text is taken, and one that is no hostname allows none. In the part between two dots
-	// that has $(namespace), $(name) and "*" are errors: two servers could have the same.
+	// that has $(namespace), $(name) and "*" are errors: two servers could have the same. So is "*" on both
+	// sides of $(namespace).
 	// +optional
 	Hostnames []string `json:"hostnames,omitempty"`
 
 	// Gateways that a DittoServer may name, as namespace/name for all of its listeners, or
 	// namespace/name/listener, with $(namespace) and $(name) as in hostnames. Those of the input
 	// need no entry. Default: any. Any text is taken, and one that is no Gateway allows none. Between
-	// two slashes $(name) and "*" beside $(namespace) are errors.
+	// two slashes $(name) and "*" beside $(namespace) are errors, and so is "*" on both sides of it.
 	// +optional
 	Gateways []string `json:"gateways,omitempty"`
 }

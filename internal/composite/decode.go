@@ -133,24 +133,38 @@ func (s *DittoServer) decodeInput(in *structpb.Struct) field.ErrorList {
 		errs = append(errs, field.TypeInvalid(p.Child("defaults"), "", "must be an object"))
 	}
 
-	return append(errs, nullsOfPolicy(p, in)...)
+	return append(errs, unsetOfPolicy(p.Child("policy"), in.GetFields()["policy"])...)
 }
 
-// nullsOfPolicy reports rules of the policy that are null: a list whose entries are all comments would allow
-// everything, and nobody who writes one means that.
-func nullsOfPolicy(p *field.Path, in *structpb.Struct) field.ErrorList {
+// unsetOfPolicy reports what of the policy has a key and no value: a list whose entries are all comments is null, and
+// a template without its value leaves "". Both would be a rule that is left out, which nobody who writes the key means.
+func unsetOfPolicy(p *field.Path, v *structpb.Value) field.ErrorList {
 	var errs field.ErrorList
 
-	policy := &structpb.Struct{Fields: map[string]*structpb.Value{}}
-	if v, ok := in.GetFields()["policy"]; ok {
-		policy.Fields["policy"] = v
+	for _, key := range slices.Sorted(maps.Keys(v.GetStructValue().GetFields())) {
+		if fielderr.Enough(errs) {
+			return errs
+		}
+
+		below := v.GetStructValue().GetFields()[key]
+		if text, ok := below.GetKind().(*structpb.Value_StringValue); ok && text.StringValue == "" {
+			errs = append(errs, field.Invalid(p.Child(key), "", "must not be empty: leave the key out, or give it a value"))
+		}
+
+		errs = append(errs, unsetOfPolicy(p.Child(key), below)...)
 	}
 
-	nulls(p, policy, func(p *field.Path) bool {
-		errs = append(errs, field.Invalid(p, nil, "must not be null: a rule that is left out allows everything, and an empty list nothing"))
+	for i, entry := range v.GetListValue().GetValues() {
+		if fielderr.Enough(errs) {
+			return errs
+		}
 
-		return !fielderr.Enough(errs)
-	})
+		errs = append(errs, unsetOfPolicy(p.Index(i), entry)...)
+	}
+
+	if _, isNull := v.GetKind().(*structpb.Value_NullValue); isNull {
+		errs = append(errs, field.Invalid(p, nil, "must not be null: a rule that is left out allows everything, and an empty list nothing"))
+	}
 
 	return errs
 }

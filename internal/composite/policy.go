@@ -115,6 +115,11 @@ func isOfOne(separator string) func(*field.Path, *string) field.ErrorList {
 			}
 		}
 
+		// A star stands for separators, too: x.a.b.y would be of both a and b.
+		if before, after, ok := strings.Cut(*entry, v1beta1.OwnNamespace); ok && strings.Contains(before, v1beta1.PolicyAny) && strings.Contains(after, v1beta1.PolicyAny) {
+			return field.ErrorList{field.Invalid(p, *entry, `must not have "*" on both sides of $(namespace): the name of another namespace could be in its place`)}
+		}
+
 		return nil
 	}
 }

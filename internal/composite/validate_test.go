@@ -43,10 +43,11 @@ func TestValidateInput(t *testing.T) {
 		},
 		"AmbiguousPolicy": {
 			reason: "Patterns by which a-b in c and a in b-c could have the same name are of nobody.",
-			input:  `policy: {routes: {hostnames: [$(name).$(namespace).a, $(namespace)-files.a, "*.$(namespace).a", "*-$(name).a", $(name)-$(namespace).a, "*-$(namespace).a"], gateways: [$(namespace)/$(name), "$(namespace)/*", gateways/$(name)-$(namespace)]}}`,
+			input:  `policy: {routes: {hostnames: [$(name).$(namespace).a, $(namespace)-files.a, "*.$(namespace).a", "*-$(name).a", $(name)-$(namespace).a, "*-$(namespace).a", "*.$(namespace).*", "*.$(namespace).b.a", "$(namespace).*"], gateways: [$(namespace)/$(name), "$(namespace)/*", gateways/$(name)-$(namespace)]}}`,
 			want: []string{
 				`input.policy.routes.hostnames[4]: Invalid value: "$(name)-$(namespace).a": must have "." between $(namespace) and what else differs: names have dashes, so that those of two namespaces could be the same`,
 				`input.policy.routes.hostnames[5]: Invalid value: "*-$(namespace).a": must have "." between $(namespace) and what else differs: names have dashes, so that those of two namespaces could be the same`,
+				`input.policy.routes.hostnames[6]: Invalid value: "*.$(namespace).*": must not have "*" on both sides of $(namespace): the name of another namespace could be in its place`,
 				`input.policy.routes.gateways[2]: Invalid value: "gateways/$(name)-$(namespace)": must have "/" between $(namespace) and what else differs: names have dashes, so that those of two namespaces could be the same`,
 			},
 		},
@@ -57,6 +58,20 @@ func TestValidateInput(t *testing.T) {
 				"input.policy.pods: Invalid value: null: must not be null: a rule that is left out allows everything, and an empty list nothing",
 				"input.policy.secrets: Invalid value: null: must not be null: a rule that is left out allows everything, and an empty list nothing",
 				"input.policy.services.types: Invalid value: null: must not be null: a rule that is left out allows everything, and an empty list nothing",
+			},
+		},
+		"NullEntry": {
+			reason: "It would be the empty storage class, which binds volumes that an administrator made.",
+			input:  "policy: {storage: {storageClassNames: [fast, null]}}",
+			want:   []string{"input.policy.storage.storageClassNames[1]: Invalid value: null: must not be null: a rule that is left out allows everything, and an empty list nothing"},
+		},
+		"EmptyPolicy": {
+			reason: "A template without its value would allow everything. An entry may be empty, as the empty storage class.",
+			input:  `policy: {config: "", storage: {maxSize: "", storageClassNames: [""]}, pods: {maxGracePeriod: ""}}`,
+			want: []string{
+				`input.policy.config: Invalid value: "": must not be empty: leave the key out, or give it a value`,
+				`input.policy.pods.maxGracePeriod: Invalid value: "": must not be empty: leave the key out, or give it a value`,
+				`input.policy.storage.maxSize: Invalid value: "": must not be empty: leave the key out, or give it a value`,
 			},
 		},
 		"NullWholePolicy": {
