@@ -27,8 +27,9 @@ type Kept struct {
 }
 
 // Judge judges what a Decision keeps by the platform's policy, and returns what to compose. Nothing that is there is
-// taken away, and nothing restarts, since a policy never breaks a server that runs. But a stopped server does not start on
-// a pod template that the policy forbids: otherwise a hold would be a way past the policy.
+// taken away, and nothing restarts, since a policy never breaks a server that runs. But a server that is stopped, or that the
+// API server refused to create, does not start on a pod template that the policy forbids: otherwise a hold would be a way
+// past the policy.
 func Judge(s *composite.DittoServer, d Decision, objects []manifest.Built, desired, composed manifest.Manifests, o observed.Resources) (manifest.Manifests, Kept) {
 	// Nothing is composed before the Secrets are there.
 	if d.Rollout == SecretsNotFetched {
@@ -53,12 +54,14 @@ func Judge(s *composite.DittoServer, d Decision, objects []manifest.Built, desir
 	}
 
 	asked := protostruct.Get(o.Asked(manifest.StatefulSet), "spec", "replicas")
-	if len(pod) == 0 || asked == nil || asked.GetNumberValue() != 0 || replicasOf(composed) == 0 {
+	isStopped := asked != nil && asked.GetNumberValue() == 0
+
+	if len(pod) == 0 || replicasOf(composed) == 0 || !isStopped && !o[manifest.StatefulSet].NeverWas() {
 		return composed, kept
 	}
 
 	m := patched(maps.Clone(composed))
-	m.set(manifest.StatefulSet, asked, "spec", "replicas")
+	m.set(manifest.StatefulSet, structpb.NewNumberValue(0), "spec", "replicas")
 
 	kept.NotStarted = true
 

@@ -81,11 +81,20 @@ var refusals = []string{" is forbidden: ", " is invalid: ", " denied the request
 // for it to read then, so that Live is what was there before.
 const createFailed = "create failed: "
 
+// NeverWas reports whether the API server refused to create the object, and none was there before.
+func (r *Resource) NeverWas() bool {
+	return r.IsNotSynced() && r.Current && r.Live == nil && r.isRefusal()
+}
+
+// isRefusal reports whether the API server itself refused the last request.
+func (r *Resource) isRefusal() bool {
+	return slices.ContainsFunc(refusals, func(s string) bool { return strings.Contains(r.Synced.Message, s) })
+}
+
 // IsRefused reports whether the API server itself refused what was asked last, so that Live,
 // which the provider reads before it changes anything, is what there is.
 func (r *Resource) IsRefused() bool {
-	return r.IsNotSynced() && r.Current && !strings.HasPrefix(r.Synced.Message, createFailed) &&
-		slices.ContainsFunc(refusals, func(s string) bool { return strings.Contains(r.Synced.Message, s) })
+	return r.IsNotSynced() && r.Current && !strings.HasPrefix(r.Synced.Message, createFailed) && r.isRefusal()
 }
 
 // Resources are the observed composed resources by name.

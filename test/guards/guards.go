@@ -53,6 +53,7 @@ func Check(t *testing.T, fn simulator.Function) {
 		"TighterPolicy":  tighterPolicy,
 		"HeldPastPolicy": heldPastPolicy,
 		"ClassPast":      classPastPolicy,
+		"RefusedPast":    refusedPastPolicy,
 		"EndedPast":      endedPastPolicy,
 		"Seeds":          seeds,
 		"SeedsHeld":      seedsHeld,

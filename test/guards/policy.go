@@ -148,6 +148,36 @@ func heldPastPolicy(t *testing.T, fn simulator.Function) {
 	}
 }
 
+// refusedPastPolicy checks that a StatefulSet which the API server refused to create starts no pod on a template that
+// the policy forbids by the time it is created.
+func refusedPastPolicy(t *testing.T, fn simulator.Function) {
+	t.Helper()
+
+	for _, f := range simulator.Flavours {
+		// Natively, Crossplane observes no StatefulSet that was refused.
+		if f.Native {
+			continue
+		}
+
+		t.Run(f.Name, func(t *testing.T) {
+			w := simulator.NewServer(t, fn, f)
+			w.Create(f.XR)
+			w.Edit(protostructtest.FromYAML(t, smallSpec))
+			w.Patch("Manual", "rollout")
+			w.Patch("{sidecar.istio.io/inject: 'true'}", "podAnnotations")
+			w.Switch("unpaid", true)
+			w.Settle()
+
+			tighten(w, "{pods: {annotations: []}}")
+			w.Patch("", "podAnnotations")
+			w.Settle()
+
+			w.Switch("unpaid", false)
+			checkPast(w, "Created", report.ReasonForbidden, 0)
+		})
+	}
+}
+
 // templateOf returns a copy of the live pod template.
 func templateOf(w *simulator.World) *structpb.Value {
 	return proto.CloneOf(protostruct.Get(w.Live[statefulSet], "spec", "template"))
