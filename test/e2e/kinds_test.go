@@ -143,9 +143,10 @@ func TestServiceMonitorFollowsItsKind(t *testing.T) {
 	installKind(t, definition)
 	eventually(t, "the ServiceMonitor is back with its kind", all(s.hasObject(kind, "files", true), s.condition("Warnings=False"), s.condition("Applied=True"), s.condition("Ready=True"), s.samePod(pod)))
 
-	// The server goes right after its kind.
+	// The server goes after its kind, once the provider may let the Object go.
 	s.withdraw(t, withdrawn, kind, "files")
 	removeKind(t, definition)
+	eventually(t, "the kind that is gone is told", s.condition("Warnings=True/HasWarnings"))
 	s.remove(t, patience)
 }
 

@@ -102,7 +102,7 @@ func TestPodUserIsAssigned(t *testing.T) {
 	running.writeFile(t, "first.txt", "first")
 
 	running.newRevision(t, name, "{podUser: Assigned}")
-	approval := running.waitHeld(t, "", "who assigns the pod's user and group changes")
+	approval := running.waitHeld(t, "", "the pod's user or group changes")
 	running.throughoutCalls(t, "the server keeps its user", running.samePod(pod))
 
 	// A new server has nothing to keep.
