@@ -134,7 +134,7 @@ var stricter = []struct{ text, reason string }{
 	{"must not be '..'", "the API server takes other names since Kubernetes 1.32 only"},
 	{"must not start with '..'", "the API server takes other names since Kubernetes 1.32 only"},
 	{"].name: Duplicate value", "server-side apply merges variables by name"},
-	{"is the function's to set", "it would go past the checks of a field of the spec"},
+	{"is reserved", "it would go past the checks of a field of the spec"},
 	{"the pod has no volume for it", "no field of the spec adds a volume that the file could be in"},
 	{`fieldPath: Unsupported value: "spec.host"`, "it is an old name of spec.nodeName"},
 	{"must not contain ':'", "the kubelet would not start the container"},
