@@ -114,25 +114,33 @@ func (f *fleet) sample(ctx context.Context) (sample, error) {
 		return s, err
 	}
 
+	ofAPI, apiErr := parse(api)
+	ofEtcd, etcdErr := parse(etcd)
+	ofCore, coreErr := parse(core)
+
+	if err := errors.Join(apiErr, etcdErr, coreErr); err != nil {
+		return s, err
+	}
+
 	s.processes = processes
 
-	return s, errors.Join(
-		counted(api, "apiserver_request_total", func(labels map[string]string, value float64) {
-			if labels["verb"] != "WATCH" {
-				s.requests[strings.ToLower(labels["verb"])+" "+strings.Trim(labels["resource"]+"/"+labels["subresource"], "/")] += value
-			}
-		}),
-		counted(etcd, "etcd_mvcc_put_total", func(_ map[string]string, value float64) { s.puts += value }),
-		counted(core, "controller_runtime_reconcile_total", func(labels map[string]string, value float64) {
-			if labels["controller"] == "composite/dittoservers.dittofs.io" {
-				s.reconciles += value
-			}
-		}),
-		counted(core, "function_run_function_request_total", func(_ map[string]string, value float64) { s.calls += value }),
-		counted(core, "function_run_function_seconds", func(_ map[string]string, value float64) { s.callSeconds += value }),
-		counted(core, "circuit_breaker_opens_total", func(_ map[string]string, value float64) { s.opens += value }),
-		buckets(core, "function_run_function_seconds", func(bound, n float64) { s.callsWithin[bound] += n }),
-	)
+	counted(ofAPI, "apiserver_request_total", func(labels map[string]string, value float64) {
+		if labels["verb"] != "WATCH" {
+			s.requests[strings.ToLower(labels["verb"])+" "+strings.Trim(labels["resource"]+"/"+labels["subresource"], "/")] += value
+		}
+	})
+	counted(ofEtcd, "etcd_mvcc_put_total", func(_ map[string]string, value float64) { s.puts += value })
+	counted(ofCore, "controller_runtime_reconcile_total", func(labels map[string]string, value float64) {
+		if labels["controller"] == "composite/dittoservers.dittofs.io" {
+			s.reconciles += value
+		}
+	})
+	counted(ofCore, "function_run_function_request_total", func(_ map[string]string, value float64) { s.calls += value })
+	counted(ofCore, "function_run_function_seconds", func(_ map[string]string, value float64) { s.callSeconds += value })
+	counted(ofCore, "circuit_breaker_opens_total", func(_ map[string]string, value float64) { s.opens += value })
+	buckets(ofCore, "function_run_function_seconds", func(bound, n float64) { s.callsWithin[bound] += n })
+
+	return s, nil
 }
 
 func scrape(ctx context.Context, url string) ([]byte, error) {
@@ -154,34 +162,27 @@ func scrape(ctx context.Context, url string) ([]byte, error) {
 	return io.ReadAll(rsp.Body)
 }
 
-// buckets passes on each bucket of a histogram.
-func buckets(page []byte, name string, add func(bound, n float64)) error {
+// A scraped page is its metrics by name.
+type scraped map[string]*dto.MetricFamily
+
+func parse(page []byte) (scraped, error) {
 	parser := expfmt.NewTextParser(model.LegacyValidation)
 
-	families, err := parser.TextToMetricFamilies(bytes.NewReader(page))
-	if err != nil {
-		return err
-	}
+	return parser.TextToMetricFamilies(bytes.NewReader(page))
+}
 
-	for _, m := range families[name].GetMetric() {
+// buckets passes on each bucket of a histogram.
+func buckets(page scraped, name string, add func(bound, n float64)) {
+	for _, m := range page[name].GetMetric() {
 		for _, b := range m.GetHistogram().GetBucket() {
 			add(b.GetUpperBound(), float64(b.GetCumulativeCount()))
 		}
 	}
-
-	return nil
 }
 
 // counted passes on each value of a metric: of a histogram, the sum.
-func counted(page []byte, name string, add func(labels map[string]string, value float64)) error {
-	parser := expfmt.NewTextParser(model.LegacyValidation)
-
-	families, err := parser.TextToMetricFamilies(bytes.NewReader(page))
-	if err != nil {
-		return err
-	}
-
-	for _, m := range families[name].GetMetric() {
+func counted(page scraped, name string, add func(labels map[string]string, value float64)) {
+	for _, m := range page[name].GetMetric() {
 		labels := map[string]string{}
 		for _, l := range m.GetLabel() {
 			labels[l.GetName()] = l.GetValue()
@@ -189,8 +190,6 @@ func counted(page []byte, name string, add func(labels map[string]string, value 
 
 		add(labels, valueOf(m))
 	}
-
-	return nil
 }
 
 func valueOf(m *dto.Metric) float64 {
