@@ -1,7 +1,7 @@
 # make            lists what can be made
 # make render     renders example/xr.yaml, or XR=... with SECRETS=...
 # make diff       tells what a change of DittoServers does, from OLD=... to NEW=...
-# make test       runs every check
+# make test       runs the checks that a commit must pass
 # make up         brings up a Kubernetes with Crossplane and DittoServers
 #
 # Tools are Go modules of exact versions below test/tools. Go keeps those that only make
@@ -134,7 +134,7 @@ build: ## Build the function, and the tools that render and compare with it
 ##@ Checks
 
 .PHONY: test
-test: generated vet lint unit podrules gitops alerts ## Run every check
+test: generated vet lint unit podrules gitops alerts ## Run the checks that a commit must pass, without contract and e2e
 
 # What the golden renders run, and the schemas of the other kinds in the examples: only
 # files of modules, which are not built.
