@@ -234,7 +234,7 @@ var (
 	defaultIs = regexp.MustCompile(`Default: (.*?)\.(?: |$)`)
 
 	// badInput is what every doc comment names in some way.
-	badInput = regexp.MustCompile(`\b(errors?|warning|[Aa]ny text is taken)\b`)
+	badInput = regexp.MustCompile(`\b(errors?|warning)\b`)
 )
 
 func (r *referenceWriter) field(parent object, name string, field object) {
@@ -297,7 +297,7 @@ func (o object) complete(description string, hasDefault bool) error {
 	}
 
 	if o.written && o.typ.Kind() != reflect.Bool && !badInput.MatchString(description) {
-		errs = append(errs, fmt.Errorf("the doc comment of %s does not say what bad input gets: an error, a warning, or that any text is taken", o.path))
+		errs = append(errs, fmt.Errorf("the doc comment of %s does not say what bad input gets: an error, a warning, or that it is no error", o.path))
 	}
 
 	return errors.Join(errs...)

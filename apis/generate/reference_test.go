@@ -112,9 +112,9 @@ func TestDescribed(t *testing.T) {
 			typ:         reflect.TypeFor[bool](),
 			example:     true,
 		},
-		"AnyText": {
-			reason:      "Nothing is wrong with any text.",
-			description: "Images. Default: any. Any text is taken.",
+		"NoError": {
+			reason:      "What is no error is said too.",
+			description: "Images. Default: any. An invalid entry is not an error: it matches nothing.",
 			typ:         reflect.TypeFor[[]string](),
 			example:     []any{"a"},
 		},

@@ -338,7 +338,7 @@ type ExtraEnv struct {
 	Name string `json:"name"`
 
 	// Value of the variable, in which Kubernetes replaces $(NAME) by the value of another one.
-	// Default: none. Any text is taken, but not beside valueFrom.
+	// Default: none. A value beside valueFrom is an error.
 	// +optional
 	Value string `json:"value,omitempty"`
 

@@ -31,25 +31,25 @@ type Policy struct {
 	// registry or a folder of one allows all that is in it. A repository with a tag allows no image
 	// with a digest, since the digest decides. A repository with a digest allows it with any tag.
 	// One that ends with ":" or "@" allows any tag or any digest. Names without a registry are
-	// Docker Hub's. Default: any image. Any text is taken: one that names no image allows none, and
-	// "*" is any image only if it stands alone.
+	// Docker Hub's. Default: any image. An invalid entry is not an error: it matches nothing. "*"
+	// is any image only if it stands alone.
 	// +optional
 	Images []string `json:"images,omitempty"`
 
-	// ServiceAccountNames are the service accounts that a DittoServer may name.
-	// Default: any. A DittoServer that names none always passes. Any text is taken: a
-	// name that no service account has allows none.
+	// ServiceAccountNames are the service accounts that a DittoServer may name. Default: any. A
+	// DittoServer that names none always passes. An invalid entry is not an error: it matches
+	// nothing.
 	// +optional
 	ServiceAccountNames []string `json:"serviceAccountNames,omitempty"`
 
-	// Secrets are the names of the Secrets that a DittoServer may name in any way: those that
-	// the function reads, and those that the kubelet reads. Default: any. Any text is taken: a
-	// name that no Secret has allows none. A Secret that is not allowed is not read.
+	// Secrets are the names of the Secrets that a DittoServer may name in any way: those that the
+	// function reads, and those that the kubelet reads. Default: any. An invalid entry is not an
+	// error: it matches nothing. A Secret that is not allowed is not read.
 	// +optional
 	Secrets []string `json:"secrets,omitempty"`
 
 	// ConfigMaps are the names of the ConfigMaps that a DittoServer may name in extraEnv and
-	// extraVolumes. Default: any. Any text is taken: a name that no ConfigMap has allows none.
+	// extraVolumes. Default: any. An invalid entry is not an error: it matches nothing.
 	// +optional
 	ConfigMaps []string `json:"configMaps,omitempty"`
 
@@ -58,14 +58,14 @@ type Policy struct {
 	// +optional
 	ExtraVolumes []string `json:"extraVolumes,omitempty"`
 
-	// Labels are keys of labels of every object but the pod, or key=value. Those of the input need no
-	// entry. Default: any. Any text is taken: one that is no key allows none.
+	// Labels are keys of labels of every object but the pod, or key=value. Those of the input need
+	// no entry. Default: any. An invalid entry is not an error: it matches nothing.
 	// +optional
 	Labels []string `json:"labels,omitempty"`
 
 	// Annotations are keys of annotations of every object but the pod, or key=value. Those of the
-	// input need no entry. Services have an entry of services.annotations besides. Default: any. Any
-	// text is taken: one that is no key allows none.
+	// input need no entry. On a Service, services.annotations must allow them as well. Default: any.
+	// An invalid entry is not an error: it matches nothing.
 	// +optional
 	Annotations []string `json:"annotations,omitempty"`
 
@@ -119,26 +119,26 @@ type Policy struct {
 // A RoutePolicy restricts how Gateways lead to the REST API.
 type RoutePolicy struct {
 	// Hostnames that a DittoServer may take, in which $(namespace) and $(name) stand for its own:
-	// with $(name).$(namespace).files.example.org each has one, and nobody that of another. Default:
-	// any. Any text is taken, and one that is no hostname allows none. In the part between two dots
-	// that has $(namespace), $(name) and "*" are errors: two servers could have the same. So is "*" on both
-	// sides of $(namespace).
+	// with $(name).$(namespace).files.example.org each has one, and nobody that of another.
+	// Default: any. An entry that is no hostname matches nothing. $(name) or "*" in the same part
+	// between dots as $(namespace) is an error, and so is "*" on both sides of $(namespace): two
+	// servers could have the same.
 	// +optional
 	Hostnames []string `json:"hostnames,omitempty"`
 
 	// Gateways that a DittoServer may name, as namespace/name for all of its listeners, or
 	// namespace/name/listener, with $(namespace) and $(name) as in hostnames. Those of the input
-	// need no entry. Default: any. Any text is taken, and one that is no Gateway allows none. Between
-	// two slashes $(name) and "*" beside $(namespace) are errors, and so is "*" on both sides of it.
+	// need no entry. Default: any. An entry that is no Gateway matches nothing. $(name) or "*" in
+	// the same part between slashes as $(namespace) is an error, and so is "*" on both sides of it.
 	// +optional
 	Gateways []string `json:"gateways,omitempty"`
 }
 
 // A MonitorPolicy restricts what Prometheus is asked to do.
 type MonitorPolicy struct {
-	// Labels are keys of labels by which a DittoServer may choose a Prometheus, or key=value.
-	// Those of the input need no entry, and labels of every object have an entry of policy.labels.
-	// Default: any. Any text is taken: one that is no key allows none.
+	// Labels are keys of labels by which a DittoServer may choose a Prometheus, or key=value. Those
+	// of the input need no entry. The rule policy.labels judges those of all objects. Default: any.
+	// An invalid entry is not an error: it matches nothing.
 	// +optional
 	Labels []string `json:"labels,omitempty"`
 
@@ -156,14 +156,13 @@ type ServicePolicy struct {
 	// +optional
 	Types []string `json:"types,omitempty"`
 
-	// Annotations are keys of annotations of Services, or key=value. Default: any. Any text is
-	// taken: one that is no key allows none.
+	// Annotations are keys of annotations of Services, or key=value. Default: any. An invalid entry
+	// is not an error: it matches nothing.
 	// +optional
 	Annotations []string `json:"annotations,omitempty"`
 
-	// LoadBalancerClasses are the classes that a DittoServer may name. Default: any. One that
-	// names none gets the cluster's, and passes. Any text is taken: one that is no class allows
-	// none.
+	// LoadBalancerClasses are the classes that a DittoServer may name. Default: any. One that names
+	// none gets the cluster's, and passes. An invalid entry is not an error: it matches nothing.
 	// +optional
 	LoadBalancerClasses []string `json:"loadBalancerClasses,omitempty"`
 
@@ -188,8 +187,9 @@ type ServicePolicy struct {
 // A NetworkPolicyPolicy restricts what NetworkPolicies may admit.
 type NetworkPolicyPolicy struct {
 	// IngressNamespaces are other namespaces, whose pods may be admitted. The server's own always
-	// passes. A namespace selector asks for the names that it gives kubernetes.io/metadata.name, and
-	// any other one takes "*". Default: any. Any text is taken: one that is no namespace allows none.
+	// passes. A namespace selector asks for the names that it gives kubernetes.io/metadata.name,
+	// and any other one takes "*". Default: any. An invalid entry is not an error: it matches
+	// nothing.
 	// +optional
 	IngressNamespaces []string `json:"ingressNamespaces,omitempty"`
 
@@ -200,8 +200,8 @@ type NetworkPolicyPolicy struct {
 	IngressRanges []string `json:"ingressRanges,omitempty"`
 
 	// EgressNamespaces are other namespaces, whose pods the server may be let reach, as for
-	// ingress. A rule that names nobody takes "*" here and in egressRanges. Default: any. Any text
-	// is taken: one that is no namespace allows none.
+	// ingress. A rule that names nobody takes "*" here and in egressRanges. Default: any. An
+	// invalid entry is not an error: it matches nothing.
 	// +optional
 	EgressNamespaces []string `json:"egressNamespaces,omitempty"`
 
@@ -214,46 +214,46 @@ type NetworkPolicyPolicy struct {
 // A SchedulingPolicy restricts which nodes run the pod, and what it displaces.
 type SchedulingPolicy struct {
 	// PriorityClassNames are the priority classes that a DittoServer may name. Default: any. One
-	// that names none gets the cluster's default, and passes. Any text is taken: one that is no
-	// class allows none.
+	// that names none gets the cluster's default, and passes. An invalid entry is not an error: it
+	// matches nothing.
 	// +optional
 	PriorityClassNames []string `json:"priorityClassNames,omitempty"`
 
-	// Tolerations are keys of taints that the pod may tolerate, or key=value. A toleration
-	// without a key tolerates every taint, and takes "*". Default: any. Any text is taken: one
-	// that is no key allows none.
+	// Tolerations are keys of taints that the pod may tolerate, or key=value. A toleration without
+	// a key tolerates every taint, and takes "*". Default: any. An invalid entry is not an error:
+	// it matches nothing.
 	// +optional
 	Tolerations []string `json:"tolerations,omitempty"`
 
 	// NodeLabels are labels by which nodeSelector and node affinity may choose nodes: keys, or
-	// key=value. An expression with another operator than In takes the key alone. A node's name
-	// is metadata.name. The topologyKey of a topologySpreadConstraint or of podAffinity takes the key
-	// alone, too, but for kubernetes.io/hostname. Default: any. Any text is taken: one that is no key
-	// allows none.
+	// key=value. An expression with another operator than In takes the key alone. A node's name is
+	// metadata.name. The topologyKey of a topologySpreadConstraint or of podAffinity takes the key
+	// alone, too, but for kubernetes.io/hostname. Default: any. An invalid entry is not an error:
+	// it matches nothing.
 	// +optional
 	NodeLabels []string `json:"nodeLabels,omitempty"`
 
 	// PodNamespaces are other namespaces, to whose pods affinity and anti-affinity may refer. The
-	// server's own always passes, and a namespace selector takes "*". Default: any. Any text is
-	// taken: one that is no namespace allows none.
+	// server's own always passes, and a namespace selector takes "*". Default: any. An invalid
+	// entry is not an error: it matches nothing.
 	// +optional
 	PodNamespaces []string `json:"podNamespaces,omitempty"`
 }
 
 // A PodPolicy restricts what else the pod may have.
 type PodPolicy struct {
-	// Labels are keys of podLabels, or key=value. Default: any. Any text is taken: one that is no
-	// key allows none.
+	// Labels are keys of podLabels, or key=value. Default: any. An invalid entry is not an error:
+	// it matches nothing.
 	// +optional
 	Labels []string `json:"labels,omitempty"`
 
-	// Annotations are keys of podAnnotations, or key=value. Default: any. Any text is taken: one
-	// that is no key allows none.
+	// Annotations are keys of podAnnotations, or key=value. Default: any. An invalid entry is not
+	// an error: it matches nothing.
 	// +optional
 	Annotations []string `json:"annotations,omitempty"`
 
-	// Env are names of environment variables in extraEnv. Default: any. Any text is taken: one
-	// that is no name allows none. DITTOFS_* allows what config: Forbid forbids.
+	// Env are names of environment variables in extraEnv. Default: any. An invalid entry is not an
+	// error: it matches nothing. DITTOFS_* allows what config: Forbid forbids.
 	// +optional
 	Env []string `json:"env,omitempty"`
 
@@ -276,8 +276,8 @@ type PodPolicy struct {
 
 // A ResourcePolicy restricts the container's compute resources.
 type ResourcePolicy struct {
-	// Names are the resources that a DittoServer may ask for, such as cpu and memory. Default:
-	// any. Any text is taken: one that is no resource allows none.
+	// Names are the resources that a DittoServer may ask for, such as cpu and memory. Default: any.
+	// An invalid entry is not an error: it matches nothing.
 	// +optional
 	Names []string `json:"names,omitempty"`
 
@@ -297,18 +297,18 @@ type ResourcePolicy struct {
 type StoragePolicy struct {
 	// StorageClassNames are the classes that a DittoServer may name. Default: any. One that names
 	// none gets the cluster's default, and passes; the empty name is an entry of its own, and lets
-	// claims bind volumes that an administrator made. Any text is taken: one that is no class
-	// allows none.
+	// claims bind volumes that an administrator made. An invalid entry is not an error: it matches
+	// nothing.
 	// +optional
 	StorageClassNames []string `json:"storageClassNames,omitempty"`
 
-	// VolumeAttributesClassNames are the classes of volume attributes that a DittoServer may
-	// name. Default: any. Any text is taken: one that is no class allows none.
+	// VolumeAttributesClassNames are the classes of volume attributes that a DittoServer may name.
+	// Default: any. An invalid entry is not an error: it matches nothing.
 	// +optional
 	VolumeAttributesClassNames []string `json:"volumeAttributesClassNames,omitempty"`
 
 	// DataSources are what claims may be filled from, each as Kind/name, or as Kind/namespace/name
-	// in another namespace. Default: any. Any text is taken: one that is none allows none.
+	// in another namespace. Default: any. An invalid entry is not an error: it matches nothing.
 	// +optional
 	DataSources []string `json:"dataSources,omitempty"`
 
