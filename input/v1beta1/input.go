@@ -137,20 +137,19 @@ type Input struct {
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
 
-	// PodUser is Fixed, by which the pod runs as user and group 65532, with that fsGroup; or
-	// Assigned. Assigned leaves out those that a DittoServer does not set itself, for an admission
-	// plugin to fill in: OpenShift has a range for each namespace. Where a server runs, a change
-	// waits for approval: its files are those of its user. Default: Fixed. Any other value is an
-	// error.
+	// PodUser is Fixed or Assigned. With Fixed, the pod runs as user, group and fsGroup 65532.
+	// With Assigned, it has only those that the DittoServer sets, and an admission plugin, such as
+	// that of OpenShift, fills in the others. A change for a running server waits for approval,
+	// because its files belong to its user. Default: Fixed. Any other value is an error.
 	// +kubebuilder:validation:Enum=Fixed;Assigned
 	// +optional
 	PodUser PodUser `json:"podUser,omitempty"`
 
-	// Defaults is a partial spec of a DittoServer, which counts where a DittoServer says nothing:
-	// objects are merged, and any other value of a DittoServer, lists and texts among them, takes
-	// the place of the default. Names of Secrets and ConfigMaps are those of the DittoServer's own
-	// namespace. The status of a DittoServer lists what it has from here. Default: none. An error
-	// in a DittoServer is one here, for each DittoServer that it reaches.
+	// Defaults is a partial spec that counts where a DittoServer sets nothing. The function merges
+	// objects. Any other value in a DittoServer, also a list, replaces the default. Names of
+	// Secrets and ConfigMaps refer to the DittoServer's own namespace. The status of a DittoServer
+	// lists the fields that come from here. Default: none. An error in a DittoServer is one here,
+	// for each DittoServer that it reaches.
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:validation:Type=object
 	// +optional
@@ -162,11 +161,12 @@ type Input struct {
 	NetworkPolicy NetworkPolicy `json:"networkPolicy,omitzero"`
 
 	// Kinds are those that not every cluster has, and that DittoServers may have objects of:
-	// ServiceMonitor, HTTPRoute, BackendTLSPolicy, TLSRoute. Each is Discover, by which Crossplane looks for its
-	// CustomResourceDefinition in its own cluster, or Present, which is for another cluster that
-	// a ProviderConfig leads to. An object of a kind that is missing is not composed, and the
-	// DittoServer gets a warning. Give rights on the objects to what applies them first. Default: none, of
-	// which no object is composed. Any other kind or value is an error.
+	// ServiceMonitor, HTTPRoute, BackendTLSPolicy, TLSRoute. With Discover, Crossplane looks for
+	// the CustomResourceDefinition in its own cluster. Present is for another cluster, which a
+	// ProviderConfig leads to. If a kind is missing, the function does not compose the object, and
+	// the DittoServer gets a warning. First give the rights on the objects to Crossplane or the
+	// provider. Default: none, of which no object is composed. Any other kind or value is an
+	// error.
 	// +optional
 	Kinds map[string]KindSource `json:"kinds,omitempty"`
 
@@ -178,11 +178,11 @@ type Input struct {
 	// +optional
 	Route Route `json:"route,omitzero"`
 
-	// Policy restricts what a DittoServer may ask for. A list that is left out allows
-	// everything, and so does one with the entry "*"; an empty list allows nothing. Within an
-	// entry "*" stands for any characters, none and slashes among them. Where entries are keys,
-	// key=value allows the key with such a value only, and a key alone allows it with any. More
-	// than 128 entries are an error.
+	// Policy restricts what a DittoServer may ask for. A list that is left out allows everything,
+	// and so does one with the entry "*"; an empty list allows nothing. Within an entry, "*"
+	// stands for any number of any characters, also slashes. Where entries are keys, key=value
+	// allows the key with such a value only, and a key alone allows it with any. More than 128
+	// entries are an error.
 	// +optional
 	Policy Policy `json:"policy,omitzero"`
 

@@ -27,12 +27,12 @@ type Policy struct {
 	// +optional
 	PodSecurity PodSecurity `json:"podSecurity,omitempty"`
 
-	// Images are the allowed images. A repository such as registry.example.org/files/dittofs, a
-	// registry or a folder of one allows all that is in it. A repository with a tag allows no image
-	// with a digest, since the digest decides. A repository with a digest allows it with any tag.
-	// One that ends with ":" or "@" allows any tag or any digest. Names without a registry are
-	// Docker Hub's. Default: any image. An invalid entry is not an error: it matches nothing. "*"
-	// is any image only if it stands alone.
+	// Images are the allowed images. A registry, a folder of one, or a repository such as
+	// registry.example.org/files/dittofs allows every image in it. A repository with a tag allows
+	// no image with a digest, since the digest decides. A repository with a digest allows it with
+	// any tag. An entry that ends with ":" or "@" allows any tag or any digest. Names without a
+	// registry mean Docker Hub's. Default: any image. An invalid entry is not an error: it matches
+	// nothing. "*" is any image only if it stands alone.
 	// +optional
 	Images []string `json:"images,omitempty"`
 
@@ -143,8 +143,8 @@ type MonitorPolicy struct {
 	Labels []string `json:"labels,omitempty"`
 
 	// MinInterval is the shortest time between two scrapes that a DittoServer may ask for, as a Go
-	// duration. Default: any. One that asks for none gets Prometheus's own, and passes. A negative
-	// or a malformed duration is an error.
+	// duration. Default: any. A DittoServer that asks for none gets that of Prometheus, and
+	// passes. A negative or a malformed duration is an error.
 	// +optional
 	MinInterval string `json:"minInterval,omitempty"`
 }
@@ -172,8 +172,8 @@ type ServicePolicy struct {
 	// +optional
 	SourceRanges []string `json:"sourceRanges,omitempty"`
 
-	// Ports are those that a Service which is reached from outside of the cluster may have, each a number
-	// or a range such as 445-2049: load balancers may share an address, and firewalls go by the port.
+	// Ports are those that a Service of type NodePort or LoadBalancer may have, each a number or a
+	// range such as 445-2049: load balancers may share an address, and firewalls go by the port.
 	// Default: any. Services of type ClusterIP pass. Anything else is an error.
 	// +optional
 	Ports []string `json:"ports,omitempty"`
@@ -193,9 +193,9 @@ type NetworkPolicyPolicy struct {
 	// +optional
 	IngressNamespaces []string `json:"ingressNamespaces,omitempty"`
 
-	// IngressRanges are CIDRs, in one of which each admitted ipBlock must lie, without a look at its
-	// exceptions. Those of the input's nodeRanges need no entry. Default: any. Text that is no CIDR is an
-	// error.
+	// IngressRanges are CIDRs, in one of which each admitted ipBlock must lie. The exceptions of
+	// the ipBlock do not count. Those of the input's nodeRanges need no entry. Default: any. Text
+	// that is no CIDR is an error.
 	// +optional
 	IngressRanges []string `json:"ingressRanges,omitempty"`
 
@@ -282,13 +282,13 @@ type ResourcePolicy struct {
 	Names []string `json:"names,omitempty"`
 
 	// Required are what each DittoServer must set, such as requests.cpu and limits.memory, and not
-	// to zero, which Kubernetes takes for nothing. Default: none. An entry that does not begin with
-	// requests. or limits. is an error.
+	// to zero. Default: none. An entry that does not begin with requests. or limits. is an error.
 	// +optional
 	Required []string `json:"required,omitempty"`
 
 	// Max is how much of a resource a request or a limit may be. Default: any. A malformed
-	// quantity is an error. Without a limit there is no end to what is used: require it.
+	// quantity is an error. A container without a limit can use all of its node, so require
+	// limits, too.
 	// +optional
 	Max map[string]string `json:"max,omitempty"`
 }
