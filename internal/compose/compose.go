@@ -26,6 +26,7 @@ import (
 // provider could not delete is kept until it can let it go.
 func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest.Manifests, o observed.Resources, k observed.Kinds, d *guard.Decision) error {
 	composed := map[string]*fnv1.Resource{}
+	arriving := isArriving(manifests, o, d)
 
 	for row := range manifest.Rows() {
 		m, ok := manifests[row.Name]
@@ -54,7 +55,7 @@ func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest
 		}
 
 		ready := fnv1.Ready_READY_FALSE
-		if held := d.WillMove() && row.Name == manifest.StatefulSet; !held && row.Ready.IsReady(m, o.Live(row.Name)) {
+		if held := d.WillMove() && row.Name == manifest.StatefulSet; !held && !arriving && row.Ready.IsReady(m, o.Live(row.Name)) {
 			ready = fnv1.Ready_READY_TRUE
 		}
 
@@ -129,7 +130,7 @@ func raw(o *observed.Resource) *structpb.Struct {
 // from then on: an upgrade of this function, or a live object that is not known, takes nothing back.
 func policy(n manifest.Name, o observed.Resources, d *guard.Decision) object.Policy {
 	switch {
-	case n != manifest.StatefulSet && o[n] != nil && o[n].Policy == object.Create && isStarting(o, d):
+	case n != manifest.StatefulSet && o[n] != nil && o[n].Policy == object.Create && IsStarting(o, d):
 		return object.Create
 	case o[n].IsWritable():
 		return object.Manage
@@ -140,20 +141,33 @@ func policy(n manifest.Name, o observed.Resources, d *guard.Decision) object.Pol
 	}
 }
 
-// isStarting reports whether the provider is about to create the StatefulSet, or the ConfigMap before it. Who
-// made the other objects can be told afterwards, for all of them at once: each write of an Object has Crossplane
-// call the function again, and the ConfigMap is written to then anyway.
-func isStarting(o observed.Resources, d *guard.Decision) bool {
-	if sts := o[manifest.StatefulSet]; !isComing(sts) || sts.Policy == object.Manage || d.LeaveOut {
+// IsStarting reports whether the StatefulSet is about to be created, or the ConfigMap before it. Until it is there,
+// no other Object is written to, and no condition changes: each write has Crossplane call the function again, and
+// Crossplane stops listening to a DittoServer with many.
+func IsStarting(o observed.Resources, d *guard.Decision) bool {
+	sts := o[manifest.StatefulSet]
+	if d.LeaveOut || !sts.IsAwaited() || sts != nil && sts.Policy == object.Manage {
 		return false
 	}
 
-	return !d.Paused || isComing(o[manifest.ConfigMap])
+	return !d.Paused || o[manifest.ConfigMap].IsAwaited()
 }
 
-// isComing reports whether the provider was asked for an object, and neither has it nor failed to create it.
-func isComing(r *observed.Resource) bool {
-	return r != nil && r.Live == nil && !r.IsForeign() && !r.IsNotSynced()
+// isArriving reports whether a server that is not ready still lacks an object. Until it has all, none of them is
+// ready: Crossplane lists those that are not in the condition Ready, and writes the DittoServer twice for each change
+// of that list.
+func isArriving(manifests manifest.Manifests, o observed.Resources, d *guard.Decision) bool {
+	if sts := manifest.StatefulSet; manifest.RowOf(sts).Ready.IsReady(manifests[sts], o.Live(sts)) {
+		return false
+	}
+
+	for n := range manifests {
+		if n != manifest.StatefulSet && o[n].IsAwaited() {
+			return true
+		}
+	}
+
+	return IsStarting(o, d)
 }
 
 // migrate tells how to move a server on purpose.

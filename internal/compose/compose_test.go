@@ -40,6 +40,12 @@ func TestResources(t *testing.T) {
 		manifest.ServiceAPI:  {Raw: manifests[manifest.ServiceAPI], Live: manifests[manifest.ServiceAPI]},
 	}
 
+	object := func(of string) *structpb.Struct {
+		return protostructtest.FromYAML(t, "{apiVersion: kubernetes.m.crossplane.io/v1alpha1, kind: Object, spec: {providerConfigRef: {kind: ClusterProviderConfig, name: default}, forProvider: {manifest: {"+of+"}}}}")
+	}
+	there := &observed.Resource{Raw: object("apiVersion: v1, kind: Service, metadata: {name: files-api}"), Live: manifests[manifest.ServiceAPI]}
+	coming := object("apiVersion: apps/v1, kind: StatefulSet, metadata: {name: files}")
+
 	cases := map[string]struct {
 		reason  string
 		compose v1beta1.Compose
@@ -64,13 +70,34 @@ func TestResources(t *testing.T) {
 			o:       observed.Resources{manifest.ServiceAPI: {Unknown: true}},
 			want:    map[string]string{"statefulset": "StatefulSet READY_FALSE"},
 		},
+		"Arriving": {
+			reason: "A list of what is not ready changes once.", compose: v1beta1.ComposeObject, o: observed.Resources{manifest.ServiceAPI: there},
+			want: map[string]string{"service-api": "Object READY_FALSE", "statefulset": "Object READY_FALSE"},
+		},
+		"Arrived": {
+			reason: "A Service is ready before the pod.", compose: v1beta1.ComposeObject, o: observed.Resources{manifest.ServiceAPI: there, manifest.StatefulSet: {Raw: coming, Live: manifests[manifest.StatefulSet]}},
+			want: map[string]string{"service-api": "Object READY_TRUE", "statefulset": "Object READY_FALSE"},
+		},
+		"More": {
+			reason: "A server that runs stays ready while an object is added.", compose: v1beta1.ComposeObject, o: observed.Resources{manifest.StatefulSet: {Raw: coming, Live: rolledOut}},
+			want: map[string]string{"service-api": "Object READY_FALSE", "statefulset": "Object READY_TRUE"},
+		},
+		"Refused": {
+			reason: "What is there is told where one cannot be created.", compose: v1beta1.ComposeObject,
+			o:    observed.Resources{manifest.ServiceAPI: there, manifest.StatefulSet: {Raw: coming, Synced: &condition.Condition{Status: "False"}}},
+			want: map[string]string{"service-api": "Object READY_TRUE", "statefulset": "Object READY_FALSE"},
+		},
+		"LeftOut": {
+			reason: "Nothing comes before a person acts.", compose: v1beta1.ComposeObject, o: observed.Resources{manifest.ServiceAPI: there}, rollout: guard.SecretsNotResolved,
+			want: map[string]string{"service-api": "Object READY_TRUE", "statefulset": "Object READY_FALSE"},
+		},
 		"Object": {"A provider applies them.", v1beta1.ComposeObject, nil, guard.RolledOut, map[string]string{"service-api": "Object READY_FALSE", "statefulset": "Object READY_FALSE"}},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			desired := &fnv1.State{Resources: map[string]*fnv1.Resource{}}
-			if err := Resources(desired, server(tc.compose), manifests, tc.o, nil, &guard.Decision{Rollout: tc.rollout}); err != nil {
+			if err := Resources(desired, server(tc.compose), manifests, tc.o, nil, &guard.Decision{Rollout: tc.rollout, LeaveOut: tc.rollout == guard.SecretsNotResolved}); err != nil {
 				t.Fatal(err)
 			}
 
@@ -191,7 +218,10 @@ func TestPolicy(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := policy(tc.name, observed.Resources{tc.name: tc.o}, &guard.Decision{Paused: tc.paused}); got != tc.want {
+			o := observed.Resources{manifest.StatefulSet: {Live: &structpb.Struct{}}}
+			o[tc.name] = tc.o
+
+			if got := policy(tc.name, o, &guard.Decision{Paused: tc.paused}); got != tc.want {
 				t.Errorf("%s\npolicy(...): want %d, got %d", tc.reason, tc.want, got)
 			}
 		})
@@ -219,7 +249,7 @@ func TestPolicyWhileStarting(t *testing.T) {
 		"Started":          {"It is there.", created, created, created, guard.Decision{}, object.Manage},
 		"Refused":          {"It cannot be created, and the DittoServer may be deleted.", created, created, refused, guard.Decision{}, object.Manage},
 		"Foreign":          {"It is somebody else's.", created, created, &observed.Resource{Policy: object.Create, Foreign: "StatefulSet files"}, guard.Decision{}, object.Manage},
-		"None":             {"There is none.", created, created, nil, guard.Decision{}, object.Manage},
+		"None":             {"It is composed now.", created, created, nil, guard.Decision{}, object.Create},
 		"LeftOut":          {"There is none any more.", created, created, coming, guard.Decision{LeaveOut: true}, object.Manage},
 		"Managed":          {"What the provider may do is not taken back.", &observed.Resource{Live: live}, created, coming, guard.Decision{}, object.Manage},
 		"LongAgo":          {"The StatefulSet was created before.", created, created, &observed.Resource{}, guard.Decision{}, object.Manage},

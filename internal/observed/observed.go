@@ -63,6 +63,11 @@ func (r *Resource) IsTaken() bool { return r.IsForeign() || r != nil && r.Unknow
 // provider was allowed to before.
 func (r *Resource) IsWritable() bool { return r != nil && (r.Policy == object.Manage || r.Live != nil) }
 
+// IsAwaited reports whether an object that is desired is not there yet, and did not fail to be created.
+func (r *Resource) IsAwaited() bool {
+	return r == nil || r.Live == nil && !r.IsForeign() && !r.IsNotSynced()
+}
+
 // IsLeaving reports whether somebody deleted the composed resource, which may not be gone yet.
 func (r *Resource) IsLeaving() bool {
 	return r != nil && protostruct.Get(r.Raw, "metadata", "deletionTimestamp") != nil

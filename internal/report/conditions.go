@@ -194,13 +194,21 @@ func Secrets(rsp *fnv1.RunFunctionResponse, s secret.Secrets) {
 }
 
 // Rollout reports whether the pod template is what the spec asks for.
-func Rollout(rsp *fnv1.RunFunctionResponse, d guard.Decision) {
-	if d.Rollout == guard.RolledOut {
+// A StatefulSet that is starting is not there yet.
+func Rollout(rsp *fnv1.RunFunctionResponse, d guard.Decision, isStarting bool) {
+	switch {
+	case d.Rollout == guard.RolledOut && isStarting:
+		set(rsp, ConfigRolledOut, isFalse, string(guard.ConfigMapNotReady), newServer)
+	case d.Rollout == guard.RolledOut:
 		set(rsp, ConfigRolledOut, isTrue, string(d.Rollout), "The pod template is what the spec asks for")
-	} else {
+	default:
 		set(rsp, ConfigRolledOut, isFalse, string(d.Rollout), rolloutMessage(d)+keytabMessage(d))
 	}
 }
+
+// newServer is said from the first call until the StatefulSet is there: each change of a condition writes the
+// DittoServer twice.
+const newServer = "The StatefulSet is created once the ConfigMap holds its configuration"
 
 // Storage reports whether what Kubernetes cannot change is what the spec asks for,
 // and what to do if it is not.
@@ -294,6 +302,10 @@ func rolloutMessage(d guard.Decision) string {
 	case guard.RolloutInProgress:
 		return what + " until the StatefulSet has the previous change"
 	case guard.ConfigMapNotReady:
+		if d.Paused || d.LeaveOut {
+			return newServer
+		}
+
 		return "The pod template waits until the ConfigMap holds the new configuration"
 	case guard.Recreating:
 		return "Recreating the stopped StatefulSet with the volume claims that the spec asks for"

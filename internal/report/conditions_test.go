@@ -1,6 +1,7 @@
 package report
 
 import (
+	gocmp "cmp"
 	"errors"
 	"strings"
 	"testing"
@@ -31,12 +32,34 @@ func conditionOf(typ string, status fnv1.Status, reason, message string) *fnv1.C
 }
 
 func TestRollout(t *testing.T) {
+	const newServer = "The StatefulSet is created once the ConfigMap holds its configuration"
+
 	cases := map[string]struct {
-		reason string
-		d      guard.Decision
-		status fnv1.Status
-		want   string
+		reason     string
+		d          guard.Decision
+		isStarting bool
+		status     fnv1.Status
+		rollout    guard.Reason
+		want       string
 	}{
+		"New": {
+			reason: "No pod runs without the ConfigMap.",
+			d:      guard.Decision{Rollout: guard.ConfigMapNotReady, Paused: true}, isStarting: true,
+			status: isFalse,
+			want:   newServer,
+		},
+		"NewNatively": {
+			reason: "No pod runs without the ConfigMap.",
+			d:      guard.Decision{Rollout: guard.ConfigMapNotReady, LeaveOut: true},
+			status: isFalse,
+			want:   newServer,
+		},
+		"Starting": {
+			reason: "One that says the same until the StatefulSet is there changes once.",
+			d:      guard.Decision{Rollout: guard.RolledOut}, isStarting: true,
+			status: isFalse, rollout: guard.ConfigMapNotReady,
+			want: newServer,
+		},
 		"RolledOut": {
 			reason: "Nothing waits.",
 			d:      guard.Decision{Rollout: guard.RolledOut},
@@ -126,9 +149,9 @@ func TestRollout(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			rsp := &fnv1.RunFunctionResponse{}
-			Rollout(rsp, tc.d)
+			Rollout(rsp, tc.d, tc.isStarting)
 
-			want := []*fnv1.Condition{conditionOf(ConfigRolledOut, tc.status, string(tc.d.Rollout), tc.want)}
+			want := []*fnv1.Condition{conditionOf(ConfigRolledOut, tc.status, string(gocmp.Or(tc.rollout, tc.d.Rollout)), tc.want)}
 			if diff := cmp.Diff(want, rsp.GetConditions(), protocmp.Transform()); diff != "" {
 				t.Errorf("%s\nRollout(...): -want, +got:\n%s", tc.reason, diff)
 			}

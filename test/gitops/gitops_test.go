@@ -53,7 +53,7 @@ func TestHealth(t *testing.T) {
 		"pending": {
 			reason: "It is composed, and not there yet.",
 			want: judgement{
-				argo: progressing, message: "ConfigMapNotReady: The pod template waits until the ConfigMap holds the new configuration", flux: inProgress,
+				argo: progressing, message: "ConfigMapNotReady: The StatefulSet is created once the ConfigMap holds its configuration", flux: inProgress,
 			},
 		},
 		"running": {

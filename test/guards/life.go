@@ -50,25 +50,25 @@ func life(t *testing.T, fn simulator.Function) {
 			state{v1alpha1.PhasePending, []string{"configmap", "service-api", "service-file", "service-headless", statefulSet}, report.ReasonNotObserved, name},
 		},
 		{
-			"What has no state of its own is ready once it is there.",
+			"Nothing is ready until all is there.",
 			func() {
 				w.Reconcile(10)
 				provide("configmap", "service-headless", "service-file", "service-api")
 			},
-			state{v1alpha1.PhasePending, []string{"service-api", "service-file", statefulSet}, report.ReasonNotObserved, name},
+			state{v1alpha1.PhasePending, []string{"configmap", "service-api", "service-file", "service-headless", statefulSet}, report.ReasonNotObserved, name},
 		},
 		{
 			"A paused Object is neither applied nor a failure.",
 			func() { provide(statefulSet) },
-			state{v1alpha1.PhasePending, []string{"service-api", "service-file", statefulSet}, report.ReasonNotObserved, name},
+			state{v1alpha1.PhasePending, []string{"configmap", "service-api", "service-file", "service-headless", statefulSet}, report.ReasonNotObserved, name},
 		},
 		{
 			"The provider did not work on it since.",
 			func() { w.Reconcile(10) },
-			state{v1alpha1.PhasePending, []string{"service-api", "service-file", statefulSet}, report.ReasonNotObserved, name},
+			state{v1alpha1.PhasePending, []string{"configmap", "service-api", "service-file", "service-headless", statefulSet}, report.ReasonNotObserved, name},
 		},
 		{
-			"A StatefulSet that its controller has not seen is not ready.",
+			"What has no state of its own is ready. A StatefulSet that its controller has not seen is not.",
 			func() { provide(statefulSet) },
 			state{v1alpha1.PhaseProgressing, []string{"service-api", "service-file", statefulSet}, report.ReasonApplied, name},
 		},
