@@ -396,6 +396,7 @@ SERVERS ?= 300
 COMPOSE ?= object
 REST ?= 10m
 TTL ?= 1m
+REPLICAS ?= 1
 PEER ?=
 fleet: ## Measure what SERVERS (300) DittoServers, composed by COMPOSE (object, native, go-templating, patch-and-transform), cost a control plane, into docs/performance.md
 	@$(MAKE) --no-print-directory up NODE=kwok
@@ -403,7 +404,7 @@ fleet: ## Measure what SERVERS (300) DittoServers, composed by COMPOSE (object, 
 
 .PHONY: measure
 measure: stack
-	@$(STACK_ENV) stack measure --servers=$(SERVERS) --compose=$(COMPOSE) --rest=$(REST) --ttl=$(TTL) $(if $(PEER),--peer=$(PEER)) \
+	@$(STACK_ENV) stack measure --servers=$(SERVERS) --compose=$(COMPOSE) --rest=$(REST) --ttl=$(TTL) --replicas=$(REPLICAS) $(if $(PEER),--peer=$(PEER)) \
 		--page=docs/performance.md --plot=docs/images/fleet.svg
 
 .PHONY: picture

@@ -67,15 +67,16 @@ const perNamespace = 10
 
 // measureCommand creates a fleet, measures it, and deletes it again.
 type measureCommand struct {
-	Servers int           `help:"Number of DittoServers." default:"300"`
-	Rest    time.Duration `help:"How long to watch the fleet while nobody changes anything." default:"10m"`
-	Within  time.Duration `help:"How long each of the other steps may take." default:"30m"`
-	Compose string        `help:"What composes the servers: object or native are this function's ways, go-templating and patch-and-transform are what others use." default:"object" enum:"object,native,go-templating,patch-and-transform"`
-	Peer    string        `help:"The binary of that other function." placeholder:"FILE" type:"existingfile"`
-	TTL     string        `help:"The ttl of this function's input." default:"1m"`
-	Results string        `help:"File to keep what was measured in. What it has already is not measured again." default:"_output/fleet.json"`
-	Page    string        `help:"Page to write the tables to." placeholder:"FILE"`
-	Plot    string        `help:"Picture to draw." placeholder:"FILE"`
+	Servers  int           `help:"Number of DittoServers." default:"300"`
+	Replicas int           `help:"Number of processes of this function, which share the calls." default:"1"`
+	Rest     time.Duration `help:"How long to watch the fleet while nobody changes anything." default:"10m"`
+	Within   time.Duration `help:"How long each of the other steps may take." default:"30m"`
+	Compose  string        `help:"What composes the servers: object or native are this function's ways, go-templating and patch-and-transform are what others use." default:"object" enum:"object,native,go-templating,patch-and-transform"`
+	Peer     string        `help:"The binary of that other function." placeholder:"FILE" type:"existingfile"`
+	TTL      string        `help:"The ttl of this function's input." default:"1m"`
+	Results  string        `help:"File to keep what was measured in. What it has already is not measured again." default:"_output/fleet.json"`
+	Page     string        `help:"Page to write the tables to." placeholder:"FILE"`
+	Plot     string        `help:"Picture to draw." placeholder:"FILE"`
 }
 
 // Kinds that a fleet consists of.
@@ -111,7 +112,7 @@ func (c *measureCommand) Run(s stack) error {
 		return err
 	}
 
-	key := key(c.Compose, c.TTL, c.Servers)
+	key := key(c.Compose, c.TTL, c.Servers, c.Replicas)
 	if _, ok := results[key]; !ok {
 		f, err := newFleet(c, s)
 		if err != nil {
@@ -162,7 +163,7 @@ func (f *fleet) measure(ctx context.Context) (r result, err error) {
 		return result{}, err
 	}
 
-	r = result{Compose: f.Compose, TTL: f.TTL, Servers: f.Servers}
+	r = result{Compose: f.Compose, TTL: f.TTL, Servers: f.Servers, Replicas: f.Replicas}
 
 	for _, step := range []struct {
 		title string
@@ -173,6 +174,7 @@ func (f *fleet) measure(ctx context.Context) (r result, err error) {
 		{"Changing the Composition", f.revise},
 		{"Rotating Secrets", f.rotate},
 		{"Restarting the function", f.restartFunction},
+		{"Adding Secrets of others", f.addSecrets},
 	} {
 		begin := time.Now()
 
@@ -218,7 +220,11 @@ func (f *fleet) prepare(ctx context.Context) (done func() error, err error) {
 		}
 	}
 
-	return done, f.copyComposition(ctx, original)
+	if err := f.copyComposition(ctx, original); err != nil {
+		return done, err
+	}
+
+	return f.replicate(ctx)
 }
 
 // copyComposition makes the fleet's Composition from another one, with another ttl. Crossplane undoes a change of
@@ -266,7 +272,7 @@ func (f *fleet) secrets(ctx context.Context) error {
 		}
 	}
 
-	return f.each(func(n int) error { return f.secret(ctx, n, "example") })
+	return each(f.Servers, func(n int) error { return f.secret(ctx, f.first+n, "example") })
 }
 
 func (f *fleet) kubectl(ctx context.Context, args ...string) error {
@@ -294,8 +300,8 @@ func (f *fleet) node(ctx context.Context) error {
 func namespaceOf(n int) string { return "fleet-" + strconv.Itoa(n/perNamespace) }
 func serverName(n int) string  { return "server-" + strconv.Itoa(n) }
 
-// each does something for each server, for several at once.
-func (f *fleet) each(do func(n int) error) error {
+// each does something for each number below count, for several at once.
+func each(count int, do func(n int) error) error {
 	numbers, errs := make(chan int), make(chan error)
 
 	for range parallel {
@@ -308,8 +314,8 @@ func (f *fleet) each(do func(n int) error) error {
 		}()
 	}
 
-	for n := range f.Servers {
-		numbers <- f.first + n
+	for n := range count {
+		numbers <- n
 	}
 
 	close(numbers)
@@ -359,8 +365,10 @@ func (f *fleet) create(ctx context.Context, r *result) error {
 		return err
 	}
 
-	if err := f.each(func(n int) error {
-		_, err := f.client.Resource(dittoServers).Namespace(namespaceOf(n)).Create(ctx, f.server(n), metav1.CreateOptions{})
+	if err := each(f.Servers, func(n int) error {
+		one := f.server(f.first + n)
+		_, err := f.client.Resource(dittoServers).Namespace(one.GetNamespace()).Create(ctx, one, metav1.CreateOptions{})
+
 		return err
 	}); err != nil {
 		return err
@@ -536,13 +544,7 @@ func (f *fleet) rotate(ctx context.Context, r *result) error {
 	some := min(100, f.Servers)
 
 	return f.change(ctx, &r.Rotation, some, func(ctx context.Context) error {
-		return f.each(func(n int) error {
-			if n >= some {
-				return nil
-			}
-
-			return f.secret(ctx, n, "another")
-		})
+		return each(some, func(n int) error { return f.secret(ctx, n, "another") })
 	}, func(u unstructured.Unstructured, restarts int64) bool {
 		n, err := strconv.Atoi(strings.TrimPrefix(u.GetName(), "server-"))
 		return err == nil && (restarts > 0) == (n < some)
@@ -560,11 +562,56 @@ func (f *fleet) restartFunction(ctx context.Context, r *result) error {
 			return err
 		}
 
-		return f.each(func(n int) error {
+		return each(f.Servers, func(n int) error {
 			_, err := f.client.Resource(dittoServers).Namespace(namespaceOf(n)).Patch(ctx, serverName(n), "application/merge-patch+json", []byte(`{"metadata":{"annotations":{"example.org/asked":"again"}}}`), metav1.PatchOptions{})
 			return err
 		})
 	}, func(unstructured.Unstructured, int64) bool { return true })
+}
+
+// Secrets of others, which are as large as those that releases of Helm are kept in.
+const (
+	secretsOfOthers   = 1000
+	sizeOfThem        = 32 << 10
+	namespaceOfOthers = "fleet-others"
+)
+
+// addSecrets that no server names: who watches the kind has them in memory.
+func (f *fleet) addSecrets(ctx context.Context, r *result) (err error) {
+	_, err = f.kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespaceOfOthers}}, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+
+	all := f.kube.CoreV1().Secrets(namespaceOfOthers)
+	defer func() {
+		err = errors.Join(err, all.DeleteCollection(context.WithoutCancel(ctx), metav1.DeleteOptions{}, metav1.ListOptions{}))
+	}()
+
+	before, err := f.sample(ctx)
+	if err != nil {
+		return err
+	}
+
+	if err := each(secretsOfOthers, func(n int) error {
+		_, err := all.Create(ctx, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Name: "other-" + strconv.Itoa(n)}, Data: map[string][]byte{"example": bytes.Repeat([]byte{'x'}, sizeOfThem)},
+		}, metav1.CreateOptions{})
+
+		return err
+	}); err != nil {
+		return err
+	}
+
+	if err := sleep(ctx, 10*time.Second); err != nil {
+		return err
+	}
+
+	after, err := f.sample(ctx)
+	r.Others = after.since(before)
+	r.OthersMemory = after.processes["crossplane-core"].Memory - before.processes["crossplane-core"].Memory
+
+	return err
 }
 
 // change something, and measure what it takes until isDone is so of every server, and all are ready. restarts are
@@ -634,8 +681,10 @@ func (f *fleet) change(ctx context.Context, c *change, restarts int, do func(ctx
 func (f *fleet) remove(ctx context.Context) error {
 	fmt.Fprintf(os.Stderr, "%s: Deleting the servers\n", f.Compose)
 
-	err := f.each(func(n int) error {
-		err := f.client.Resource(dittoServers).Namespace(namespaceOf(n)).Delete(ctx, serverName(n), metav1.DeleteOptions{})
+	err := each(f.Servers, func(n int) error {
+		one := f.server(f.first + n)
+
+		err := f.client.Resource(dittoServers).Namespace(one.GetNamespace()).Delete(ctx, one.GetName(), metav1.DeleteOptions{})
 		if apierrors.IsNotFound(err) {
 			return nil
 		}

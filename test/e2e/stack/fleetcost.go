@@ -206,7 +206,7 @@ func valueOf(m *dto.Metric) float64 {
 // ticks of a second in which the kernel counts CPU.
 const ticks = 100
 
-// processesOf returns what the stack's processes and this program's used so far.
+// processesOf returns what the stack's processes and this program's used so far, those of a name together.
 func processesOf(s stack) (map[string]usage, error) {
 	all := map[string]usage{}
 
@@ -228,7 +228,7 @@ func processesOf(s stack) (map[string]usage, error) {
 					return nil, err
 				}
 
-				all[name] = u
+				all[name] = usage{CPU: all[name].CPU + u.CPU, Memory: all[name].Memory + u.Memory}
 			}
 		}
 	}

@@ -45,7 +45,7 @@ func (f *fleet) peer(ctx context.Context) (done func() error, err error) {
 // objectsOfOne returns the Objects that this function composes for one server, by name.
 func (f *fleet) objectsOfOne(ctx context.Context) (map[string]any, error) {
 	one := *f
-	one.measureCommand, one.first = &measureCommand{Servers: 1, Within: f.Within, Compose: "object", TTL: "1m"}, original
+	one.measureCommand, one.first = &measureCommand{Servers: 1, Replicas: 1, Within: f.Within, Compose: "object", TTL: "1m"}, original
 
 	if err := errors.Join(one.secrets(ctx), one.copyComposition(ctx, "dittoservers.dittofs.io"), one.create(ctx, &result{})); err != nil {
 		return nil, err

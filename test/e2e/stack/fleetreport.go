@@ -23,8 +23,8 @@ import (
 
 // A result is what a fleet cost.
 type result struct {
-	Compose, TTL string
-	Servers      int
+	Compose, TTL      string
+	Servers, Replicas int
 
 	Creation creation
 	Rest     cost
@@ -33,6 +33,10 @@ type result struct {
 	Changed int
 
 	Revision, Rotation, Restart change
+
+	// Others is what Secrets of others cost, and OthersMemory the bytes by which Crossplane grew.
+	Others       cost
+	OthersMemory float64
 
 	// revisions of the Composition that servers had, by namespace and name.
 	revisions map[string]string
@@ -77,9 +81,9 @@ type change struct {
 // results by key.
 type results map[string]result
 
-// key of a fleet: what composes the servers, the function's ttl, and their number.
-func key(compose, ttl string, servers int) string {
-	return fmt.Sprintf("%s/%s/%d", compose, ttl, servers)
+// key of a fleet: what composes the servers, the function's ttl, their number, and that of the function's processes.
+func key(compose, ttl string, servers, replicas int) string {
+	return fmt.Sprintf("%s/%s/%d/%d", compose, ttl, servers, replicas)
 }
 
 func readResults(file string) (results, error) {
@@ -103,7 +107,7 @@ func (r results) sorted() []result {
 	order := []string{"object", "native", peers.GoTemplating, peers.PatchAndTransform}
 
 	return slices.SortedFunc(maps.Values(r), func(a, b result) int {
-		return cmp.Or(cmp.Compare(slices.Index(order, a.Compose), slices.Index(order, b.Compose)), cmp.Compare(len(a.TTL), len(b.TTL)), cmp.Compare(a.TTL, b.TTL), cmp.Compare(a.Servers, b.Servers))
+		return cmp.Or(cmp.Compare(slices.Index(order, a.Compose), slices.Index(order, b.Compose)), cmp.Compare(len(a.TTL), len(b.TTL)), cmp.Compare(a.TTL, b.TTL), cmp.Compare(a.Servers, b.Servers), cmp.Compare(a.Replicas, b.Replicas))
 	})
 }
 
@@ -122,6 +126,14 @@ func perHour(title string, value func(c cost) float64) row {
 
 func perServer(title string, value func(c cost) float64) row {
 	return row{title, func(r result) string { return fmt.Sprintf("%.1f", value(r.Creation.Cost)/float64(r.Servers)) }}
+}
+
+// calls returns a row of how long calls of the function took.
+func calls(when string, pick func(r result) cost) row {
+	return row{when + ": ms per call as Crossplane sees it, mean and 99th percentile at most", func(r result) string {
+		c := pick(r)
+		return fmt.Sprintf("%.1f, %.0f", 1000*c.CallSeconds/max(c.Calls, 1), 1000*c.percentile(0.99))
+	}}
 }
 
 func requests(c cost) float64 {
@@ -153,7 +165,12 @@ func (r result) title() string {
 		return fmt.Sprintf("%s, %d servers", r.Compose, r.Servers)
 	}
 
-	return fmt.Sprintf("%s, ttl %s, %d servers", r.Compose, r.TTL, r.Servers)
+	title := fmt.Sprintf("%s, ttl %s, %d servers", r.Compose, r.TTL, r.Servers)
+	if r.Replicas > 1 {
+		title += fmt.Sprintf(", %d replicas", r.Replicas)
+	}
+
+	return title
 }
 
 // function is the process of what composes the servers.
@@ -209,6 +226,7 @@ func rows() []row {
 		perServer("creation: calls per server", func(c cost) float64 { return c.Calls }),
 		perServer("creation: API requests per server", requests),
 		perServer("creation: of these, writes", writes),
+		calls("creation", func(r result) cost { return r.Creation.Cost }),
 		perHour("at rest: reconciles per server and hour", func(c cost) float64 { return c.Reconciles }),
 		perHour("at rest: calls per server and hour", func(c cost) float64 { return c.Calls }),
 		perHour("at rest: API requests per server and hour", requests),
@@ -216,9 +234,7 @@ func rows() []row {
 		{"at rest: objects that were written to", func(r result) string { return fmt.Sprint(r.Changed) }},
 		{"at rest: writes to etcd per minute, of the whole cluster", func(r result) string { return fmt.Sprintf("%.0f", r.Rest.Puts*60/r.Rest.Seconds) }},
 		{"at rest: the function's part of the control plane's CPU, %", func(r result) string { return fmt.Sprintf("%.1f", r.cpuShare()) }},
-		{"at rest: ms per call as Crossplane sees it, mean and 99th percentile at most", func(r result) string {
-			return fmt.Sprintf("%.1f, %.0f", 1000*r.Rest.CallSeconds/max(r.Rest.Calls, 1), 1000*r.Rest.percentile(0.99))
-		}},
+		calls("at rest", func(r result) cost { return r.Rest }),
 	}
 
 	for _, name := range slices.Concat([]string{"function"}, controlPlane()) {
@@ -237,8 +253,15 @@ func rows() []row {
 
 	return slices.Concat(all,
 		ofChange("a revision of the Composition", func(r result) change { return r.Revision }),
-		ofChange("a rotation of 100 Secrets", func(r result) change { return r.Rotation }),
-		ofChange("a restart of the function", func(r result) change { return r.Restart }))
+		ofChange("a rotation of each Secret, of 100 at most", func(r result) change { return r.Rotation }),
+		ofChange("a restart of the function", func(r result) change { return r.Restart }),
+		[]row{{"1,000 Secrets of 32 KiB that no server names: MB by which Crossplane grows", func(r result) string {
+			if r.Others.Seconds == 0 {
+				return "–"
+			}
+
+			return fmt.Sprintf("%.0f", r.OthersMemory/1e6)
+		}}})
 }
 
 // A goal is a ratio within what was measured.
@@ -258,8 +281,8 @@ func (r results) goals() []goal {
 	slices.SortStableFunc(all, func(a, b result) int { return cmp.Compare(b.Servers, a.Servers) })
 
 	for _, own := range all {
-		peer, ok := r[key(peers.GoTemplating, "1m", own.Servers)]
-		if !ok || own.Compose != "object" || own.TTL != restful {
+		peer, ok := r[key(peers.GoTemplating, "1m", own.Servers, 1)]
+		if !ok || own.Compose != "object" || own.TTL != restful || own.Replicas != 1 {
 			continue
 		}
 
@@ -275,7 +298,7 @@ func (r results) goals() []goal {
 	var first result
 
 	for _, one := range slices.Backward(all) {
-		if one.Compose != "object" || one.TTL != restful {
+		if one.Compose != "object" || one.TTL != restful || one.Replicas != 1 {
 			continue
 		}
 

@@ -107,7 +107,7 @@ func issue(s stack, name string, subject pkix.Name, ca *x509.Certificate, caKey 
 	}
 
 	if usage == x509.ExtKeyUsageServerAuth {
-		template.DNSNames = []string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc." + clusterDomain, "localhost"}
+		template.DNSNames = []string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc." + clusterDomain, "localhost", functionName}
 		template.IPAddresses = []net.IP{net.ParseIP(nodeAddress), net.ParseIP(serviceAPI), net.ParseIP("127.0.0.1")}
 	}
 
