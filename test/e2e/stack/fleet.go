@@ -119,13 +119,14 @@ func (c *measureCommand) Run(s stack) error {
 			return err
 		}
 
-		if results[key], err = f.measure(ctx); err != nil {
-			return err
+		// Before the servers are deleted, which takes long, and of which nobody wants to know.
+		keep := func(r result) error {
+			results[key] = r
+
+			return errors.Join(results.write(c.Results), results.report(c.Page, c.Plot))
 		}
 
-		if err := results.write(c.Results); err != nil {
-			return err
-		}
+		return f.measure(ctx, keep)
 	}
 
 	return results.report(c.Page, c.Plot)
@@ -150,20 +151,20 @@ func newFleet(c *measureCommand, s stack) (*fleet, error) {
 	return &fleet{measureCommand: c, stack: s, kube: kube, client: client}, err
 }
 
-// measure a fleet from its creation to its deletion.
-func (f *fleet) measure(ctx context.Context) (r result, err error) {
+// measure a fleet from its creation to its deletion, and keep what was measured.
+func (f *fleet) measure(ctx context.Context, keep func(r result) error) (err error) {
 	if supervisorPID(f.stack) == 0 || !f.stack.fleet {
-		return result{}, errors.New("no stack for fleets runs: make fleet brings one up")
+		return errors.New("no stack for fleets runs: make fleet brings one up")
 	}
 
 	done, err := f.prepare(ctx)
 	defer func() { err = errors.Join(err, f.remove(context.WithoutCancel(ctx)), done()) }()
 
 	if err != nil {
-		return result{}, err
+		return err
 	}
 
-	r = result{Compose: f.Compose, TTL: f.TTL, Servers: f.Servers, Replicas: f.Replicas}
+	r := result{Compose: f.Compose, TTL: f.TTL, Servers: f.Servers, Replicas: f.Replicas}
 
 	for _, step := range []struct {
 		title string
@@ -182,13 +183,13 @@ func (f *fleet) measure(ctx context.Context) (r result, err error) {
 
 		if err := step.run(ctx, &r); err != nil {
 			fmt.Fprintln(os.Stderr, "failed")
-			return r, fmt.Errorf("%s: %w", step.title, err)
+			return fmt.Errorf("%s: %w", step.title, err)
 		}
 
 		fmt.Fprintf(os.Stderr, "%6.0f s\n", time.Since(begin).Seconds())
 	}
 
-	return r, nil
+	return keep(r)
 }
 
 // prepare what servers need: a node, a storage class, Secrets, and a Composition. It returns what ends what
