@@ -248,7 +248,7 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 	}
 
 	// Report.
-	report.Rollout(rsp, decision, compose.IsStarting(resources, &decision))
+	report.Rollout(rsp, decision, compose.IsStarting(srv, resources, &decision))
 	report.Storage(rsp, decision)
 	report.Apply(rsp, xr, manifests, resources)
 	// A message may be cut: what to do before files are safe comes first.

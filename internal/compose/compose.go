@@ -26,7 +26,7 @@ import (
 // provider could not delete is kept until it can let it go.
 func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest.Manifests, o observed.Resources, k observed.Kinds, d *guard.Decision) error {
 	composed := map[string]*fnv1.Resource{}
-	arriving := isArriving(manifests, o, d)
+	arriving := isArriving(s, manifests, o, d)
 
 	for row := range manifest.Rows() {
 		m, ok := manifests[row.Name]
@@ -45,7 +45,7 @@ func Resources(desired *fnv1.State, s *composite.DittoServer, manifests manifest
 		r := m
 		if !s.IsNative() {
 			var err error
-			if r, err = object.New(s, row, m, policy(row.Name, o, d), raw(o[row.Name])); err != nil {
+			if r, err = object.New(s, row, m, policy(s, row.Name, o, d), raw(o[row.Name])); err != nil {
 				return err
 			}
 		}
@@ -128,9 +128,12 @@ func raw(o *observed.Resource) *structpb.Struct {
 
 // policy returns what the provider may do with an object. One that it may change it can change
 // from then on: an upgrade of this function, or a live object that is not known, takes nothing back.
-func policy(n manifest.Name, o observed.Resources, d *guard.Decision) object.Policy {
+func policy(s *composite.DittoServer, n manifest.Name, o observed.Resources, d *guard.Decision) object.Policy {
+	// One whose Object Crossplane cannot create may never come.
+	comes := o[manifest.StatefulSet] != nil && o[manifest.ConfigMap] != nil && IsStarting(s, o, d)
+
 	switch {
-	case n != manifest.StatefulSet && o[n] != nil && o[n].Policy == object.Create && IsStarting(o, d):
+	case n != manifest.StatefulSet && o[n] != nil && o[n].Policy == object.Create && comes:
 		return object.Create
 	case o[n].IsWritable():
 		return object.Manage
@@ -143,10 +146,10 @@ func policy(n manifest.Name, o observed.Resources, d *guard.Decision) object.Pol
 
 // IsStarting reports whether the StatefulSet is about to be created, or the ConfigMap before it. Until it is there,
 // no other Object is written to, and no condition changes: each write has Crossplane call the function again, and
-// Crossplane stops listening to a DittoServer with many.
-func IsStarting(o observed.Resources, d *guard.Decision) bool {
+// Crossplane stops listening to a DittoServer with many. Natively, Crossplane creates all at once.
+func IsStarting(s *composite.DittoServer, o observed.Resources, d *guard.Decision) bool {
 	sts := o[manifest.StatefulSet]
-	if d.LeaveOut || !sts.IsAwaited() || sts != nil && sts.Policy == object.Manage {
+	if s.IsNative() || d.LeaveOut || !sts.IsAwaited() || sts != nil && sts.Policy == object.Manage {
 		return false
 	}
 
@@ -156,8 +159,8 @@ func IsStarting(o observed.Resources, d *guard.Decision) bool {
 // isArriving reports whether a server that is not ready still lacks an object. Until it has all, none of them is
 // ready: Crossplane lists those that are not in the condition Ready, and writes the DittoServer twice for each change
 // of that list.
-func isArriving(manifests manifest.Manifests, o observed.Resources, d *guard.Decision) bool {
-	if sts := manifest.StatefulSet; manifest.RowOf(sts).Ready.IsReady(manifests[sts], o.Live(sts)) {
+func isArriving(s *composite.DittoServer, manifests manifest.Manifests, o observed.Resources, d *guard.Decision) bool {
+	if sts := manifest.StatefulSet; s.IsNative() || manifest.RowOf(sts).Ready.IsReady(manifests[sts], o.Live(sts)) {
 		return false
 	}
 
@@ -167,7 +170,7 @@ func isArriving(manifests manifest.Manifests, o observed.Resources, d *guard.Dec
 		}
 	}
 
-	return IsStarting(o, d)
+	return IsStarting(s, o, d)
 }
 
 // migrate tells how to move a server on purpose.

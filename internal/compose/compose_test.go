@@ -58,6 +58,11 @@ func TestResources(t *testing.T) {
 		"New":   {"Nothing is ready that is not there.", v1beta1.ComposeNative, nil, guard.RolledOut, map[string]string{"service-api": "Service READY_FALSE", "statefulset": "StatefulSet READY_FALSE"}},
 		"Ready": {"Each is judged by the rule of its row.", v1beta1.ComposeNative, native, guard.RolledOut, map[string]string{"service-api": "Service READY_TRUE", "statefulset": "StatefulSet READY_TRUE"}},
 		"Waits": {"A StatefulSet that is about to move is not ready; others are.", v1beta1.ComposeNative, native, guard.ConfigMapNotReady, map[string]string{"service-api": "Service READY_TRUE", "statefulset": "StatefulSet READY_FALSE"}},
+		"NativelyRefused": {
+			reason: "What Crossplane cannot create is not there in any later call either.", compose: v1beta1.ComposeNative,
+			o:    observed.Resources{manifest.ServiceAPI: native[manifest.ServiceAPI]},
+			want: map[string]string{"service-api": "Service READY_TRUE", "statefulset": "StatefulSet READY_FALSE"},
+		},
 		"Foreign": {
 			reason:  "Natively, nothing is composed over what somebody else has.",
 			compose: v1beta1.ComposeNative,
@@ -221,7 +226,7 @@ func TestPolicy(t *testing.T) {
 			o := observed.Resources{manifest.StatefulSet: {Live: &structpb.Struct{}}}
 			o[tc.name] = tc.o
 
-			if got := policy(tc.name, o, &guard.Decision{Paused: tc.paused}); got != tc.want {
+			if got := policy(server(v1beta1.ComposeObject), tc.name, o, &guard.Decision{Paused: tc.paused}); got != tc.want {
 				t.Errorf("%s\npolicy(...): want %d, got %d", tc.reason, tc.want, got)
 			}
 		})
@@ -249,7 +254,8 @@ func TestPolicyWhileStarting(t *testing.T) {
 		"Started":          {"It is there.", created, created, created, guard.Decision{}, object.Manage},
 		"Refused":          {"It cannot be created, and the DittoServer may be deleted.", created, created, refused, guard.Decision{}, object.Manage},
 		"Foreign":          {"It is somebody else's.", created, created, &observed.Resource{Policy: object.Create, Foreign: "StatefulSet files"}, guard.Decision{}, object.Manage},
-		"None":             {"It is composed now.", created, created, nil, guard.Decision{}, object.Create},
+		"None":             {"Crossplane cannot create its Object, and the DittoServer may be deleted.", created, created, nil, guard.Decision{}, object.Manage},
+		"NoConfigMap":      {"Crossplane cannot create its Object, and the DittoServer may be deleted.", created, nil, paused, guard.Decision{Paused: true}, object.Manage},
 		"LeftOut":          {"There is none any more.", created, created, coming, guard.Decision{LeaveOut: true}, object.Manage},
 		"Managed":          {"What the provider may do is not taken back.", &observed.Resource{Live: live}, created, coming, guard.Decision{}, object.Manage},
 		"LongAgo":          {"The StatefulSet was created before.", created, created, &observed.Resource{}, guard.Decision{}, object.Manage},
@@ -257,12 +263,9 @@ func TestPolicyWhileStarting(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			o := observed.Resources{manifest.ServiceAPI: tc.service, manifest.ConfigMap: tc.cm}
-			if tc.sts != nil {
-				o[manifest.StatefulSet] = tc.sts
-			}
+			o := observed.Resources{manifest.ServiceAPI: tc.service, manifest.ConfigMap: tc.cm, manifest.StatefulSet: tc.sts}
 
-			if got := policy(manifest.ServiceAPI, o, &tc.d); got != tc.want {
+			if got := policy(server(v1beta1.ComposeObject), manifest.ServiceAPI, o, &tc.d); got != tc.want {
 				t.Errorf("%s\npolicy(...): want %d, got %d", tc.reason, tc.want, got)
 			}
 		})
