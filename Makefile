@@ -64,7 +64,7 @@ MODULE = $(patsubst %-$(lastword $(subst -, ,$(@D))),%,$(notdir $(@D)))
 PACKAGE = $$(go list tool | grep '/$(@F)$$')
 $(CROSSPLANE_CLI): PACKAGE := github.com/crossplane/cli/v2/cmd/crossplane
 $(CORES): PACKAGE := github.com/crossplane/crossplane/v2/cmd/crossplane
-$(CORES): LDFLAGS = -X github.com/crossplane/crossplane-runtime/v2/pkg/version.version=$(call module_version,$(MODULE),github.com/crossplane/crossplane/v2)
+$(CORES): LDFLAGS = $(foreach p,crossplane/v2/internal crossplane-runtime/v2/pkg,-X github.com/crossplane/$(p)/version.version=$(call module_version,$(MODULE),github.com/crossplane/crossplane/v2))
 $(KUBERNETES): LDFLAGS = -X k8s.io/component-base/version.gitVersion=$(call module_version,kubernetes,k8s.io/kubernetes)
 # As a process it shares its port with others: it takes one that is free.
 $(PROVIDER): LDFLAGS = -X sigs.k8s.io/controller-runtime/pkg/metrics/server.DefaultBindAddress=127.0.0.1:0

@@ -14,9 +14,15 @@ import (
 
 const crossplaneNamespace = "crossplane-system"
 
-// A server's creation takes 60 of the 100 events that Crossplane allows at once, and
-// tests change more in a minute than users do.
-const circuitBreaker = "--circuit-breaker-burst=10000"
+// circuitBreaker returns Crossplane's arguments for tests, which change more in a minute than users do. Crossplane has
+// had a circuit breaker since v2.1.
+func (s stack) circuitBreaker() []string {
+	if strings.HasPrefix(s.crossplane, "v2.0.") {
+		return nil
+	}
+
+	return []string{"--circuit-breaker-burst=10000"}
+}
 
 // crossplane is installed with its own chart, as anywhere.
 func (i *installer) crossplane(ctx context.Context) error {
@@ -33,10 +39,13 @@ func (i *installer) crossplane(ctx context.Context) error {
 	args := []string{
 		"upgrade", "--install", "crossplane", chart,
 		"--namespace=" + crossplaneNamespace, "--create-namespace",
-		"--set=image.repository=" + i.registry() + crossplaneRepository, "--set=image.tag=" + i.Crossplane,
-		"--set=args={" + circuitBreaker + "}",
+		"--set=image.repository=" + i.registry() + crossplaneRepository, "--set=image.tag=" + i.stack.crossplane,
 		"--set=resourcesCrossplane.limits.cpu=2", "--set=resourcesRBACManager.limits.cpu=1",
 		"--wait", "--timeout=3m",
+	}
+
+	for n, arg := range i.circuitBreaker() {
+		args = append(args, fmt.Sprintf("--set=args[%d]=%s", n, arg))
 	}
 
 	if i.stack.node {

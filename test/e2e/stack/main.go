@@ -16,6 +16,8 @@ import (
 
 // CLI of the stack. The binaries it runs are looked up in PATH.
 type CLI struct {
+	Crossplane string `env:"STACK_CROSSPLANE" help:"Version of Crossplane: one that has a module in test/tools."`
+
 	Dir   string `env:"STACK" help:"Folder that holds everything: state, logs, certificates, volumes." required:""`
 	Fleet bool   `env:"STACK_FLEET" help:"Without a node: schedule pods, and have KWOK play the node that runs them, for fleets of servers."`
 	Node  bool   `env:"STACK_NODE" help:"Run a node, in namespaces of its own. That needs root. Without a node, the control plane runs on loopback, and Crossplane, the provider and the function as processes." default:"true" negatable:""`
@@ -37,13 +39,14 @@ func main() {
 
 	dir, err := filepath.Abs(cli.Dir)
 	k.FatalIfErrorf(err)
-	k.FatalIfErrorf(k.Run(stack{Dir: Dir(dir), node: cli.Node, fleet: cli.Fleet}))
+	k.FatalIfErrorf(k.Run(stack{Dir: Dir(dir), crossplane: cli.Crossplane, node: cli.Node, fleet: cli.Fleet}))
 }
 
-// A stack is a folder, and whether there is a node, or one that KWOK plays for a fleet.
+// A stack is a folder, a version of Crossplane, and whether there is a node, or one that KWOK plays for a fleet.
 type stack struct {
 	Dir
 
+	crossplane  string
 	node, fleet bool
 }
 

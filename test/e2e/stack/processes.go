@@ -118,7 +118,7 @@ func controllerProcesses(s stack) []*process {
 	if s.fleet {
 		metrics += s.hostPort(8083)
 	} else {
-		core = append(core, circuitBreaker)
+		core = append(core, s.circuitBreaker()...)
 	}
 
 	return []*process{

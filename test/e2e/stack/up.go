@@ -19,11 +19,10 @@ import (
 // upCommand brings the stack up. On a stack that is up it installs what changed, and puts back what
 // tests that were interrupted left.
 type upCommand struct {
-	Crossplane string `env:"STACK_CROSSPLANE" help:"Version of Crossplane: one that has a module in test/tools." required:""`
-	Provider   string `env:"STACK_PROVIDER" help:"Version of provider-kubernetes, likewise." required:""`
-	Version    string `env:"STACK_VERSION" help:"Version of the packages in _output/xpkg." required:""`
-	Postgres   string `env:"STACK_POSTGRES" help:"Root file system of a PostgreSQL server, for its image." placeholder:"DIR"`
-	Flavour    string `env:"STACK_FLAVOUR" help:"Flavour of the DittoServers: namespaced, native or claims. Native ones are installed as namespaced ones are." default:"namespaced" enum:"namespaced,native,claims"`
+	Provider string `env:"STACK_PROVIDER" help:"Version of provider-kubernetes, likewise." required:""`
+	Version  string `env:"STACK_VERSION" help:"Version of the packages in _output/xpkg." required:""`
+	Postgres string `env:"STACK_POSTGRES" help:"Root file system of a PostgreSQL server, for its image." placeholder:"DIR"`
+	Flavour  string `env:"STACK_FLAVOUR" help:"Flavour of the DittoServers: namespaced, native or claims. Native ones are installed as namespaced ones are." default:"namespaced" enum:"namespaced,native,claims"`
 }
 
 // A step of bringing the stack up.
@@ -38,7 +37,7 @@ func (c *upCommand) Run(s stack) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 
-	from, err := findSources(ctx, c.Crossplane, c.Provider)
+	from, err := findSources(ctx, s.crossplane, c.Provider)
 	if err != nil {
 		return err
 	}
@@ -48,7 +47,7 @@ func (c *upCommand) Run(s stack) error {
 
 	steps := i.installSteps()
 	if running {
-		if what, err := os.ReadFile(s.Path(startedFile)); err != nil || string(what) != c.what() {
+		if what, err := os.ReadFile(s.Path(startedFile)); err != nil || string(what) != i.what() {
 			return errors.Join(err, fmt.Errorf("a stack with %s is up: make down first", what))
 		}
 
@@ -140,12 +139,12 @@ func (i *installer) started(context.Context) error {
 }
 
 // what the stack is from its start: a cluster has one Configuration.
-func (c *upCommand) what() string {
-	if c.claims() {
-		return fmt.Sprintf("Crossplane %s and claims DittoServers", c.Crossplane)
+func (i *installer) what() string {
+	if i.claims() {
+		return fmt.Sprintf("Crossplane %s and claims DittoServers", i.stack.crossplane)
 	}
 
-	return fmt.Sprintf("Crossplane %s and namespaced DittoServers", c.Crossplane)
+	return fmt.Sprintf("Crossplane %s and namespaced DittoServers", i.stack.crossplane)
 }
 
 // claims reports whether the Configuration is the one with claims.
@@ -179,7 +178,7 @@ func (i *installer) installSteps() []step {
 	}
 
 	return []step{
-		{"Installing Crossplane " + i.Crossplane, i.crossplane, log},
+		{"Installing Crossplane " + i.stack.crossplane, i.crossplane, log},
 		{"Installing provider-kubernetes " + i.from.provider.Version, i.provider, log},
 		{"Installing the Configuration and the function " + i.Version, i.configuration, log},
 	}
@@ -359,7 +358,7 @@ func (i *installer) images(ctx context.Context) error {
 	images := [][]string{
 		{"--push=" + i.registry() + pauseImage, "--add=" + self + "=/stack", "--entrypoint=/stack", "--entrypoint=--dir=/", "--entrypoint=pause"},
 		{
-			"--push=" + i.registry() + crossplaneRepository + ":" + i.Crossplane,
+			"--push=" + i.registry() + crossplaneRepository + ":" + i.stack.crossplane,
 			"--add=" + core + "=/crossplane",
 			"--add=" + filepath.Join(i.from.crossplane.Dir, "cluster", "crds") + "=/crds",
 			"--add=" + filepath.Join(i.from.crossplane.Dir, "cluster", "webhookconfigurations") + "=/webhookconfigurations",
