@@ -13,9 +13,11 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/compose"
 	"github.com/dittofs/function-dittoserver/internal/composite"
+	"github.com/dittofs/function-dittoserver/internal/condition"
 	"github.com/dittofs/function-dittoserver/internal/digest"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/guard"
@@ -44,10 +46,26 @@ type Function struct {
 	now func() time.Time
 }
 
-// settling is how long Crossplane may wait while a server starts or changes. Much happens then, and Crossplane
-// drops most events of a composite resource that had about fifty within seconds, for five minutes. Each call costs
-// a reconcile, so that a fleet that starts on a busy control plane starts later with a shorter time.
-const settling = 20 * time.Second
+// Crossplane drops most events of a composite resource with an open circuit breaker. A call is its next chance to see
+// what changed, and costs a reconcile.
+const (
+	// soon is how long Crossplane may wait while a server starts or changes, or the breaker is open: the
+	// breaker can open after any call.
+	soon = time.Minute
+
+	// atOnce is how long it may wait while both are so.
+	atOnce = 20 * time.Second
+)
+
+// longestTTL returns how long Crossplane may wait until the next call, and whether there is such a bound.
+func longestTTL(xr *structpb.Struct, isSettling bool) (longest time.Duration, isBounded bool) {
+	isOpen := condition.Of(xr, "Responsive").IsFalse()
+	if isSettling && isOpen {
+		return atOnce, true
+	}
+
+	return soon, isSettling || isOpen
+}
 
 // RunFunction answers one call of Crossplane. If something goes wrong, it returns a fatal
 // result, which Crossplane shows on the composite resource. It returns an error only if nobody
@@ -243,8 +261,8 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 		return err
 	}
 
-	if ttl := rsp.GetMeta().GetTtl(); compose.IsSettling(rsp.GetDesired(), &decision) && ttl.AsDuration() > settling {
-		rsp.Meta.Ttl = durationpb.New(settling)
+	if longest, isBounded := longestTTL(xr, compose.IsSettling(rsp.GetDesired(), &decision)); isBounded {
+		rsp.Meta.Ttl = durationpb.New(min(rsp.GetMeta().GetTtl().AsDuration(), longest))
 	}
 
 	// Report.

@@ -482,15 +482,17 @@ func TestPassThrough(t *testing.T) {
 }
 
 func TestTTL(t *testing.T) {
+	type ttls struct{ Starting, StartingDeaf, Rest, RestDeaf time.Duration }
+
 	cases := map[string]struct {
-		reason         string
-		input          map[string]any
-		starting, want time.Duration
+		reason string
+		input  map[string]any
+		want   ttls
 	}{
-		"Flag":     {"At rest the flag counts.", nil, 20 * time.Second, time.Minute},
-		"Longer":   {"At rest the input counts.", map[string]any{"ttl": "1h"}, 20 * time.Second, time.Hour},
-		"Shorter":  {"The input counts always.", map[string]any{"ttl": "5s"}, 5 * time.Second, 5 * time.Second},
-		"NotAtAll": {"Zero leaves it to Crossplane.", map[string]any{"ttl": "0s"}, 0, 0},
+		"Flag":     {"At rest the flag counts.", nil, ttls{time.Minute, 20 * time.Second, time.Minute, time.Minute}},
+		"Longer":   {"At rest the input counts.", map[string]any{"ttl": "1h"}, ttls{time.Minute, 20 * time.Second, time.Hour, time.Minute}},
+		"Shorter":  {"The input counts always.", map[string]any{"ttl": "5s"}, ttls{5 * time.Second, 5 * time.Second, 5 * time.Second, 5 * time.Second}},
+		"NotAtAll": {"Zero leaves it to Crossplane.", map[string]any{"ttl": "0s"}, ttls{}},
 	}
 
 	for name, tc := range cases {
@@ -499,11 +501,25 @@ func TestTTL(t *testing.T) {
 			w.Input = protostructtest.FromMap(t, tc.input)
 
 			first, _ := w.Function.RunFunction(t.Context(), w.Request(nil))
-			starting, _ := w.Function.RunFunction(t.Context(), w.Request(first.GetRequirements().GetResources()))
-			got := []time.Duration{starting.GetMeta().GetTtl().AsDuration(), w.Settle().GetMeta().GetTtl().AsDuration()}
 
-			if diff := cmp.Diff([]time.Duration{tc.starting, tc.want}, got); diff != "" {
-				t.Errorf("%s\nf.RunFunction(...), starting and at rest: -want, +got:\n%s", tc.reason, diff)
+			// with returns the TTL if Crossplane's circuit breaker is as the condition Responsive says.
+			with := func(status string) time.Duration {
+				req := proto.CloneOf(w.Request(first.GetRequirements().GetResources()))
+				xr := req.GetObserved().GetComposite().GetResource()
+				protostruct.Set(xr, protostructtest.FromMap(t, map[string]any{"all": []any{map[string]any{"type": "Responsive", "status": status}}}).GetFields()["all"], "status", "conditions")
+
+				rsp, _ := w.Function.RunFunction(t.Context(), req)
+
+				return rsp.GetMeta().GetTtl().AsDuration()
+			}
+
+			got := ttls{Starting: with("True"), StartingDeaf: with("False")}
+
+			w.Settle()
+			got.Rest, got.RestDeaf = with("True"), with("False")
+
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
 	}
