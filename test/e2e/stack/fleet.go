@@ -522,7 +522,23 @@ func (f *fleet) generations(ctx context.Context) (map[string]int64, error) {
 // revise makes another revision of the Composition, which changes nothing of what it composes.
 func (f *fleet) revise(ctx context.Context, r *result) error {
 	return f.change(ctx, &r.Revision, 0, func(ctx context.Context) error {
-		return f.kubectl(ctx, "patch", "composition", f.composition(), "--type=json", fmt.Sprintf(`--patch=[{"op":"replace","path":"/spec/pipeline/0/step","value":"step-%d"}]`, time.Now().Unix()))
+		c, err := f.client.Resource(compositions).Get(ctx, f.composition(), metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+
+		spec, _, _ := unstructured.NestedMap(c.Object, "spec")
+		pipeline, _, _ := unstructured.NestedSlice(spec, "pipeline")
+
+		for n, step := range pipeline {
+			if step, ok := step.(map[string]any); ok {
+				step["step"] = fmt.Sprintf("step-%d-%d", n, time.Now().Unix())
+			}
+		}
+
+		spec["pipeline"] = pipeline
+
+		return f.applyComposition(ctx, spec)
 	}, func(u unstructured.Unstructured, _ int64) bool {
 		revision, _, _ := unstructured.NestedString(u.Object, "spec", "crossplane", "compositionRevisionRef", "name")
 		was := r.revisions[u.GetNamespace()+"/"+u.GetName()]
