@@ -620,7 +620,7 @@ func (f *fleet) addSecrets(ctx context.Context, r *result) (err error) {
 		return err
 	}
 
-	if err := sleep(ctx, 10*time.Second); err != nil {
+	if err := sleep(ctx, settled); err != nil {
 		return err
 	}
 
@@ -630,6 +630,9 @@ func (f *fleet) addSecrets(ctx context.Context, r *result) (err error) {
 
 	return err
 }
+
+// settled is how long what follows from a change may take.
+const settled = 15 * time.Second
 
 // change something, and measure what it takes until isDone is so of every server, and all are ready. restarts are
 // how many servers may restart.
@@ -675,6 +678,11 @@ func (f *fleet) change(ctx context.Context, c *change, restarts int, do func(ctx
 
 		return done == f.Servers, err
 	}); err != nil {
+		return err
+	}
+
+	// Reconciles that made the last ones ready may go on.
+	if err := sleep(ctx, settled); err != nil {
 		return err
 	}
 
