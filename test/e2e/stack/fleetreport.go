@@ -321,6 +321,53 @@ func (r result) restPerHour() float64 {
 	return r.Rest.Reconciles * 3600 / r.Rest.Seconds / float64(r.Servers)
 }
 
+// table writes rows with a column for each result.
+func table(text *strings.Builder, title string, all []result, rows []row) {
+	text.WriteString("| " + title + " |")
+
+	for _, one := range all {
+		fmt.Fprintf(text, " %s |", one.title())
+	}
+
+	text.WriteString("\n| --- |" + strings.Repeat(" --- |", len(all)) + "\n")
+
+	for _, row := range rows {
+		text.WriteString("| " + row.title + " |")
+
+		for _, one := range all {
+			text.WriteString(" " + row.value(one) + " |")
+		}
+
+		text.WriteString("\n")
+	}
+}
+
+// requestRows are the requests at rest by verb and kind, without those of which each server has few.
+func requestRows(all []result) []row {
+	most := map[string]float64{}
+
+	for _, r := range all {
+		for what := range r.Rest.Requests {
+			most[what] = max(most[what], r.restRequests(what))
+		}
+	}
+
+	var rows []row
+
+	for _, what := range slices.SortedFunc(maps.Keys(most), func(a, b string) int { return cmp.Or(cmp.Compare(most[b], most[a]), cmp.Compare(a, b)) }) {
+		if most[what] >= 2 {
+			rows = append(rows, row{what, func(r result) string { return fmt.Sprintf("%.0f", r.restRequests(what)) }})
+		}
+	}
+
+	return rows
+}
+
+// restRequests returns how many requests of a verb and kind there are for each server and hour.
+func (r result) restRequests(what string) float64 {
+	return r.Rest.Requests[what] * 3600 / r.Rest.Seconds / float64(r.Servers)
+}
+
 // report writes the tables, and draws the picture.
 func (r results) report(page, plot string) error {
 	all := r.sorted()
@@ -341,23 +388,9 @@ func (r results) report(page, plot string) error {
 		text.WriteString("\n")
 	}
 
-	text.WriteString("| |")
-
-	for _, one := range all {
-		fmt.Fprintf(text, " %s |", one.title())
-	}
-
-	text.WriteString("\n| --- |" + strings.Repeat(" --- |", len(all)) + "\n")
-
-	for _, row := range rows() {
-		text.WriteString("| " + row.title + " |")
-
-		for _, one := range all {
-			text.WriteString(" " + row.value(one) + " |")
-		}
-
-		text.WriteString("\n")
-	}
+	table(text, "", all, rows())
+	text.WriteString("\n")
+	table(text, "requests to the API server at rest, per server and hour", all, requestRows(all))
 
 	if page == "" {
 		_, err := fmt.Fprint(os.Stdout, text)
