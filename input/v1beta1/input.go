@@ -121,7 +121,7 @@ type Input struct {
 
 	// TTL is how long Crossplane may wait before it calls the function again, as a
 	// Go duration. Default: the function's flag --ttl. While the server starts or changes,
-	// it is 20s at most. A negative or a malformed duration is an error.
+	// or Crossplane's circuit breaker is open for it, it is a minute at most. A negative or a malformed duration is an error.
 	// +optional
 	TTL string `json:"ttl,omitempty"`
 
