@@ -264,7 +264,7 @@ func (f *fleet) applyComposition(ctx context.Context, spec map[string]any) error
 // isPeer reports whether somebody else's function composes the servers.
 func (f *fleet) isPeer() bool { return f.Compose != "object" && f.Compose != "native" }
 
-// secrets makes those of the servers, and their namespaces.
+// secrets makes those of the servers, their namespaces and their volumes.
 func (f *fleet) secrets(ctx context.Context) error {
 	for n := range f.namespaces() {
 		_, err := f.kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: n}}, metav1.CreateOptions{})
@@ -273,7 +273,34 @@ func (f *fleet) secrets(ctx context.Context) error {
 		}
 	}
 
-	return each(f.Servers, func(n int) error { return f.secret(ctx, f.first+n, "example") })
+	return each(f.Servers, func(n int) error {
+		return errors.Join(f.secret(ctx, f.first+n, "example"), f.volumes(ctx, f.first+n))
+	})
+}
+
+// volumes makes a volume for each claim of a server, before there are claims: to look for these would be work for the
+// API server. Nothing mounts them.
+func (f *fleet) volumes(ctx context.Context, n int) error {
+	var errs []error
+
+	for _, claim := range claimsOf(n) {
+		_, err := f.kube.CoreV1().PersistentVolumes().Create(ctx, &corev1.PersistentVolume{
+			ObjectMeta: metav1.ObjectMeta{Name: claim},
+			Spec: corev1.PersistentVolumeSpec{
+				Capacity:                      corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Ti")},
+				AccessModes:                   []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+				StorageClassName:              storageClass,
+				PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimRetain,
+				ClaimRef:                      &corev1.ObjectReference{Kind: "PersistentVolumeClaim", APIVersion: "v1", Namespace: namespaceOf(n), Name: claim},
+				PersistentVolumeSource:        corev1.PersistentVolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: f.stack.Path("volumes")}},
+			},
+		}, metav1.CreateOptions{})
+		if !apierrors.IsAlreadyExists(err) {
+			errs = append(errs, err)
+		}
+	}
+
+	return errors.Join(errs...)
 }
 
 func (f *fleet) kubectl(ctx context.Context, args ...string) error {
@@ -300,6 +327,16 @@ func (f *fleet) node(ctx context.Context) error {
 
 func namespaceOf(n int) string { return "fleet-" + strconv.Itoa(n/perNamespace) }
 func serverName(n int) string  { return "server-" + strconv.Itoa(n) }
+
+// claimsOf returns the names of a server's claims, and of the volumes that are made for them.
+func claimsOf(n int) []string {
+	var names []string
+	for _, volume := range []string{"metadata", "controlplane", "cache"} {
+		names = append(names, volume+"-"+serverName(n)+"-0")
+	}
+
+	return names
+}
 
 // each does something for each number below count, for several at once.
 func each(count int, do func(n int) error) error {
@@ -385,7 +422,7 @@ func (f *fleet) create(ctx context.Context, r *result) error {
 
 		r.Creation.Progress.note(ready, f.Servers, time.Since(before.at))
 
-		return ready == f.Servers, provideVolumes(ctx, f.kube, f.stack.Dir)
+		return ready == f.Servers, nil
 	})
 	if err != nil {
 		return err
@@ -416,7 +453,7 @@ func (f *fleet) until(ctx context.Context, isSo func(items []unstructured.Unstru
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("not after %s: %w", f.Within, context.Cause(ctx))
-		case <-time.After(2 * time.Second):
+		case <-time.After(max(2*time.Second, time.Duration(f.Servers)*10*time.Millisecond)):
 		}
 	}
 }
@@ -595,6 +632,10 @@ const (
 
 // addSecrets that no server names: who watches the kind has them in memory.
 func (f *fleet) addSecrets(ctx context.Context, r *result) (err error) {
+	if f.isPeer() {
+		return nil // Crossplane watches them for the server whose Objects it composes.
+	}
+
 	_, err = f.kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespaceOfOthers}}, metav1.CreateOptions{})
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return err
@@ -730,7 +771,17 @@ func (f *fleet) remove(ctx context.Context) error {
 			f.kube.CoreV1().PersistentVolumeClaims(n).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}))
 	}
 
-	return errors.Join(err, f.kube.CoreV1().PersistentVolumes().DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}))
+	return errors.Join(err, each(f.Servers, func(n int) error {
+		var errs []error
+
+		for _, claim := range claimsOf(f.first + n) {
+			if err := f.kube.CoreV1().PersistentVolumes().Delete(ctx, claim, metav1.DeleteOptions{}); !apierrors.IsNotFound(err) {
+				errs = append(errs, err)
+			}
+		}
+
+		return errors.Join(errs...)
+	}))
 }
 
 func (f *fleet) namespaces() map[string]bool {

@@ -227,6 +227,7 @@ func rows() []row {
 		perServer("creation: API requests per server", requests),
 		perServer("creation: of these, writes", writes),
 		calls("creation", func(r result) cost { return r.Creation.Cost }),
+		{"at rest: minutes", func(r result) string { return fmt.Sprintf("%.0f", r.Rest.Seconds/60) }},
 		perHour("at rest: reconciles per server and hour", func(c cost) float64 { return c.Reconciles }),
 		perHour("at rest: calls per server and hour", func(c cost) float64 { return c.Calls }),
 		perHour("at rest: API requests per server and hour", requests),
