@@ -107,6 +107,15 @@ func (c *measureCommand) Run(s stack) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 
+	ttl, err := time.ParseDuration(c.TTL)
+	if err != nil {
+		return err
+	}
+
+	if c.Rest < ttl {
+		return fmt.Errorf("a rest of %s is too short to see what a ttl of %s costs", c.Rest, ttl)
+	}
+
 	results, err := readResults(c.Results)
 	if err != nil {
 		return err
