@@ -240,6 +240,13 @@ func (f *fleet) prepare(ctx context.Context) (done func() error, err error) {
 // copyComposition makes the fleet's Composition from another one, with another ttl. Crossplane undoes a change of
 // one that is of a package.
 func (f *fleet) copyComposition(ctx context.Context, original string) error {
+	return f.editComposition(ctx, original, func(step map[string]any) error {
+		return unstructured.SetNestedField(step, f.TTL, "input", "ttl")
+	})
+}
+
+// editComposition makes the fleet's Composition from one, with each step edited.
+func (f *fleet) editComposition(ctx context.Context, original string, edit func(step map[string]any) error) error {
 	c, err := f.client.Resource(compositions).Get(ctx, original, metav1.GetOptions{})
 	if err != nil {
 		return err
@@ -250,7 +257,7 @@ func (f *fleet) copyComposition(ctx context.Context, original string) error {
 
 	for _, step := range pipeline {
 		if step, ok := step.(map[string]any); ok {
-			if err := unstructured.SetNestedField(step, f.TTL, "input", "ttl"); err != nil {
+			if err := edit(step); err != nil {
 				return err
 			}
 		}
@@ -542,7 +549,7 @@ func (f *fleet) versions(ctx context.Context) (map[string]string, error) {
 
 		for _, u := range list.Items {
 			if strings.HasPrefix(u.GetNamespace(), "fleet-") && u.GetName() != "kube-root-ca.crt" {
-				all[kind.Resource+" "+u.GetNamespace()+"/"+u.GetName()] = u.GetResourceVersion()
+				all[kind.Resource+" "+keyOf(u)] = u.GetResourceVersion()
 			}
 		}
 	}
@@ -559,7 +566,7 @@ func (f *fleet) generations(ctx context.Context) (map[string]int64, error) {
 
 	all := map[string]int64{}
 	for _, u := range list.Items {
-		all[u.GetNamespace()+"/"+u.GetName()] = u.GetGeneration()
+		all[keyOf(u)] = u.GetGeneration()
 	}
 
 	return all, nil
@@ -567,35 +574,29 @@ func (f *fleet) generations(ctx context.Context) (map[string]int64, error) {
 
 // revise makes another revision of the Composition, which changes nothing of what it composes.
 func (f *fleet) revise(ctx context.Context, r *result) error {
+	list, err := f.client.Resource(dittoServers).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+
+	was := map[string]string{}
+	for _, u := range list.Items {
+		was[keyOf(u)] = revisionOf(u)
+	}
+
 	return f.change(ctx, &r.Revision, 0, func(ctx context.Context) error {
-		c, err := f.client.Resource(compositions).Get(ctx, f.composition(), metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
+		return f.editComposition(ctx, f.composition(), func(step map[string]any) error {
+			step["step"] = fmt.Sprintf("%v-%d", step["step"], time.Now().Unix())
+			return nil
+		})
+	}, func(u unstructured.Unstructured, _ int64) bool { return revisionOf(u) != was[keyOf(u)] })
+}
 
-		spec, _, _ := unstructured.NestedMap(c.Object, "spec")
-		pipeline, _, _ := unstructured.NestedSlice(spec, "pipeline")
+func keyOf(u unstructured.Unstructured) string { return u.GetNamespace() + "/" + u.GetName() }
 
-		for n, step := range pipeline {
-			if step, ok := step.(map[string]any); ok {
-				step["step"] = fmt.Sprintf("step-%d-%d", n, time.Now().Unix())
-			}
-		}
-
-		spec["pipeline"] = pipeline
-
-		return f.applyComposition(ctx, spec)
-	}, func(u unstructured.Unstructured, _ int64) bool {
-		revision, _, _ := unstructured.NestedString(u.Object, "spec", "crossplane", "compositionRevisionRef", "name")
-		was := r.revisions[u.GetNamespace()+"/"+u.GetName()]
-
-		if was == "" {
-			r.note(u, revision)
-			return false
-		}
-
-		return revision != was
-	})
+func revisionOf(u unstructured.Unstructured) string {
+	revision, _, _ := unstructured.NestedString(u.Object, "spec", "crossplane", "compositionRevisionRef", "name")
+	return revision
 }
 
 // rotate the Secrets of some servers, which restart.
@@ -675,7 +676,6 @@ func (f *fleet) addSecrets(ctx context.Context, r *result) (err error) {
 	}
 
 	after, err := f.sample(ctx)
-	r.Others = after.since(before)
 	r.OthersMemory = after.processes["crossplane-core"].Memory - before.processes["crossplane-core"].Memory
 
 	return err
@@ -689,17 +689,6 @@ const settled = 15 * time.Second
 func (f *fleet) change(ctx context.Context, c *change, restarts int, do func(ctx context.Context) error, isDone func(u unstructured.Unstructured, restarts int64) bool) error {
 	was, err := f.generations(ctx)
 	if err != nil {
-		return err
-	}
-
-	// Note what each server is before the change.
-	if err := f.until(ctx, func(items []unstructured.Unstructured) (bool, error) {
-		for _, u := range items {
-			isDone(u, 0)
-		}
-
-		return true, nil
-	}); err != nil {
 		return err
 	}
 
@@ -719,7 +708,7 @@ func (f *fleet) change(ctx context.Context, c *change, restarts int, do func(ctx
 
 		done := 0
 		for _, u := range items {
-			if key := u.GetNamespace() + "/" + u.GetName(); isReady(u) && isDone(u, now[key]-was[key]) {
+			if isReady(u) && isDone(u, now[keyOf(u)]-was[keyOf(u)]) {
 				done++
 			}
 		}

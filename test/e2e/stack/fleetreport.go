@@ -15,8 +15,6 @@ import (
 	"text/template"
 	"time"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/dittofs/function-dittoserver/test/pages"
 	"github.com/dittofs/function-dittoserver/test/peers"
 )
@@ -34,21 +32,8 @@ type result struct {
 
 	Revision, Rotation, Restart change
 
-	// Others is what Secrets of others cost, and OthersMemory the bytes by which Crossplane grew.
-	Others       cost
+	// OthersMemory are the bytes by which Crossplane grew with Secrets of others, or 0 where that was not measured.
 	OthersMemory float64
-
-	// revisions of the Composition that servers had, by namespace and name.
-	revisions map[string]string
-}
-
-// note the revision of the Composition that a server has.
-func (r *result) note(u unstructured.Unstructured, revision string) {
-	if r.revisions == nil {
-		r.revisions = map[string]string{}
-	}
-
-	r.revisions[u.GetNamespace()+"/"+u.GetName()] = revision
 }
 
 // A creation tells what it took until all servers were ready.
@@ -257,7 +242,7 @@ func rows() []row {
 		ofChange("a rotation of each Secret, of 100 at most", func(r result) change { return r.Rotation }),
 		ofChange("a restart of the function", func(r result) change { return r.Restart }),
 		[]row{{"1,000 Secrets of 32 KiB that no server names: MB by which Crossplane grows", func(r result) string {
-			if r.Others.Seconds == 0 {
+			if r.OthersMemory == 0 {
 				return "–"
 			}
 
