@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"google.golang.org/protobuf/types/known/structpb"
 	corev1 "k8s.io/api/core/v1"
@@ -142,6 +143,11 @@ func wins(p *field.Path, env, setting string) *field.Error {
 // reachedSettings returns the settings of the spec that variables would win over, by the names of
 // these: keys of spec.config, and fields that are newer than specs with such variables.
 func (s *DittoServer) reachedSettings() map[string]string {
+	names := s.serverVariables()
+	if len(names) == 0 {
+		return nil
+	}
+
 	reached := map[string]string{}
 
 	for _, k := range dittofs.DecidedKeys() {
@@ -156,10 +162,8 @@ func (s *DittoServer) reachedSettings() map[string]string {
 		}
 	}
 
-	if names := s.serverVariables(); len(names) > 0 {
-		r := &reach{names: names, reached: reached, variable: []byte(strings.TrimSuffix(dittofs.EnvPrefix, "_")), path: []string{"spec", "config"}}
-		r.into(s.extra.object)
-	}
+	r := &reach{names: names, reached: reached, variable: []byte(strings.TrimSuffix(dittofs.EnvPrefix, "_")), path: []string{"spec", "config"}}
+	r.into(s.extra.object)
 
 	return reached
 }
@@ -232,9 +236,10 @@ func commonField(a, b string) string {
 	return strings.Join(as[:n], ".")
 }
 
-// envWarnings warns of variables that win over what a field of the spec decides, where the spec
-// leaves that to its default: servers ran with such before there was the field.
-func (s *DittoServer) envWarnings() []string {
+// decidedFields are the fields of the spec that decide keys of config.yaml, by the variables that reach these.
+//
+//nolint:gochecknoglobals // A table.
+var decidedFields = sync.OnceValue(func() map[string]string {
 	reached := map[string]string{}
 
 	for _, k := range dittofs.DecidedKeys() {
@@ -243,10 +248,16 @@ func (s *DittoServer) envWarnings() []string {
 		}
 	}
 
+	return reached
+})
+
+// envWarnings warns of variables that win over what a field of the spec decides, where the spec
+// leaves that to its default: servers ran with such before there was the field.
+func (s *DittoServer) envWarnings() []string {
 	var w []string
 
 	for i, e := range s.Spec.ExtraEnv {
-		if field := reached[e.Name]; field != "" {
+		if field := decidedFields()[e.Name]; field != "" {
 			w = append(w, fmt.Sprintf("spec.extraEnv[%d].name: %s overrides %s, and no check covers it: use the field", i, e.Name, field))
 		}
 	}

@@ -34,48 +34,54 @@ func validatePolicy(p *field.Path, policy *v1beta1.Policy) field.ErrorList {
 	pods, resources, storage := &policy.Pods, &policy.Resources, &policy.Storage
 
 	for _, list := range []struct {
-		path    *field.Path
+		name    string
 		entries []string
 		check   func(p *field.Path, entry *string) field.ErrorList
 	}{
-		{p.Child("secrets"), policy.Secrets, anyText},
-		{p.Child("configMaps"), policy.ConfigMaps, anyText},
-		{p.Child("extraVolumes"), policy.ExtraVolumes, oneOf(VolumeSecret, VolumeConfigMap, VolumeDownwardAPI)},
-		{p.Child("labels"), policy.Labels, anyText},
-		{p.Child("annotations"), policy.Annotations, anyText},
-		{p.Child("services", "types"), svc.Types, oneOf(string(corev1.ServiceTypeClusterIP), string(corev1.ServiceTypeNodePort), string(corev1.ServiceTypeLoadBalancer))},
-		{p.Child("services", "annotations"), svc.Annotations, anyText},
-		{p.Child("services", "loadBalancerClasses"), svc.LoadBalancerClasses, anyText},
-		{p.Child("services", "sourceRanges"), svc.SourceRanges, isPrefix},
-		{p.Child("services", "ports"), svc.Ports, isRange},
-		{p.Child("services", "nodePorts"), svc.NodePorts, isRange},
-		{p.Child("networkPolicy", "ingressNamespaces"), network.IngressNamespaces, anyText},
-		{p.Child("networkPolicy", "ingressRanges"), network.IngressRanges, isPrefix},
-		{p.Child("networkPolicy", "egressNamespaces"), network.EgressNamespaces, anyText},
-		{p.Child("networkPolicy", "egressRanges"), network.EgressRanges, isPrefix},
-		{p.Child("scheduling", "priorityClassNames"), scheduling.PriorityClassNames, anyText},
-		{p.Child("scheduling", "tolerations"), scheduling.Tolerations, anyText},
-		{p.Child("scheduling", "nodeLabels"), scheduling.NodeLabels, anyText},
-		{p.Child("scheduling", "podNamespaces"), scheduling.PodNamespaces, anyText},
-		{p.Child("pods", "labels"), pods.Labels, anyText},
-		{p.Child("pods", "annotations"), pods.Annotations, anyText},
-		{p.Child("pods", "env"), pods.Env, anyText},
-		{p.Child("pods", "ids"), pods.IDs, isRange},
-		{p.Child("resources", "names"), resources.Names, anyText},
-		{p.Child("resources", "required"), resources.Required, isRequirement},
-		{p.Child("storage", "storageClassNames"), storage.StorageClassNames, anyText},
-		{p.Child("storage", "volumeAttributesClassNames"), storage.VolumeAttributesClassNames, anyText},
-		{p.Child("storage", "dataSources"), storage.DataSources, anyText},
-		{p.Child("routes", "hostnames"), policy.Routes.Hostnames, isOfOne(".")},
-		{p.Child("routes", "gateways"), policy.Routes.Gateways, isOfOne("/")},
-		{p.Child("monitors", "labels"), policy.Monitors.Labels, anyText},
+		{"secrets", policy.Secrets, anyText},
+		{"configMaps", policy.ConfigMaps, anyText},
+		{"extraVolumes", policy.ExtraVolumes, oneOf(VolumeSecret, VolumeConfigMap, VolumeDownwardAPI)},
+		{"labels", policy.Labels, anyText},
+		{"annotations", policy.Annotations, anyText},
+		{"services.types", svc.Types, oneOf(string(corev1.ServiceTypeClusterIP), string(corev1.ServiceTypeNodePort), string(corev1.ServiceTypeLoadBalancer))},
+		{"services.annotations", svc.Annotations, anyText},
+		{"services.loadBalancerClasses", svc.LoadBalancerClasses, anyText},
+		{"services.sourceRanges", svc.SourceRanges, isPrefix},
+		{"services.ports", svc.Ports, isRange},
+		{"services.nodePorts", svc.NodePorts, isRange},
+		{"networkPolicy.ingressNamespaces", network.IngressNamespaces, anyText},
+		{"networkPolicy.ingressRanges", network.IngressRanges, isPrefix},
+		{"networkPolicy.egressNamespaces", network.EgressNamespaces, anyText},
+		{"networkPolicy.egressRanges", network.EgressRanges, isPrefix},
+		{"scheduling.priorityClassNames", scheduling.PriorityClassNames, anyText},
+		{"scheduling.tolerations", scheduling.Tolerations, anyText},
+		{"scheduling.nodeLabels", scheduling.NodeLabels, anyText},
+		{"scheduling.podNamespaces", scheduling.PodNamespaces, anyText},
+		{"pods.labels", pods.Labels, anyText},
+		{"pods.annotations", pods.Annotations, anyText},
+		{"pods.env", pods.Env, anyText},
+		{"pods.ids", pods.IDs, isRange},
+		{"resources.names", resources.Names, anyText},
+		{"resources.required", resources.Required, isRequirement},
+		{"storage.storageClassNames", storage.StorageClassNames, anyText},
+		{"storage.volumeAttributesClassNames", storage.VolumeAttributesClassNames, anyText},
+		{"storage.dataSources", storage.DataSources, anyText},
+		{"routes.hostnames", policy.Routes.Hostnames, isOfOne(".")},
+		{"routes.gateways", policy.Routes.Gateways, isOfOne("/")},
+		{"monitors.labels", policy.Monitors.Labels, anyText},
 	} {
-		if n := len(list.entries); n > v1beta1.MaxPolicyEntries {
-			errs = append(errs, fielderr.TooMany(list.path, n, v1beta1.MaxPolicyEntries, "entries"))
+		n := len(list.entries)
+		if n == 0 {
 			continue
 		}
 
-		errs = append(errs, fielderr.Each(list.path, list.entries, list.check)...)
+		p := p.Child(list.name)
+		if n > v1beta1.MaxPolicyEntries {
+			errs = append(errs, fielderr.TooMany(p, n, v1beta1.MaxPolicyEntries, "entries"))
+			continue
+		}
+
+		errs = append(errs, fielderr.Each(p, list.entries, list.check)...)
 	}
 
 	errs = append(errs, validateAtMost(p.Child("pods", "maxGracePeriod"), pods.MaxGracePeriod)...)

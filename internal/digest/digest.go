@@ -23,14 +23,11 @@ import (
 
 // Inputs of the rollout digest of a server, besides config.yaml.
 type Inputs struct {
+	server  *composite.DittoServer
 	secrets secret.Secrets
 
-	// generation is the one of new digests. whole is the one that earlier versions of this
-	// function took, which covers all of the spec. A pod that runs keeps the digest that it has.
-	generation, whole []byte
-
-	// withEmpty is the generation with objects that nothing is left in, which it had as well.
-	withEmpty []byte
+	// generation is the one of new digests.
+	generation []byte
 
 	ran Ran
 }
@@ -47,12 +44,7 @@ type Ran struct {
 
 // For returns the inputs of a server's rollout digest.
 func For(s *composite.DittoServer, secrets secret.Secrets, ran Ran) Inputs {
-	i := Inputs{secrets: secrets, generation: Generation(s), ran: ran}
-	if s.Input.ConfigHash.Generation == v1beta1.GenerationSpec {
-		i.whole, i.withEmpty = spec(s, restartless...), spec(s, notInGeneration...)
-	}
-
-	return i
+	return Inputs{server: s, secrets: secrets, generation: Generation(s), ran: ran}
 }
 
 // Of returns the rollout digest over config.yaml, or "" unless every Secret is there:
@@ -72,12 +64,8 @@ func (i Inputs) Of(config []byte) string {
 		return is
 	}
 
-	for _, earlier := range [][]byte{i.whole, i.withEmpty} {
-		if len(earlier) == 0 || bytes.Equal(earlier, i.generation) {
-			continue
-		}
-
-		if was := sum(config, i.secrets.Values, earlier); slices.Contains(i.ran.Digests, was) {
+	for _, notCovered := range [][]string{restartless, notInGeneration} {
+		if was := i.earlier(config, notCovered); was != "" && slices.Contains(i.ran.Digests, was) {
 			return was
 		}
 	}
@@ -93,11 +81,27 @@ func (i Inputs) Same(digest string, config []byte) string {
 		return ""
 	case digest == i.ran.Whole:
 		return i.ran.Same
-	case len(i.whole) == 0 || bytes.Equal(i.whole, i.generation) || digest != sum(config, i.secrets.Values, i.whole):
+	case digest != i.earlier(config, restartless):
 		return ""
 	default:
 		return sum(config, i.secrets.Values, i.generation)
 	}
+}
+
+// earlier returns the digest of an earlier version of this function, whose generation covered all of the user's
+// spec but some fields. It returns "" if that is not another generation than today's. A pod that runs keeps the
+// digest that it has. First, the storage was covered. Then it was not, but an object that nothing is left in was.
+func (i Inputs) earlier(config []byte, notCovered []string) string {
+	if i.server.Input.ConfigHash.Generation != v1beta1.GenerationSpec {
+		return ""
+	}
+
+	was := spec(i.server, notCovered...)
+	if bytes.Equal(was, i.generation) {
+		return ""
+	}
+
+	return sum(config, i.secrets.Values, was)
 }
 
 // sum returns the rollout digest as lower-case hexadecimal SHA-256 over
