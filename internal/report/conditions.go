@@ -431,8 +431,8 @@ func whyNotInEffect(p guard.Provider) string {
 }
 
 // troubles are the reasons of conditions that get a Warning result when they come
-// up. The others pass by themselves, follow from one of these, or are told by events of the
-// composed resource.
+// up. The others pass by themselves, follow from one of these, or the composed resource has
+// events of its own.
 //
 //nolint:gochecknoglobals // A table.
 var troubles = map[string][]string{
