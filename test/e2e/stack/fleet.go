@@ -21,9 +21,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/utils/ptr"
 )
 
 // A fleet has more pods than a kubelet runs: KWOK plays the node. The pods are ready at once, so that what
@@ -280,7 +282,7 @@ func (f *fleet) applyComposition(ctx context.Context, spec map[string]any) error
 // isPeer reports whether somebody else's function composes the servers.
 func (f *fleet) isPeer() bool { return f.Compose != "object" && f.Compose != "native" }
 
-// secrets makes those of the servers, their namespaces and their volumes.
+// secrets makes those of the servers, their namespaces and their volume claims.
 func (f *fleet) secrets(ctx context.Context) error {
 	for n := range f.namespaces() {
 		_, err := f.kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: n}}, metav1.CreateOptions{})
@@ -289,34 +291,69 @@ func (f *fleet) secrets(ctx context.Context) error {
 		}
 	}
 
-	return each(f.Servers, func(n int) error {
-		return errors.Join(f.secret(ctx, f.first+n, "example"), f.volumes(ctx, f.first+n))
-	})
+	if err := each(f.Servers, func(n int) error {
+		return errors.Join(f.secret(ctx, f.first+n, "example"), f.claims(ctx, f.first+n))
+	}); err != nil {
+		return err
+	}
+
+	return f.bound(ctx)
 }
 
-// volumes makes a volume for each claim of a server, before there are claims: to look for these would be work for the
-// API server. Nothing mounts them.
-func (f *fleet) volumes(ctx context.Context, n int) error {
+// claims makes the volume claims of a server, and a volume for each, which nothing mounts. A StatefulSet takes claims of
+// its names. kube-controller-manager binds one claim after the other: while servers are created, they would wait for
+// that, and not for what is measured.
+func (f *fleet) claims(ctx context.Context, n int) error {
 	var errs []error
 
+	size := corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Ti")}
+	modes := []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
+
 	for _, claim := range claimsOf(n) {
-		_, err := f.kube.CoreV1().PersistentVolumes().Create(ctx, &corev1.PersistentVolume{
+		_, volumeErr := f.kube.CoreV1().PersistentVolumes().Create(ctx, &corev1.PersistentVolume{
 			ObjectMeta: metav1.ObjectMeta{Name: claim},
 			Spec: corev1.PersistentVolumeSpec{
-				Capacity:                      corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Ti")},
-				AccessModes:                   []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+				Capacity:                      size,
+				AccessModes:                   modes,
 				StorageClassName:              storageClass,
 				PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimRetain,
 				ClaimRef:                      &corev1.ObjectReference{Kind: "PersistentVolumeClaim", APIVersion: "v1", Namespace: namespaceOf(n), Name: claim},
 				PersistentVolumeSource:        corev1.PersistentVolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: f.stack.Path("volumes")}},
 			},
 		}, metav1.CreateOptions{})
-		if !apierrors.IsAlreadyExists(err) {
-			errs = append(errs, err)
+
+		_, claimErr := f.kube.CoreV1().PersistentVolumeClaims(namespaceOf(n)).Create(ctx, &corev1.PersistentVolumeClaim{
+			ObjectMeta: metav1.ObjectMeta{Name: claim},
+			Spec: corev1.PersistentVolumeClaimSpec{
+				StorageClassName: ptr.To(storageClass),
+				VolumeName:       claim,
+				AccessModes:      modes,
+				Resources:        corev1.VolumeResourceRequirements{Requests: size},
+			},
+		}, metav1.CreateOptions{})
+
+		for _, err := range []error{volumeErr, claimErr} {
+			if !apierrors.IsAlreadyExists(err) {
+				errs = append(errs, err)
+			}
 		}
 	}
 
 	return errors.Join(errs...)
+}
+
+// bound waits until the claims of all servers are.
+func (f *fleet) bound(ctx context.Context) error {
+	return f.poll(ctx, func() (bool, error) {
+		all, err := f.kube.CoreV1().PersistentVolumeClaims(metav1.NamespaceAll).List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+		if err != nil {
+			return false, err
+		}
+
+		pending := slices.ContainsFunc(all.Items, func(c corev1.PersistentVolumeClaim) bool { return c.Status.Phase != corev1.ClaimBound })
+
+		return len(all.Items) > 0 && !pending, nil
+	})
 }
 
 func (f *fleet) kubectl(ctx context.Context, args ...string) error {
@@ -452,26 +489,27 @@ func (f *fleet) create(ctx context.Context, r *result) error {
 
 // until what is asked of all servers is so.
 func (f *fleet) until(ctx context.Context, isSo func(items []unstructured.Unstructured) (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, f.Within)
-	defer cancel()
-
-	for {
+	return f.poll(ctx, func() (bool, error) {
 		// The API server answers from its cache.
 		list, err := f.client.Resource(dittoServers).List(ctx, metav1.ListOptions{ResourceVersion: "0"})
 		if err != nil {
-			return err
+			return false, err
 		}
 
-		if ok, err := isSo(list.Items); ok || err != nil {
-			return err
-		}
+		return isSo(list.Items)
+	})
+}
 
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("not after %s: %w", f.Within, context.Cause(ctx))
-		case <-time.After(max(2*time.Second, time.Duration(f.Servers)*10*time.Millisecond)):
-		}
+// poll until something is so: less often where there are more servers, since it costs what is measured.
+func (f *fleet) poll(ctx context.Context, isSo func() (bool, error)) error {
+	interval := max(2*time.Second, time.Duration(f.Servers)*10*time.Millisecond)
+
+	err := wait.PollUntilContextTimeout(ctx, interval, f.Within, true, func(context.Context) (bool, error) { return isSo() })
+	if wait.Interrupted(err) {
+		return fmt.Errorf("not after %s: %w", f.Within, err)
 	}
+
+	return err
 }
 
 func isReady(u unstructured.Unstructured) bool {
