@@ -49,22 +49,24 @@ type Function struct {
 // Crossplane drops most events of a composite resource with an open circuit breaker. A call is its next chance to see
 // what changed, and costs a reconcile.
 const (
-	// soon is how long Crossplane may wait while a server starts or changes, or the breaker is open: the
-	// breaker can open after any call.
+	// soon is how long Crossplane may wait while a StatefulSet that exists starts or changes, or the breaker is
+	// open: the breaker can open after any call.
 	soon = time.Minute
 
-	// atOnce is how long it may wait while both are so.
+	// atOnce is how long it may wait while the breaker is open, and the server starts or changes.
 	atOnce = 20 * time.Second
 )
 
-// longestTTL returns how long Crossplane may wait until the next call, and whether there is such a bound.
-func longestTTL(xr *structpb.Struct, isSettling bool) (longest time.Duration, isBounded bool) {
+// longestTTL returns how long Crossplane may wait until the next call, and whether there is such a bound. Until the
+// StatefulSet of a server that starts exists, most of the events that would open the breaker are yet to come, and each
+// brings a call: of a thousand servers that are created at once, a call each minute would be most of the load.
+func longestTTL(xr *structpb.Struct, isSettling, isStarting bool) (longest time.Duration, isBounded bool) {
 	isOpen := condition.Of(xr, "Responsive").IsFalse()
 	if isSettling && isOpen {
 		return atOnce, true
 	}
 
-	return soon, isSettling || isOpen
+	return soon, isOpen || isSettling && !isStarting
 }
 
 // RunFunction answers one call of Crossplane. If something goes wrong, it returns a fatal
@@ -261,12 +263,14 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 		return err
 	}
 
-	if longest, isBounded := longestTTL(xr, compose.IsSettling(rsp.GetDesired(), &decision)); isBounded {
+	isStarting := compose.IsStarting(srv, resources, &decision)
+
+	if longest, isBounded := longestTTL(xr, compose.IsSettling(rsp.GetDesired(), &decision), isStarting); isBounded {
 		rsp.Meta.Ttl = durationpb.New(min(rsp.GetMeta().GetTtl().AsDuration(), longest))
 	}
 
 	// Report.
-	report.Rollout(rsp, decision, compose.IsStarting(srv, resources, &decision))
+	report.Rollout(rsp, decision, isStarting)
 	report.Storage(rsp, decision)
 	report.Apply(rsp, xr, manifests, resources)
 	// A message may be cut: what to do before files are safe comes first.

@@ -482,16 +482,18 @@ func TestPassThrough(t *testing.T) {
 }
 
 func TestTTL(t *testing.T) {
-	type ttls struct{ Starting, StartingDeaf, Rest, RestDeaf time.Duration }
+	type ttls struct{ Starting, StartingDeaf, Arriving, ArrivingDeaf, Rest, RestDeaf time.Duration }
+
+	const minute, atOnce, short = time.Minute, 20 * time.Second, 5 * time.Second
 
 	cases := map[string]struct {
 		reason string
 		input  map[string]any
 		want   ttls
 	}{
-		"Flag":     {"At rest the flag counts.", nil, ttls{time.Minute, 20 * time.Second, time.Minute, time.Minute}},
-		"Longer":   {"At rest the input counts.", map[string]any{"ttl": "1h"}, ttls{time.Minute, 20 * time.Second, time.Hour, time.Minute}},
-		"Shorter":  {"The input counts always.", map[string]any{"ttl": "5s"}, ttls{5 * time.Second, 5 * time.Second, 5 * time.Second, 5 * time.Second}},
+		"Flag":     {"At rest the flag counts.", nil, ttls{minute, atOnce, minute, atOnce, minute, minute}},
+		"Longer":   {"At rest, and until the StatefulSet exists, the input counts.", map[string]any{"ttl": "1h"}, ttls{time.Hour, atOnce, minute, atOnce, time.Hour, minute}},
+		"Shorter":  {"The input counts always.", map[string]any{"ttl": "5s"}, ttls{short, short, short, short, short, short}},
 		"NotAtAll": {"Zero leaves it to Crossplane.", map[string]any{"ttl": "0s"}, ttls{}},
 	}
 
@@ -514,6 +516,17 @@ func TestTTL(t *testing.T) {
 			}
 
 			got := ttls{Starting: with("True"), StartingDeaf: with("False")}
+
+			// Its pod is not ready yet.
+			for range 10 {
+				w.Reconcile(10)
+
+				for name := range w.Composed {
+					w.Provide(name)
+				}
+			}
+
+			got.Arriving, got.ArrivingDeaf = with("True"), with("False")
 
 			w.Settle()
 			got.Rest, got.RestDeaf = with("True"), with("False")
