@@ -681,7 +681,7 @@ const (
 // addSecrets that no server names: who watches the kind has them in memory.
 func (f *fleet) addSecrets(ctx context.Context, r *result) (err error) {
 	if f.isPeer() {
-		return nil // Crossplane watches them for the server whose Objects it composes.
+		return nil // It requires none, so that Crossplane watches none.
 	}
 
 	_, err = f.kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespaceOfOthers}}, metav1.CreateOptions{})
