@@ -399,8 +399,7 @@ TTL ?= 1m
 REPLICAS ?= 1
 PEER ?=
 fleet: ## Measure what SERVERS (300) DittoServers, composed by COMPOSE (object, native, go-templating, patch-and-transform), cost a control plane, into docs/performance.md
-	@$(MAKE) --no-print-directory up NODE=kwok
-	@trap '$(MAKE) --no-print-directory down NODE=kwok' EXIT; $(MAKE) --no-print-directory measure NODE=kwok
+	@trap '$(MAKE) --no-print-directory down NODE=kwok' EXIT; $(MAKE) --no-print-directory up NODE=kwok && $(MAKE) --no-print-directory measure NODE=kwok
 
 .PHONY: measure
 measure: stack

@@ -70,6 +70,7 @@ const perNamespace = 10
 // measureCommand creates a fleet, measures it, and deletes it again.
 type measureCommand struct {
 	Servers  int           `help:"Number of DittoServers." default:"300"`
+	AtOnce   int           `help:"How many of them may be created and not yet ready. With 1,000 at once, Kubernetes' allocator of Service addresses serves requests that timed out." default:"100"`
 	Replicas int           `help:"Number of processes of this function, which share the calls." default:"1"`
 	Rest     time.Duration `help:"How long to watch the fleet while nobody changes anything." default:"10m"`
 	Within   time.Duration `help:"How long each of the other steps may take." default:"30m"`
@@ -151,6 +152,7 @@ func newFleet(c *measureCommand, s stack) (*fleet, error) {
 
 	// This program is no part of what is measured, and holds nothing up.
 	config.QPS, config.Burst = 500, 1000
+	config.Timeout = time.Minute
 
 	kube, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -449,21 +451,14 @@ func (f *fleet) server(n int) *unstructured.Unstructured {
 	}}
 }
 
-// create the servers, all at once.
+// create the servers: more as others become ready.
 func (f *fleet) create(ctx context.Context, r *result) error {
 	before, err := f.sample(ctx)
 	if err != nil {
 		return err
 	}
 
-	if err := each(f.Servers, func(n int) error {
-		one := f.server(f.first + n)
-		_, err := f.client.Resource(dittoServers).Namespace(one.GetNamespace()).Create(ctx, one, metav1.CreateOptions{})
-
-		return err
-	}); err != nil {
-		return err
-	}
+	created := 0
 
 	err = f.until(ctx, func(items []unstructured.Unstructured) (bool, error) {
 		ready := 0
@@ -475,7 +470,16 @@ func (f *fleet) create(ctx context.Context, r *result) error {
 
 		r.Creation.Progress.note(ready, f.Servers, time.Since(before.at))
 
-		return ready == f.Servers, nil
+		more := min(f.Servers, ready+f.AtOnce) - created
+		err := each(more, func(n int) error {
+			one := f.server(f.first + created + n)
+			_, err := f.client.Resource(dittoServers).Namespace(one.GetNamespace()).Create(ctx, one, metav1.CreateOptions{})
+
+			return err
+		})
+		created += more
+
+		return ready == f.Servers, err
 	})
 	if err != nil {
 		return err
@@ -660,13 +664,33 @@ func (f *fleet) restartFunction(ctx context.Context, r *result) error {
 	}
 
 	return f.change(ctx, &r.Restart, 0, func(ctx context.Context) error {
+		before, err := f.sample(ctx)
+		if err != nil {
+			return err
+		}
+
 		if err := f.stack.restart(ctx, "function"); err != nil {
 			return err
 		}
 
-		return each(f.Servers, func(n int) error {
+		if err := each(f.Servers, func(n int) error {
 			_, err := f.client.Resource(dittoServers).Namespace(namespaceOf(n)).Patch(ctx, serverName(n), "application/merge-patch+json", []byte(`{"metadata":{"annotations":{"example.org/asked":"again"}}}`), metav1.PatchOptions{})
 			return err
+		}); err != nil {
+			return err
+		}
+
+		// A server stays ready meanwhile: only the calls tell.
+		return f.poll(ctx, func() (bool, error) {
+			now, err := f.sample(ctx)
+			if err != nil {
+				return false, err
+			}
+
+			calls := min(f.Servers, int(now.calls-before.calls))
+			r.Restart.Progress.note(calls, f.Servers, now.at.Sub(before.at))
+
+			return calls == f.Servers, nil
 		})
 	}, func(unstructured.Unstructured, int64) bool { return true })
 }

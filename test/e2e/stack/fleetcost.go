@@ -144,6 +144,9 @@ func (f *fleet) sample(ctx context.Context) (sample, error) {
 }
 
 func scrape(ctx context.Context, url string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
