@@ -59,14 +59,17 @@ const (
 
 // longestTTL returns how long Crossplane may wait until the next call, and whether there is such a bound. Until the
 // StatefulSet of a server that starts exists, most of the events that would open the breaker are yet to come, and each
-// brings a call: of a thousand servers that are created at once, a call each minute would be most of the load.
+// brings a call: of a thousand servers that are created at once, a call each minute would be most of the load. Where the
+// API server refused a composed resource as invalid, no event may ever come, and Crossplane does not try again by itself.
 func longestTTL(xr *structpb.Struct, isSettling, isStarting bool) (longest time.Duration, isBounded bool) {
 	isOpen := condition.Of(xr, "Responsive").IsFalse()
 	if isSettling && isOpen {
 		return atOnce, true
 	}
 
-	return soon, isOpen || isSettling && !isStarting
+	isRefused := condition.Of(xr, "Synced").IsFalse()
+
+	return soon, isOpen || isSettling && (!isStarting || isRefused)
 }
 
 // RunFunction answers one call of Crossplane. If something goes wrong, it returns a fatal

@@ -482,7 +482,7 @@ func TestPassThrough(t *testing.T) {
 }
 
 func TestTTL(t *testing.T) {
-	type ttls struct{ Starting, StartingDeaf, Arriving, ArrivingDeaf, Rest, RestDeaf time.Duration }
+	type ttls struct{ Starting, StartingDeaf, StartingRefused, Arriving, ArrivingDeaf, Rest, RestDeaf time.Duration }
 
 	const minute, atOnce, short = time.Minute, 20 * time.Second, 5 * time.Second
 
@@ -491,9 +491,9 @@ func TestTTL(t *testing.T) {
 		input  map[string]any
 		want   ttls
 	}{
-		"Flag":     {"At rest the flag counts.", nil, ttls{minute, atOnce, minute, atOnce, minute, minute}},
-		"Longer":   {"At rest, and until the StatefulSet exists, the input counts.", map[string]any{"ttl": "1h"}, ttls{time.Hour, atOnce, minute, atOnce, time.Hour, minute}},
-		"Shorter":  {"The input counts always.", map[string]any{"ttl": "5s"}, ttls{short, short, short, short, short, short}},
+		"Flag":     {"At rest the flag counts.", nil, ttls{minute, atOnce, minute, minute, atOnce, minute, minute}},
+		"Longer":   {"At rest, and until the StatefulSet exists, the input counts, unless the API server refused what is composed.", map[string]any{"ttl": "1h"}, ttls{time.Hour, atOnce, minute, minute, atOnce, time.Hour, minute}},
+		"Shorter":  {"The input counts always.", map[string]any{"ttl": "5s"}, ttls{short, short, short, short, short, short, short}},
 		"NotAtAll": {"Zero leaves it to Crossplane.", map[string]any{"ttl": "0s"}, ttls{}},
 	}
 
@@ -504,18 +504,19 @@ func TestTTL(t *testing.T) {
 
 			first, _ := w.Function.RunFunction(t.Context(), w.Request(nil))
 
-			// with returns the TTL if Crossplane's circuit breaker is as the condition Responsive says.
-			with := func(status string) time.Duration {
+			// with returns the TTL of a DittoServer with a condition of Crossplane's: Responsive tells of its circuit
+			// breaker, and Synced whether it could write what is composed.
+			with := func(condition, status string) time.Duration {
 				req := proto.CloneOf(w.Request(first.GetRequirements().GetResources()))
 				xr := req.GetObserved().GetComposite().GetResource()
-				protostruct.Set(xr, protostructtest.FromMap(t, map[string]any{"all": []any{map[string]any{"type": "Responsive", "status": status}}}).GetFields()["all"], "status", "conditions")
+				protostruct.Set(xr, protostructtest.FromMap(t, map[string]any{"all": []any{map[string]any{"type": condition, "status": status}}}).GetFields()["all"], "status", "conditions")
 
 				rsp, _ := w.Function.RunFunction(t.Context(), req)
 
 				return rsp.GetMeta().GetTtl().AsDuration()
 			}
 
-			got := ttls{Starting: with("True"), StartingDeaf: with("False")}
+			got := ttls{Starting: with("Responsive", "True"), StartingDeaf: with("Responsive", "False"), StartingRefused: with("Synced", "False")}
 
 			// Its pod is not ready yet.
 			for range 10 {
@@ -526,10 +527,10 @@ func TestTTL(t *testing.T) {
 				}
 			}
 
-			got.Arriving, got.ArrivingDeaf = with("True"), with("False")
+			got.Arriving, got.ArrivingDeaf = with("Responsive", "True"), with("Responsive", "False")
 
 			w.Settle()
-			got.Rest, got.RestDeaf = with("True"), with("False")
+			got.Rest, got.RestDeaf = with("Responsive", "True"), with("Responsive", "False")
 
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)

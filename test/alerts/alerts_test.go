@@ -230,9 +230,11 @@ func TestNearlyFull(t *testing.T) {
 		free   func(minute int) float64
 		want   map[string]int
 	}{
-		"Half":    {"There is room.", "metadata-files-0", half, nil},
-		"Full":    {"It fills up.", "metadata-files-0", func(m int) float64 { return 1 - float64(m)/100 }, map[string]int{"DittoServerVolumeNearlyFull": 105}},
-		"Grown":   {"It grows in time.", "content-files-0", func(m int) float64 { return map[bool]float64{true: 0.05}[m > 10 && m < 20] + map[bool]float64{true: 0.5}[m <= 10 || m >= 20] }, nil},
+		"Half": {"There is room.", "metadata-files-0", half, nil},
+		"Full": {"It fills up.", "metadata-files-0", func(m int) float64 { return 1 - float64(m)/100 }, map[string]int{"DittoServerVolumeNearlyFull": 105}},
+		"Grown": {"It grows in time.", "content-files-0", func(m int) float64 {
+			return map[bool]float64{true: 0.05}[m > 10 && m < 20] + map[bool]float64{true: 0.5}[m <= 10 || m >= 20]
+		}, nil},
 		"Another": {"It is another application's.", "data-db-0", func(int) float64 { return 0 }, nil},
 	}
 

@@ -195,7 +195,8 @@ func (f *fleet) measure(ctx context.Context, keep func(r result) error) (err err
 		fmt.Fprintf(os.Stderr, "%s: %-50s", f.Compose, step.title)
 
 		if err := step.run(ctx, &r); err != nil {
-			fmt.Fprintln(os.Stderr, "failed")
+			// Before the servers are deleted, which takes long.
+			fmt.Fprintln(os.Stderr, "failed:", err)
 			return fmt.Errorf("%s: %w", step.title, err)
 		}
 
@@ -470,7 +471,8 @@ func (f *fleet) create(ctx context.Context, r *result) error {
 
 		r.Creation.Progress.note(ready, f.Servers, time.Since(before.at))
 
-		more := min(f.Servers, ready+f.AtOnce) - created
+		// One that was ready may not be for a while.
+		more := max(0, min(f.Servers, ready+f.AtOnce)-created)
 		err := each(more, func(n int) error {
 			one := f.server(f.first + created + n)
 			_, err := f.client.Resource(dittoServers).Namespace(one.GetNamespace()).Create(ctx, one, metav1.CreateOptions{})
