@@ -390,7 +390,7 @@ e2e: up ## Run the end-to-end tests of a FLAVOUR (namespaced, native, claims), o
 		go test -count=1 -timeout 60m -parallel 8 -v -run '$(RUN)' .
 
 # One way of composing at a time: object, native, or the function of others, whose binary is
-# PEER. The results stay in _output/fleet.json, which a later run adds to.
+# PEER. Results are added to docs/fleet.json, and those that are there are not measured again.
 .PHONY: fleet
 SERVERS ?= 300
 COMPOSE ?= object
@@ -399,12 +399,13 @@ TTL ?= 1m
 REPLICAS ?= 1
 PEER ?=
 fleet: ## Measure what SERVERS (300) DittoServers, composed by COMPOSE (object, native, go-templating, patch-and-transform), cost a control plane, into docs/performance.md
+	@test $(FLAVOUR) = namespaced || { echo "fleets are of namespaced DittoServers: leave FLAVOUR out" >&2; exit 1; }
 	@trap '$(MAKE) --no-print-directory down NODE=kwok' EXIT; $(MAKE) --no-print-directory up NODE=kwok && $(MAKE) --no-print-directory measure NODE=kwok
 
 .PHONY: measure
 measure: stack
 	@$(STACK_ENV) stack measure --servers=$(SERVERS) --compose=$(COMPOSE) --rest=$(REST) --ttl=$(TTL) --replicas=$(REPLICAS) $(if $(PEER),--peer=$(PEER)) \
-		--page=docs/performance.md --plot=docs/images/fleet.svg
+		--results=docs/fleet.json --page=docs/performance.md --plot=docs/images/fleet.svg
 
 .PHONY: picture
 picture: up ## Run the tutorial, and write docs/images/tutorial.svg

@@ -73,11 +73,11 @@ type measureCommand struct {
 	AtOnce   int           `help:"How many of them may be created and not yet ready. With 1,000 at once, Kubernetes' allocator of Service addresses serves requests that timed out." default:"100"`
 	Replicas int           `help:"Number of processes of this function, which share the calls." default:"1"`
 	Rest     time.Duration `help:"How long to watch the fleet while nobody changes anything." default:"10m"`
-	Within   time.Duration `help:"How long each of the other steps may take." default:"30m"`
+	Within   time.Duration `help:"How long each of the other steps may take." default:"1h"`
 	Compose  string        `help:"What composes the servers: object or native are this function's ways, go-templating and patch-and-transform are what others use." default:"object" enum:"object,native,go-templating,patch-and-transform"`
 	Peer     string        `help:"The binary of that other function." placeholder:"FILE" type:"existingfile"`
 	TTL      string        `help:"The ttl of this function's input." default:"1m"`
-	Results  string        `help:"File to keep what was measured in. What it has already is not measured again." default:"_output/fleet.json"`
+	Results  string        `help:"File to keep what was measured in. What it has already is not measured again." required:""`
 	Page     string        `help:"Page to write the tables to." placeholder:"FILE"`
 	Plot     string        `help:"Picture to draw." placeholder:"FILE"`
 }

@@ -334,7 +334,7 @@ func table(text *strings.Builder, title string, all []result, rows []row) {
 	}
 }
 
-// requestRows are the requests at rest by verb and kind, without those of which each server has few.
+// requestRows are the requests at rest by verb and kind. Those of which each server has few share a row.
 func requestRows(all []result) []row {
 	most := map[string]float64{}
 
@@ -352,7 +352,17 @@ func requestRows(all []result) []row {
 		}
 	}
 
-	return rows
+	return append(rows, row{"all others", func(r result) string {
+		others := 0.0
+
+		for what := range r.Rest.Requests {
+			if most[what] < 2 {
+				others += r.restRequests(what)
+			}
+		}
+
+		return fmt.Sprintf("%.0f", others)
+	}})
 }
 
 // restRequests returns how many requests of a verb and kind there are for each server and hour.
