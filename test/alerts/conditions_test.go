@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,27 +24,47 @@ import (
 // by what kube-state-metrics makes of its conditions.
 func TestConditions(t *testing.T) {
 	want := map[string][]string{
-		"running":        nil,
-		"stopped":        nil,
-		"paused":         nil,
-		"deleting":       nil,
-		"created":        nil,
-		"held":           {"DittoServerNeedsApproval"},
-		"frozen":         {"DittoServerStorageWaits"},
-		"invalid":        {"DittoServerSpecInvalid"},
-		"secret-missing": {"DittoServerNotRolledOut"},
-		"crashed":        {"DittoServerNotReady"},
-		"refused":        {"DittoServerNotReady"},
-		"pending":        {"DittoServerNotReady", "DittoServerNotRolledOut"},
-		"unreachable":    {"DittoServerNotSynced"},
+		"running":          nil,
+		"stopped":          nil,
+		"paused":           nil,
+		"deleting":         nil,
+		"created":          nil,
+		"rolling":          {"DittoServerNotReady", "DittoServerNotRolledOut"},
+		"approved":         {"DittoServerNeedsApproval"},
+		"stale":            nil,
+		"edited":           nil,
+		"unpaused":         nil,
+		"overtaken":        nil,
+		"approved-before":  {"DittoServerNeedsApproval"},
+		"approved-refused": {"DittoServerNeedsApproval", "DittoServerNotSynced"},
+		"held":             {"DittoServerNeedsApproval"},
+		"frozen":           {"DittoServerStorageWaits"},
+		"invalid":          {"DittoServerSpecInvalid"},
+		"secret-missing":   {"DittoServerNotRolledOut"},
+		"crashed":          {"DittoServerNotReady"},
+		"refused":          {"DittoServerNotReady"},
+		"pending":          {"DittoServerNotReady", "DittoServerNotRolledOut"},
+		"unreachable":      {"DittoServerNotSynced"},
 	}
 
 	for _, flavour := range []string{"namespaced", "claimed"} {
-		for state, want := range want {
+		files, err := os.ReadDir(recorded(flavour))
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		for _, f := range files {
+			state := strings.TrimSuffix(f.Name(), ".yaml")
+
+			want, ok := want[state]
+			if !ok {
+				t.Errorf("which alerts does a DittoServer in the state %s have?", state)
+			}
+
 			t.Run(flavour+"/"+state, func(t *testing.T) {
 				t.Parallel()
 
-				if diff := gocmp.Diff(want, active(t, conditions(t, flavour, state)), cmpopts.EquateEmpty()); diff != "" {
+				if diff := gocmp.Diff(want, active(t, conditions(t, server(t, flavour, state))), cmpopts.EquateEmpty()); diff != "" {
 					t.Errorf("alerts: -want, +got:\n%s", diff)
 				}
 			})
@@ -51,13 +72,61 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// conditions returns what kube-state-metrics tells of a DittoServer, with the configuration
-// of the example.
-func conditions(t *testing.T, flavour, state string) recording {
+// TestConditionsOfRunning shows the alerts of a DittoServer that runs, by one condition.
+func TestConditionsOfRunning(t *testing.T) {
+	cases := map[string]struct {
+		reason    string
+		condition map[string]any
+		want      []string
+	}{
+		"StartPrevented": {
+			"It runs until its pod restarts.",
+			map[string]any{"type": "ConfigRolledOut", "status": "False", "reason": "StartPrevented"},
+			[]string{"DittoServerStartPrevented"},
+		},
+		"HasWarnings": {
+			"Nothing is wrong yet.",
+			map[string]any{"type": "Warnings", "status": "True", "reason": "HasWarnings"},
+			[]string{"DittoServerWarnings"},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := server(t, "namespaced", "running")
+
+			all, _, _ := unstructured.NestedSlice(s.Object, "status", "conditions")
+			all = slices.DeleteFunc(all, func(c any) bool { return c.(map[string]any)["type"] == tc.condition["type"] })
+
+			if err := unstructured.SetNestedSlice(s.Object, append(all, tc.condition), "status", "conditions"); err != nil {
+				t.Fatal(err)
+			}
+
+			if diff := gocmp.Diff(tc.want, active(t, conditions(t, s))); diff != "" {
+				t.Errorf("%s\nalerts: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// recorded is the folder of a flavour's DittoServers in each state.
+func recorded(flavour string) string {
+	return filepath.Join("..", "gitops", "testdata", flavour)
+}
+
+func server(t *testing.T, flavour, state string) *unstructured.Unstructured {
 	t.Helper()
 
-	server := &unstructured.Unstructured{}
-	read(t, filepath.Join("test", "gitops", "testdata", flavour, state+".yaml"), &server.Object)
+	s := &unstructured.Unstructured{}
+	read(t, filepath.Join(recorded(flavour), state+".yaml"), &s.Object)
+
+	return s
+}
+
+// conditions returns what kube-state-metrics tells of a DittoServer, with the configuration
+// of the example.
+func conditions(t *testing.T, server *unstructured.Unstructured) recording {
+	t.Helper()
 
 	var config struct {
 		Data struct {
@@ -65,7 +134,7 @@ func conditions(t *testing.T, flavour, state string) recording {
 		} `json:"data"`
 	}
 
-	read(t, filepath.Join("example", "operate", "kube-state-metrics.yaml"), &config)
+	read(t, filepath.Join("..", "..", "example", "operate", "kube-state-metrics.yaml"), &config)
 
 	var metrics customresourcestate.Metrics
 	if err := yamlv3.Unmarshal([]byte(config.Data.Config), &metrics); err != nil {
@@ -97,11 +166,11 @@ func conditions(t *testing.T, flavour, state string) recording {
 	return r
 }
 
-// read reads the first object of a file of the repository.
+// read reads the first object of a file.
 func read(t *testing.T, file string, into any) {
 	t.Helper()
 
-	b, err := os.ReadFile(filepath.Join("..", "..", file))
+	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
