@@ -282,10 +282,22 @@ func (r results) goals() []goal {
 		break
 	}
 
-	var first result
+	for _, compose := range []string{"object", "native"} {
+		goals = append(goals, flat(all, compose)...)
+	}
 
-	for _, one := range slices.Backward(all) {
-		if one.Compose != "object" || one.TTL != restful || one.Replicas != 1 {
+	return goals
+}
+
+// flat are the goals of what a server of a larger fleet costs, beside one of the smallest that was measured.
+func flat(largestFirst []result, compose string) []goal {
+	var (
+		goals []goal
+		first result
+	)
+
+	for _, one := range slices.Backward(largestFirst) {
+		if one.Compose != compose || one.TTL != restful || one.Replicas != 1 {
 			continue
 		}
 
@@ -294,7 +306,7 @@ func (r results) goals() []goal {
 			continue
 		}
 
-		sizes := fmt.Sprintf("of %d servers / of %d", one.Servers, first.Servers)
+		sizes := fmt.Sprintf("%s, of %d servers / of %d", compose, one.Servers, first.Servers)
 		goals = append(goals,
 			goal{"creation: API requests per server, " + sizes, one.creationPerServer(requests) / first.creationPerServer(requests), 1.1},
 			goal{"at rest: API requests per server and hour, " + sizes, one.restPerHour(requests) / first.restPerHour(requests), 1.1})
