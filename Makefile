@@ -393,6 +393,7 @@ e2e: up ## Run the end-to-end tests of a FLAVOUR (namespaced, native, claims), o
 # PEER. Results are added to docs/fleet.json, and those that are there are not measured again.
 .PHONY: fleet
 SERVERS ?= 300
+AT_ONCE ?= 100
 COMPOSE ?= object
 REST ?= 10m
 TTL ?= 1m
@@ -404,7 +405,7 @@ fleet: ## Measure what SERVERS (300) DittoServers, composed by COMPOSE (object, 
 
 .PHONY: measure
 measure: stack
-	@$(STACK_ENV) stack measure --servers=$(SERVERS) --compose=$(COMPOSE) --rest=$(REST) --ttl=$(TTL) --replicas=$(REPLICAS) $(if $(PEER),--peer=$(PEER)) \
+	@$(STACK_ENV) stack measure --servers=$(SERVERS) --at-once=$(AT_ONCE) --compose=$(COMPOSE) --rest=$(REST) --ttl=$(TTL) --replicas=$(REPLICAS) $(if $(PEER),--peer=$(PEER)) \
 		--results=docs/fleet.json --page=docs/performance.md --plot=docs/images/fleet.svg
 
 .PHONY: picture

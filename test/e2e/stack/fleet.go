@@ -26,6 +26,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/ptr"
+
+	"github.com/dittofs/function-dittoserver/test/fleetcost"
 )
 
 // A fleet has more pods than a kubelet runs: KWOK plays the node. The pods are ready at once, so that what
@@ -88,6 +90,7 @@ type measureCommand struct {
 var (
 	dittoServers = schema.GroupVersionResource{Group: "dittofs.io", Version: "v1alpha1", Resource: "dittoservers"}
 	objects      = schema.GroupVersionResource{Group: "kubernetes.m.crossplane.io", Version: "v1alpha1", Resource: "objects"}
+	functions    = schema.GroupVersionResource{Group: "pkg.crossplane.io", Version: "v1", Resource: "functions"}
 	compositions = schema.GroupVersionResource{Group: "apiextensions.crossplane.io", Version: "v1", Resource: "compositions"}
 	statefulSets = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "statefulsets"}
 	composed     = []schema.GroupVersionResource{statefulSets, {Version: "v1", Resource: "configmaps"}, {Version: "v1", Resource: "services"}}
@@ -103,6 +106,9 @@ type fleet struct {
 
 	// first is the number of the first server.
 	first int
+
+	// endpoint of the function, for Crossplane.
+	endpoint string
 }
 
 // Run measures, and writes tables and picture of everything that was ever measured.
@@ -119,12 +125,12 @@ func (c *measureCommand) Run(s stack) error {
 		return fmt.Errorf("a rest of %s is too short to see what a ttl of %s costs", c.Rest, ttl)
 	}
 
-	results, err := readResults(c.Results)
+	results, err := fleetcost.Read(c.Results)
 	if err != nil {
 		return err
 	}
 
-	key := key(c.Compose, c.TTL, c.Servers, c.Replicas)
+	key := fleetcost.Key(c.Compose, c.TTL, c.Servers, c.Replicas)
 	if _, ok := results[key]; !ok {
 		f, err := newFleet(c, s)
 		if err != nil {
@@ -132,16 +138,16 @@ func (c *measureCommand) Run(s stack) error {
 		}
 
 		// Before the servers are deleted, which takes long, and of which nobody wants to know.
-		keep := func(r result) error {
+		keep := func(r fleetcost.Result) error {
 			results[key] = r
 
-			return errors.Join(results.write(c.Results), results.report(c.Page, c.Plot))
+			return errors.Join(results.Write(c.Results), results.Report(c.Page, c.Plot))
 		}
 
 		return f.measure(ctx, keep)
 	}
 
-	return results.report(c.Page, c.Plot)
+	return results.Report(c.Page, c.Plot)
 }
 
 func newFleet(c *measureCommand, s stack) (*fleet, error) {
@@ -161,11 +167,11 @@ func newFleet(c *measureCommand, s stack) (*fleet, error) {
 
 	client, err := dynamic.NewForConfig(config)
 
-	return &fleet{measureCommand: c, stack: s, kube: kube, client: client}, err
+	return &fleet{measureCommand: c, stack: s, kube: kube, client: client, endpoint: s.hostPort(9443)}, err
 }
 
-// measure a fleet from its creation to its deletion, and keep what was measured.
-func (f *fleet) measure(ctx context.Context, keep func(r result) error) (err error) {
+// measure a fleet from its creation to its deletion, and keep what was measured as soon as there is a rest.
+func (f *fleet) measure(ctx context.Context, keep func(r fleetcost.Result) error) (err error) {
 	if supervisorPID(f.stack) == 0 || !f.stack.fleet {
 		return errors.New("no stack for fleets runs: make fleet brings one up")
 	}
@@ -177,17 +183,17 @@ func (f *fleet) measure(ctx context.Context, keep func(r result) error) (err err
 		return err
 	}
 
-	r := result{Compose: f.Compose, TTL: f.TTL, Servers: f.Servers, Replicas: f.Replicas}
+	r := fleetcost.Result{Compose: f.Compose, TTL: f.TTL, Servers: f.Servers, AtOnce: f.AtOnce, Replicas: f.Replicas}
 
 	for _, step := range []struct {
 		title string
-		run   func(ctx context.Context, r *result) error
+		run   func(ctx context.Context, r *fleetcost.Result) error
 	}{
 		{fmt.Sprintf("Creating %d servers", f.Servers), f.create},
 		{"Watching them at rest", f.rest},
 		{"Changing the Composition", f.revise},
 		{"Rotating Secrets", f.rotate},
-		{"Restarting the function", f.restartFunction},
+		{"Upgrading the function", f.upgrade},
 		{"Adding Secrets of others", f.addSecrets},
 	} {
 		begin := time.Now()
@@ -201,9 +207,16 @@ func (f *fleet) measure(ctx context.Context, keep func(r result) error) (err err
 		}
 
 		fmt.Fprintf(os.Stderr, "%6.0f s\n", time.Since(begin).Seconds())
+
+		// The next step may fail.
+		if r.Rest.Seconds > 0 {
+			if err := keep(r); err != nil {
+				return err
+			}
+		}
 	}
 
-	return keep(r)
+	return nil
 }
 
 // prepare what servers need: a node, a storage class, Secrets, and a Composition. It returns what ends what
@@ -453,7 +466,7 @@ func (f *fleet) server(n int) *unstructured.Unstructured {
 }
 
 // create the servers: more as others become ready.
-func (f *fleet) create(ctx context.Context, r *result) error {
+func (f *fleet) create(ctx context.Context, r *fleetcost.Result) error {
 	before, err := f.sample(ctx)
 	if err != nil {
 		return err
@@ -469,7 +482,7 @@ func (f *fleet) create(ctx context.Context, r *result) error {
 			}
 		}
 
-		r.Creation.Progress.note(ready, f.Servers, time.Since(before.at))
+		r.Creation.Progress.Note(ready, f.Servers, time.Since(before.At))
 
 		// One that was ready may not be for a while.
 		more := max(0, min(f.Servers, ready+f.AtOnce)-created)
@@ -488,7 +501,7 @@ func (f *fleet) create(ctx context.Context, r *result) error {
 	}
 
 	after, err := f.sample(ctx)
-	r.Creation.Cost = after.since(before)
+	r.Creation.Cost = after.Since(before)
 
 	return err
 }
@@ -535,7 +548,7 @@ func conditionOf(u unstructured.Unstructured, kind string) string {
 }
 
 // rest watches what happens while nobody changes anything.
-func (f *fleet) rest(ctx context.Context, r *result) error {
+func (f *fleet) rest(ctx context.Context, r *fleetcost.Result) error {
 	// By then, nothing is left to do of the creation.
 	if err := sleep(ctx, min(f.Rest, 2*time.Minute)); err != nil {
 		return err
@@ -561,7 +574,7 @@ func (f *fleet) rest(ctx context.Context, r *result) error {
 	}
 
 	now, err := f.versions(ctx)
-	r.Rest = after.since(before)
+	r.Rest = after.Since(before)
 
 	for name, version := range now {
 		if versions[name] != version {
@@ -617,7 +630,7 @@ func (f *fleet) generations(ctx context.Context) (map[string]int64, error) {
 }
 
 // revise makes another revision of the Composition, which changes nothing of what it composes.
-func (f *fleet) revise(ctx context.Context, r *result) error {
+func (f *fleet) revise(ctx context.Context, r *fleetcost.Result) error {
 	list, err := f.client.Resource(dittoServers).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return err
@@ -628,7 +641,7 @@ func (f *fleet) revise(ctx context.Context, r *result) error {
 		was[keyOf(u)] = revisionOf(u)
 	}
 
-	return f.change(ctx, &r.Revision, 0, func(ctx context.Context) error {
+	return f.change(ctx, &r.Revision, 0, func(ctx context.Context, _ fleetcost.Sample) error {
 		return f.editComposition(ctx, f.composition(), func(step map[string]any) error {
 			step["step"] = fmt.Sprintf("%v-%d", step["step"], time.Now().Unix())
 			return nil
@@ -644,57 +657,19 @@ func revisionOf(u unstructured.Unstructured) string {
 }
 
 // rotate the Secrets of some servers, which restart.
-func (f *fleet) rotate(ctx context.Context, r *result) error {
+func (f *fleet) rotate(ctx context.Context, r *fleetcost.Result) error {
 	if f.isPeer() {
 		return nil // It reads none.
 	}
 
 	some := min(100, f.Servers)
 
-	return f.change(ctx, &r.Rotation, some, func(ctx context.Context) error {
+	return f.change(ctx, &r.Rotation, some, func(ctx context.Context, _ fleetcost.Sample) error {
 		return each(some, func(n int) error { return f.secret(ctx, n, "another") })
 	}, func(u unstructured.Unstructured, restarts int64) bool {
 		n, err := strconv.Atoi(strings.TrimPrefix(u.GetName(), "server-"))
 		return err == nil && (restarts > 0) == (n < some)
 	})
-}
-
-// restartFunction is what the upgrade of a function does to its calls.
-func (f *fleet) restartFunction(ctx context.Context, r *result) error {
-	if f.isPeer() {
-		return nil // It is not the stack's.
-	}
-
-	return f.change(ctx, &r.Restart, 0, func(ctx context.Context) error {
-		before, err := f.sample(ctx)
-		if err != nil {
-			return err
-		}
-
-		if err := f.stack.restart(ctx, "function"); err != nil {
-			return err
-		}
-
-		if err := each(f.Servers, func(n int) error {
-			_, err := f.client.Resource(dittoServers).Namespace(namespaceOf(n)).Patch(ctx, serverName(n), "application/merge-patch+json", []byte(`{"metadata":{"annotations":{"example.org/asked":"again"}}}`), metav1.PatchOptions{})
-			return err
-		}); err != nil {
-			return err
-		}
-
-		// A server stays ready meanwhile: only the calls tell.
-		return f.poll(ctx, func() (bool, error) {
-			now, err := f.sample(ctx)
-			if err != nil {
-				return false, err
-			}
-
-			calls := min(f.Servers, int(now.calls-before.calls))
-			r.Restart.Progress.note(calls, f.Servers, now.at.Sub(before.at))
-
-			return calls == f.Servers, nil
-		})
-	}, func(unstructured.Unstructured, int64) bool { return true })
 }
 
 // Secrets of others, which are as large as those that releases of Helm are kept in.
@@ -705,7 +680,7 @@ const (
 )
 
 // addSecrets that no server names: who watches the kind has them in memory.
-func (f *fleet) addSecrets(ctx context.Context, r *result) (err error) {
+func (f *fleet) addSecrets(ctx context.Context, r *fleetcost.Result) (err error) {
 	if f.isPeer() {
 		return nil // It requires none, so that Crossplane watches none.
 	}
@@ -740,7 +715,7 @@ func (f *fleet) addSecrets(ctx context.Context, r *result) (err error) {
 	}
 
 	after, err := f.sample(ctx)
-	r.OthersMemory = after.processes["crossplane-core"].Memory - before.processes["crossplane-core"].Memory
+	r.OthersMemory = after.Processes["crossplane-core"].Memory - before.Processes["crossplane-core"].Memory
 
 	return err
 }
@@ -750,7 +725,7 @@ const settled = 15 * time.Second
 
 // change something, and measure what it takes until isDone is so of every server, and all are ready. restarts are
 // how many servers may restart.
-func (f *fleet) change(ctx context.Context, c *change, restarts int, do func(ctx context.Context) error, isDone func(u unstructured.Unstructured, restarts int64) bool) error {
+func (f *fleet) change(ctx context.Context, c *fleetcost.Change, restarts int, do func(ctx context.Context, before fleetcost.Sample) error, isDone func(u unstructured.Unstructured, restarts int64) bool) error {
 	was, err := f.generations(ctx)
 	if err != nil {
 		return err
@@ -761,7 +736,7 @@ func (f *fleet) change(ctx context.Context, c *change, restarts int, do func(ctx
 		return err
 	}
 
-	if err := do(ctx); err != nil {
+	if err := do(ctx, before); err != nil {
 		return err
 	}
 
@@ -777,7 +752,7 @@ func (f *fleet) change(ctx context.Context, c *change, restarts int, do func(ctx
 			}
 		}
 
-		c.Progress.note(done, f.Servers, time.Since(before.at))
+		c.Progress.Note(done, f.Servers, time.Since(before.At))
 
 		return done == f.Servers, err
 	}); err != nil {
@@ -790,7 +765,7 @@ func (f *fleet) change(ctx context.Context, c *change, restarts int, do func(ctx
 	}
 
 	after, err := f.sample(ctx)
-	c.Cost = after.since(before)
+	c.Cost = after.Since(before)
 
 	for key, generation := range now {
 		if generation != was[key] {

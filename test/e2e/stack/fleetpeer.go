@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/dittofs/function-dittoserver/test/fleetcost"
 	"github.com/dittofs/function-dittoserver/test/peers"
 )
 
@@ -47,7 +48,7 @@ func (f *fleet) objectsOfOne(ctx context.Context) (map[string]any, error) {
 	one := *f
 	one.measureCommand, one.first = &measureCommand{Servers: 1, Replicas: 1, Within: f.Within, Compose: "object", TTL: "1m"}, original
 
-	if err := errors.Join(one.secrets(ctx), one.copyComposition(ctx, "dittoservers.dittofs.io"), one.create(ctx, &result{})); err != nil {
+	if err := errors.Join(one.secrets(ctx), one.copyComposition(ctx, "dittoservers.dittofs.io"), one.create(ctx, &fleetcost.Result{})); err != nil {
 		return nil, err
 	}
 
@@ -98,8 +99,6 @@ func (f *fleet) startPeer(ctx context.Context) (done func() error, err error) {
 		return done, err
 	}
 
-	functions := compositions.GroupResource().WithVersion("v1")
-	functions.Group, functions.Resource = "pkg.crossplane.io", "functions"
 	function := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "pkg.crossplane.io/v1", "kind": "Function", "metadata": map[string]any{"name": name},
 		"spec": map[string]any{"package": "xpkg.crossplane.io/crossplane-contrib/" + name + ":v0.0.0"},

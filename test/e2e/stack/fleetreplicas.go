@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -33,12 +32,9 @@ func (f *fleet) replicate(ctx context.Context) (done func() error, err error) {
 	}
 
 	i := &installer{stack: f.stack}
-	endpoint := func(target string) error {
-		return i.patchRevision(context.WithoutCancel(ctx), "functionrevision.pkg.crossplane.io", fmt.Sprintf(`{"status":{"endpoint":"%s"}}`, target))
-	}
 
 	done = func() error {
-		err := errors.Join(endpoint(f.stack.hostPort(9443)), names.Close())
+		err := errors.Join(i.connect(context.WithoutCancel(ctx), f.stack.hostPort(9443)), names.Close())
 		for _, cmd := range started {
 			err = errors.Join(err, cmd.Process.Kill(), ignoreExit(cmd.Wait()))
 		}
@@ -61,7 +57,9 @@ func (f *fleet) replicate(ctx context.Context) (done func() error, err error) {
 		started = append(started, cmd)
 	}
 
-	return done, endpoint("dns://" + f.stack.hostPort(5353) + "/" + net.JoinHostPort(functionName, port))
+	f.endpoint = "dns://" + f.stack.hostPort(5353) + "/" + net.JoinHostPort(functionName, port)
+
+	return done, i.connect(ctx, f.endpoint)
 }
 
 // replicaAddress of one of them. The stack's own is the first.

@@ -150,7 +150,7 @@ func (i *installer) configuration(ctx context.Context) error {
 // configuration that it has when it is installed. Crossplane installs a dependency, and is
 // content with any version of it that is there already.
 func (i *installer) upgradeFunction(ctx context.Context) error {
-	const function = "function.pkg.crossplane.io/dittofs-function-dittoserver"
+	const function = "function.pkg.crossplane.io/" + functionPackage
 
 	pushed := "xpkg.crossplane.io/dittofs/function-dittoserver:" + i.Version
 

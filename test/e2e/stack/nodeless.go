@@ -248,7 +248,12 @@ func (i *installer) connectFunction(ctx context.Context) error {
 		return err
 	}
 
-	return i.patchRevision(ctx, "functionrevision.pkg.crossplane.io", fmt.Sprintf(`{"status":{"endpoint":"127.0.0.1:%d"}}`, i.port(9443)))
+	return i.connect(ctx, i.hostPort(9443))
+}
+
+// connect tells Crossplane where the function listens.
+func (i *installer) connect(ctx context.Context, endpoint string) error {
+	return i.patchRevision(ctx, "functionrevision.pkg.crossplane.io", fmt.Sprintf(`{"status":{"endpoint":%q}}`, endpoint))
 }
 
 // patchRevision sets in the status of a package's active revision what a package

@@ -1,4 +1,6 @@
-package main
+// Package fleetcost keeps what fleets of DittoServers cost a control plane, and reports it. The stack of the end-to-end
+// tests measures it.
+package fleetcost
 
 import (
 	"bytes"
@@ -19,33 +21,37 @@ import (
 	"github.com/dittofs/function-dittoserver/test/peers"
 )
 
-// A result is what a fleet cost.
-type result struct {
+// A Result is what a fleet cost.
+type Result struct {
 	Compose, TTL      string
 	Servers, Replicas int
 
-	Creation creation
-	Rest     cost
+	// AtOnce is how many servers were created and not yet ready, at most.
+	AtOnce int
+
+	Creation Creation
+	Rest     Cost
 
 	// Changed is how many objects were written to at rest.
 	Changed int
 
-	Revision, Rotation, Restart change
+	Revision, Rotation, Upgrade Change
 
 	// OthersMemory are the bytes by which Crossplane grew with Secrets of others, or 0 where that was not measured.
 	OthersMemory float64
 }
 
-// A creation tells what it took until all servers were ready.
-type creation struct {
-	Progress progress
-	Cost     cost
+// A Creation tells what it took until all servers were ready.
+type Creation struct {
+	Progress Progress
+	Cost     Cost
 }
 
-// progress tells after how many seconds the first server, half of them and all were done.
-type progress struct{ First, Half, All float64 }
+// Progress tells after how many seconds the first server, half of them and all were done.
+type Progress struct{ First, Half, All float64 }
 
-func (c *progress) note(ready, servers int, after time.Duration) {
+// Note how many servers are done after some time. It keeps the first time that the first, half or all are.
+func (c *Progress) Note(ready, servers int, after time.Duration) {
 	for _, m := range []struct {
 		at     *float64
 		enough bool
@@ -56,23 +62,24 @@ func (c *progress) note(ready, servers int, after time.Duration) {
 	}
 }
 
-// A change tells what it took until all servers were ready again, and how many restarted.
-type change struct {
-	Progress progress
+// A Change tells what it took until all servers were ready again, and how many restarted.
+type Change struct {
+	Progress Progress
 	Restarts int
-	Cost     cost
+	Cost     Cost
 }
 
-// results by key.
-type results map[string]result
+// Results by key.
+type Results map[string]Result
 
-// key of a fleet: what composes the servers, the function's ttl, their number, and that of the function's processes.
-func key(compose, ttl string, servers, replicas int) string {
+// Key of a fleet: what composes the servers, the function's ttl, their number, and that of the function's processes.
+func Key(compose, ttl string, servers, replicas int) string {
 	return fmt.Sprintf("%s/%s/%d/%d", compose, ttl, servers, replicas)
 }
 
-func readResults(file string) (results, error) {
-	r := results{}
+// Read results. A file that is not there has none.
+func Read(file string) (Results, error) {
+	r := Results{}
 
 	b, err := os.ReadFile(filepath.Clean(file))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -82,16 +89,17 @@ func readResults(file string) (results, error) {
 	return r, errors.Join(err, json.Unmarshal(b, &r))
 }
 
-func (r results) write(file string) error {
+// Write results to a file.
+func (r Results) Write(file string) error {
 	b, err := json.MarshalIndent(r, "", "  ")
 	return errors.Join(err, os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, b, 0o600))
 }
 
 // sorted returns this function's ways first, and the smaller fleets of each.
-func (r results) sorted() []result {
+func (r Results) sorted() []Result {
 	order := []string{"object", "native", peers.GoTemplating, peers.PatchAndTransform}
 
-	return slices.SortedFunc(maps.Values(r), func(a, b result) int {
+	return slices.SortedFunc(maps.Values(r), func(a, b Result) int {
 		return cmp.Or(cmp.Compare(slices.Index(order, a.Compose), slices.Index(order, b.Compose)), cmp.Compare(len(a.TTL), len(b.TTL)), cmp.Compare(a.TTL, b.TTL), cmp.Compare(a.Servers, b.Servers), cmp.Compare(a.Replicas, b.Replicas))
 	})
 }
@@ -99,30 +107,30 @@ func (r results) sorted() []result {
 // A row of the table: a figure of each result.
 type row struct {
 	title string
-	value func(r result) string
+	value func(r Result) string
 }
 
 // perHour returns a row of what happens at rest, for each server.
-func perHour(title string, count func(c cost) float64) row {
-	return row{title, func(r result) string { return fmt.Sprintf("%.1f", r.restPerHour(count)) }}
+func perHour(title string, count func(c Cost) float64) row {
+	return row{title, func(r Result) string { return fmt.Sprintf("%.1f", r.restPerHour(count)) }}
 }
 
 // perServer returns a row of what the creation of a server takes.
-func perServer(title string, count func(c cost) float64) row {
-	return row{title, func(r result) string { return fmt.Sprintf("%.1f", r.creationPerServer(count)) }}
+func perServer(title string, count func(c Cost) float64) row {
+	return row{title, func(r Result) string { return fmt.Sprintf("%.1f", r.creationPerServer(count)) }}
 }
 
 // calls returns a row of how long calls of the function took.
-func calls(when string, pick func(r result) cost) row {
-	return row{when + ": ms per call as Crossplane sees it, mean and 99th percentile at most", func(r result) string {
+func calls(when string, pick func(r Result) Cost) row {
+	return row{when + ": ms per call as Crossplane sees it, mean and 99th percentile at most", func(r Result) string {
 		c := pick(r)
 		return fmt.Sprintf("%.1f, %.0f", 1000*c.CallSeconds/max(c.Calls, 1), 1000*c.percentile(0.99))
 	}}
 }
 
-func reconciles(c cost) float64 { return c.Reconciles }
+func reconciles(c Cost) float64 { return c.Reconciles }
 
-func requests(c cost) float64 {
+func requests(c Cost) float64 {
 	all := 0.0
 	for _, n := range c.Requests {
 		all += n
@@ -132,7 +140,7 @@ func requests(c cost) float64 {
 }
 
 // writes are the requests that change something, but for leases.
-func writes(c cost) float64 {
+func writes(c Cost) float64 {
 	all := 0.0
 
 	for what, n := range c.Requests {
@@ -146,7 +154,7 @@ func writes(c cost) float64 {
 }
 
 // title of a result.
-func (r result) title() string {
+func (r Result) title() string {
 	if r.function() != "function" {
 		return fmt.Sprintf("%s, %d servers", r.Compose, r.Servers)
 	}
@@ -160,7 +168,7 @@ func (r result) title() string {
 }
 
 // function is the process of what composes the servers.
-func (r result) function() string {
+func (r Result) function() string {
 	if r.Compose == "object" || r.Compose == "native" {
 		return "function"
 	}
@@ -168,7 +176,7 @@ func (r result) function() string {
 	return "function-" + r.Compose
 }
 
-func (r result) cpuShare() float64 {
+func (r Result) cpuShare() float64 {
 	all := 0.0
 	for _, name := range controlPlane() {
 		all += r.Rest.Processes[name].CPU
@@ -183,9 +191,9 @@ func controlPlane() []string {
 	return []string{"crossplane-core", "provider", "kube-apiserver", "etcd", "kube-controller-manager"}
 }
 
-func ofChange(title string, pick func(r result) change) []row {
-	format := func(value func(r result) string) func(r result) string {
-		return func(r result) string {
+func ofChange(title string, pick func(r Result) Change) []row {
+	format := func(value func(r Result) string) func(r Result) string {
+		return func(r Result) string {
 			if pick(r).Progress.All == 0 {
 				return "–"
 			}
@@ -195,37 +203,38 @@ func ofChange(title string, pick func(r result) change) []row {
 	}
 
 	return []row{
-		{title + ": s until half, all are ready again", format(func(r result) string { return fmt.Sprintf("%.0f, %.0f", pick(r).Progress.Half, pick(r).Progress.All) })},
-		{title + ": reconciles per server", format(func(r result) string { return fmt.Sprintf("%.1f", pick(r).Cost.Reconciles/float64(r.Servers)) })},
-		{title + ": servers that restart", format(func(r result) string { return fmt.Sprint(pick(r).Restarts) })},
+		{title + ": s until half, all are ready again", format(func(r Result) string { return fmt.Sprintf("%.0f, %.0f", pick(r).Progress.Half, pick(r).Progress.All) })},
+		{title + ": reconciles per server", format(func(r Result) string { return fmt.Sprintf("%.1f", pick(r).Cost.Reconciles/float64(r.Servers)) })},
+		{title + ": servers that restart", format(func(r Result) string { return fmt.Sprint(pick(r).Restarts) })},
 	}
 }
 
 func rows() []row {
 	all := []row{
-		{"creation: s until the first, half, all are ready", func(r result) string {
+		{"creation: servers at a time, at most", func(r Result) string { return fmt.Sprint(min(r.AtOnce, r.Servers)) }},
+		{"creation: s until the first, half, all are ready", func(r Result) string {
 			p := r.Creation.Progress
 			return fmt.Sprintf("%.0f, %.0f, %.0f", p.First, p.Half, p.All)
 		}},
-		{"creation: servers whose circuit breaker opened", func(r result) string { return fmt.Sprint(r.Creation.Cost.Opens) }},
+		{"creation: servers whose circuit breaker opened", func(r Result) string { return fmt.Sprint(r.Creation.Cost.Opens) }},
 		perServer("creation: reconciles per server", reconciles),
-		perServer("creation: calls per server", func(c cost) float64 { return c.Calls }),
+		perServer("creation: calls per server", func(c Cost) float64 { return c.Calls }),
 		perServer("creation: API requests per server", requests),
 		perServer("creation: of these, writes", writes),
-		calls("creation", func(r result) cost { return r.Creation.Cost }),
-		{"at rest: minutes", func(r result) string { return fmt.Sprintf("%.0f", r.Rest.Seconds/60) }},
+		calls("creation", func(r Result) Cost { return r.Creation.Cost }),
+		{"at rest: minutes", func(r Result) string { return fmt.Sprintf("%.0f", r.Rest.Seconds/60) }},
 		perHour("at rest: reconciles per server and hour", reconciles),
-		perHour("at rest: calls per server and hour", func(c cost) float64 { return c.Calls }),
+		perHour("at rest: calls per server and hour", func(c Cost) float64 { return c.Calls }),
 		perHour("at rest: API requests per server and hour", requests),
 		perHour("at rest: of these, writes", writes),
-		{"at rest: objects that were written to", func(r result) string { return fmt.Sprint(r.Changed) }},
-		{"at rest: writes to etcd per minute, of the whole cluster", func(r result) string { return fmt.Sprintf("%.0f", r.Rest.Puts*60/r.Rest.Seconds) }},
-		{"at rest: the function's part of the control plane's CPU, %", func(r result) string { return fmt.Sprintf("%.1f", r.cpuShare()) }},
-		calls("at rest", func(r result) cost { return r.Rest }),
+		{"at rest: objects that were written to", func(r Result) string { return fmt.Sprint(r.Changed) }},
+		{"at rest: writes to etcd per minute, of the whole cluster", func(r Result) string { return fmt.Sprintf("%.0f", r.Rest.Puts*60/r.Rest.Seconds) }},
+		{"at rest: the function's part of the control plane's CPU, %", func(r Result) string { return fmt.Sprintf("%.1f", r.cpuShare()) }},
+		calls("at rest", func(r Result) Cost { return r.Rest }),
 	}
 
 	for _, name := range slices.Concat([]string{"function"}, controlPlane()) {
-		of := func(r result) usage {
+		of := func(r Result) Usage {
 			if name == "function" {
 				return r.Rest.Processes[r.function()]
 			}
@@ -233,16 +242,16 @@ func rows() []row {
 			return r.Rest.Processes[name]
 		}
 
-		all = append(all, row{"at rest: " + name + ": CPU in milliseconds per second, memory in MB", func(r result) string {
+		all = append(all, row{"at rest: " + name + ": CPU in milliseconds per second, memory in MB", func(r Result) string {
 			return fmt.Sprintf("%.0f, %.0f", 1000*of(r).CPU/r.Rest.Seconds, of(r).Memory/1e6)
 		}})
 	}
 
 	return slices.Concat(all,
-		ofChange("a revision of the Composition", func(r result) change { return r.Revision }),
-		ofChange("a rotation of each Secret, of 100 at most", func(r result) change { return r.Rotation }),
-		ofChange("a restart of the function", func(r result) change { return r.Restart }),
-		[]row{{"1,000 Secrets of 32 KiB that no server names: MB by which Crossplane grows", func(r result) string {
+		ofChange("a revision of the Composition", func(r Result) Change { return r.Revision }),
+		ofChange("a rotation of each Secret, of 100 at most", func(r Result) Change { return r.Rotation }),
+		ofChange("an upgrade of the function", func(r Result) Change { return r.Upgrade }),
+		[]row{{"1,000 Secrets of 32 KiB that no server names: MB by which Crossplane grows", func(r Result) string {
 			if r.OthersMemory == 0 {
 				return "–"
 			}
@@ -261,14 +270,14 @@ type goal struct {
 const restful = "5m"
 
 // goals of what was measured, each for the largest fleet that has both sides.
-func (r results) goals() []goal {
+func (r Results) goals() []goal {
 	var goals []goal
 
 	all := r.sorted()
-	slices.SortStableFunc(all, func(a, b result) int { return cmp.Compare(b.Servers, a.Servers) })
+	slices.SortStableFunc(all, func(a, b Result) int { return cmp.Compare(b.Servers, a.Servers) })
 
 	for _, own := range all {
-		peer, ok := r[key(peers.GoTemplating, "1m", own.Servers, 1)]
+		peer, ok := r[Key(peers.GoTemplating, "1m", own.Servers, 1)]
 		if !ok || own.Compose != "object" || own.TTL != restful || own.Replicas != 1 {
 			continue
 		}
@@ -290,10 +299,10 @@ func (r results) goals() []goal {
 }
 
 // flat are the goals of what a server of a larger fleet costs, beside one of the smallest that was measured.
-func flat(largestFirst []result, compose string) []goal {
+func flat(largestFirst []Result, compose string) []goal {
 	var (
 		goals []goal
-		first result
+		first Result
 	)
 
 	for _, one := range slices.Backward(largestFirst) {
@@ -316,17 +325,17 @@ func flat(largestFirst []result, compose string) []goal {
 }
 
 // creationPerServer returns how much of what is counted the creation of a server takes.
-func (r result) creationPerServer(count func(c cost) float64) float64 {
+func (r Result) creationPerServer(count func(c Cost) float64) float64 {
 	return count(r.Creation.Cost) / float64(r.Servers)
 }
 
 // restPerHour returns how much of what is counted a server at rest costs in an hour.
-func (r result) restPerHour(count func(c cost) float64) float64 {
+func (r Result) restPerHour(count func(c Cost) float64) float64 {
 	return count(r.Rest) * 3600 / r.Rest.Seconds / float64(r.Servers)
 }
 
 // table writes rows with a column for each result.
-func table(text *strings.Builder, title string, all []result, rows []row) {
+func table(text *strings.Builder, title string, all []Result, rows []row) {
 	text.WriteString("| " + title + " |")
 
 	for _, one := range all {
@@ -347,7 +356,7 @@ func table(text *strings.Builder, title string, all []result, rows []row) {
 }
 
 // requestRows are the requests at rest by verb and kind. Those of which each server has few share a row.
-func requestRows(all []result) []row {
+func requestRows(all []Result) []row {
 	most := map[string]float64{}
 
 	for _, r := range all {
@@ -360,11 +369,11 @@ func requestRows(all []result) []row {
 
 	for _, what := range slices.SortedFunc(maps.Keys(most), func(a, b string) int { return cmp.Or(cmp.Compare(most[b], most[a]), cmp.Compare(a, b)) }) {
 		if most[what] >= 2 {
-			rows = append(rows, row{what, func(r result) string { return fmt.Sprintf("%.0f", r.restRequests(what)) }})
+			rows = append(rows, row{what, func(r Result) string { return fmt.Sprintf("%.0f", r.restRequests(what)) }})
 		}
 	}
 
-	return append(rows, row{"all others", func(r result) string {
+	return append(rows, row{"all others", func(r Result) string {
 		others := 0.0
 
 		for what := range r.Rest.Requests {
@@ -378,12 +387,12 @@ func requestRows(all []result) []row {
 }
 
 // restRequests returns how many requests of a verb and kind there are for each server and hour.
-func (r result) restRequests(what string) float64 {
-	return r.restPerHour(func(c cost) float64 { return c.Requests[what] })
+func (r Result) restRequests(what string) float64 {
+	return r.restPerHour(func(c Cost) float64 { return c.Requests[what] })
 }
 
-// report writes the tables, and draws the picture.
-func (r results) report(page, plot string) error {
+// Report writes the tables, and draws the picture.
+func (r Results) Report(page, plot string) error {
 	all := r.sorted()
 	text := &strings.Builder{}
 
@@ -421,7 +430,7 @@ type bar struct {
 }
 
 // draw what each reconciles at rest.
-func draw(file string, all []result) error {
+func draw(file string, all []Result) error {
 	if file == "" {
 		return nil
 	}
