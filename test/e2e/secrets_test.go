@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utilversion "k8s.io/apimachinery/pkg/util/version"
 )
 
 // otherJWTKey is what the JWT Secret is rotated to.
@@ -176,8 +178,29 @@ func seenGeneration(composite *unstructured.Unstructured) (int64, error) {
 func TestRotatedJWTSecretReplacesThePod(t *testing.T) {
 	t.Parallel()
 
-	// The function is called as it is for any user's DittoServer.
-	s := servingFiles(t, withContent+"crossplane: {compositionRef: {name: "+tested.composition+"}}\n")
+	t.Run("Installed", func(t *testing.T) {
+		t.Parallel()
+
+		// The function is called as it is for any user's DittoServer.
+		rotatedJWTSecretReplacesThePod(t, tested.composition)
+	})
+
+	// A ttl far longer than the test waits.
+	t.Run("LongTTL", func(t *testing.T) {
+		t.Parallel()
+
+		if crossplane := os.Getenv("STACK_CROSSPLANE"); crossplane != "" && utilversion.MustParseSemantic(crossplane).LessThan(utilversion.MustParseSemantic("v2.4.0")) {
+			t.Skip("Crossplane watches the Secrets from v2.4 on")
+		}
+
+		rotatedJWTSecretReplacesThePod(t, compositionWith(t, "ttl: 1h"))
+	})
+}
+
+func rotatedJWTSecretReplacesThePod(t *testing.T, composition string) {
+	t.Helper()
+
+	s := servingFiles(t, withComposition(composition))
 
 	before := s.waitRunning(t)
 	token := s.login(t)
