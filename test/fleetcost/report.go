@@ -26,6 +26,9 @@ type Result struct {
 	Compose, TTL      string
 	Servers, Replicas int
 
+	// Complete says that nothing is left to measure.
+	Complete bool
+
 	// AtOnce is how many servers were created and not yet ready, at most.
 	AtOnce int
 
@@ -92,7 +95,11 @@ func Read(file string) (Results, error) {
 // Write results to a file.
 func (r Results) Write(file string) error {
 	b, err := json.MarshalIndent(r, "", "  ")
-	return errors.Join(err, os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, b, 0o600))
+	if err != nil {
+		return err
+	}
+
+	return errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, b, 0o600))
 }
 
 // sorted returns this function's ways first, and the smaller fleets of each.

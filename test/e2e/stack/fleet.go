@@ -79,7 +79,7 @@ type measureCommand struct {
 	Compose  string        `help:"What composes the servers: object or native are this function's ways, go-templating and patch-and-transform are what others use." default:"object" enum:"object,native,go-templating,patch-and-transform"`
 	Peer     string        `help:"The binary of that other function." placeholder:"FILE" type:"existingfile"`
 	TTL      string        `help:"The ttl of this function's input." default:"1m"`
-	Results  string        `help:"File to keep what was measured in. What it has already is not measured again." required:""`
+	Results  string        `help:"File to keep what was measured in. What it has completely is not measured again." required:""`
 	Page     string        `help:"Page to write the tables to." placeholder:"FILE"`
 	Plot     string        `help:"Picture to draw." placeholder:"FILE"`
 }
@@ -106,9 +106,6 @@ type fleet struct {
 
 	// first is the number of the first server.
 	first int
-
-	// endpoint of the function, for Crossplane.
-	endpoint string
 }
 
 // Run measures, and writes tables and picture of everything that was ever measured.
@@ -130,24 +127,33 @@ func (c *measureCommand) Run(s stack) error {
 		return err
 	}
 
-	key := fleetcost.Key(c.Compose, c.TTL, c.Servers, c.Replicas)
-	if _, ok := results[key]; !ok {
-		f, err := newFleet(c, s)
-		if err != nil {
-			return err
+	was := results[fleetcost.Key(c.Compose, c.TTL, c.Servers, c.Replicas)]
+	if was.Complete {
+		if was.AtOnce != c.AtOnce {
+			return fmt.Errorf("%s has such a fleet with %d servers at once: remove it to measure it again", c.Results, was.AtOnce)
 		}
 
-		// Before the servers are deleted, which takes long, and of which nobody wants to know.
-		keep := func(r fleetcost.Result) error {
-			results[key] = r
-
-			return errors.Join(results.Write(c.Results), results.Report(c.Page, c.Plot))
-		}
-
-		return f.measure(ctx, keep)
+		return results.Report(c.Page, c.Plot)
 	}
 
-	return results.Report(c.Page, c.Plot)
+	f, err := newFleet(c, s)
+	if err != nil {
+		return err
+	}
+
+	return f.measure(ctx)
+}
+
+// keep what was measured beside what others measured meanwhile.
+func (c *measureCommand) keep(r fleetcost.Result) error {
+	results, err := fleetcost.Read(c.Results)
+	if err != nil {
+		return err
+	}
+
+	results[fleetcost.Key(c.Compose, c.TTL, c.Servers, c.Replicas)] = r
+
+	return errors.Join(results.Write(c.Results), results.Report(c.Page, c.Plot))
 }
 
 func newFleet(c *measureCommand, s stack) (*fleet, error) {
@@ -167,11 +173,11 @@ func newFleet(c *measureCommand, s stack) (*fleet, error) {
 
 	client, err := dynamic.NewForConfig(config)
 
-	return &fleet{measureCommand: c, stack: s, kube: kube, client: client, endpoint: s.hostPort(9443)}, err
+	return &fleet{measureCommand: c, stack: s, kube: kube, client: client}, err
 }
 
 // measure a fleet from its creation to its deletion, and keep what was measured as soon as there is a rest.
-func (f *fleet) measure(ctx context.Context, keep func(r fleetcost.Result) error) (err error) {
+func (f *fleet) measure(ctx context.Context) (err error) {
 	if supervisorPID(f.stack) == 0 || !f.stack.fleet {
 		return errors.New("no stack for fleets runs: make fleet brings one up")
 	}
@@ -210,13 +216,15 @@ func (f *fleet) measure(ctx context.Context, keep func(r fleetcost.Result) error
 
 		// The next step may fail.
 		if r.Rest.Seconds > 0 {
-			if err := keep(r); err != nil {
+			if err := f.keep(r); err != nil {
 				return err
 			}
 		}
 	}
 
-	return nil
+	r.Complete = true
+
+	return f.keep(r)
 }
 
 // prepare what servers need: a node, a storage class, Secrets, and a Composition. It returns what ends what
@@ -641,7 +649,7 @@ func (f *fleet) revise(ctx context.Context, r *fleetcost.Result) error {
 		was[keyOf(u)] = revisionOf(u)
 	}
 
-	return f.change(ctx, &r.Revision, 0, func(ctx context.Context, _ fleetcost.Sample) error {
+	return f.change(ctx, &r.Revision, 0, func(ctx context.Context) error {
 		return f.editComposition(ctx, f.composition(), func(step map[string]any) error {
 			step["step"] = fmt.Sprintf("%v-%d", step["step"], time.Now().Unix())
 			return nil
@@ -664,7 +672,7 @@ func (f *fleet) rotate(ctx context.Context, r *fleetcost.Result) error {
 
 	some := min(100, f.Servers)
 
-	return f.change(ctx, &r.Rotation, some, func(ctx context.Context, _ fleetcost.Sample) error {
+	return f.change(ctx, &r.Rotation, some, func(ctx context.Context) error {
 		return each(some, func(n int) error { return f.secret(ctx, n, "another") })
 	}, func(u unstructured.Unstructured, restarts int64) bool {
 		n, err := strconv.Atoi(strings.TrimPrefix(u.GetName(), "server-"))
@@ -725,7 +733,7 @@ const settled = 15 * time.Second
 
 // change something, and measure what it takes until isDone is so of every server, and all are ready. restarts are
 // how many servers may restart.
-func (f *fleet) change(ctx context.Context, c *fleetcost.Change, restarts int, do func(ctx context.Context, before fleetcost.Sample) error, isDone func(u unstructured.Unstructured, restarts int64) bool) error {
+func (f *fleet) change(ctx context.Context, c *fleetcost.Change, restarts int, do func(ctx context.Context) error, isDone func(u unstructured.Unstructured, restarts int64) bool) error {
 	was, err := f.generations(ctx)
 	if err != nil {
 		return err
@@ -736,7 +744,7 @@ func (f *fleet) change(ctx context.Context, c *fleetcost.Change, restarts int, d
 		return err
 	}
 
-	if err := do(ctx, before); err != nil {
+	if err := do(ctx); err != nil {
 		return err
 	}
 

@@ -57,9 +57,7 @@ func (f *fleet) replicate(ctx context.Context) (done func() error, err error) {
 		started = append(started, cmd)
 	}
 
-	f.endpoint = "dns://" + f.stack.hostPort(5353) + "/" + net.JoinHostPort(functionName, port)
-
-	return done, i.connect(ctx, f.endpoint)
+	return done, i.connect(ctx, "dns://"+f.stack.hostPort(5353)+"/"+net.JoinHostPort(functionName, port))
 }
 
 // replicaAddress of one of them. The stack's own is the first.

@@ -12,7 +12,14 @@ import (
 	"time"
 )
 
-const crossplaneNamespace = "crossplane-system"
+const (
+	crossplaneNamespace = "crossplane-system"
+
+	functionRepository = "dittofs/function-dittoserver"
+
+	// functionPackage is what Crossplane calls the function, as a dependency of the Configuration.
+	functionPackage = "dittofs-function-dittoserver"
+)
 
 // circuitBreaker returns Crossplane's arguments for tests, which change more in a minute than users do. Crossplane has
 // had a circuit breaker since v2.1.
@@ -152,7 +159,7 @@ func (i *installer) configuration(ctx context.Context) error {
 func (i *installer) upgradeFunction(ctx context.Context) error {
 	const function = "function.pkg.crossplane.io/" + functionPackage
 
-	pushed := "xpkg.crossplane.io/dittofs/function-dittoserver:" + i.Version
+	pushed := "xpkg.crossplane.io/" + functionRepository + ":" + i.Version
 
 	if err := i.wait(ctx, time.Minute, "kubectl", "patch", function, "--type=merge", `--patch={"spec":{"package":"`+pushed+`","runtimeConfigRef":{"name":"default"}}}`); err != nil {
 		return err
