@@ -269,7 +269,10 @@ func (f *Function) run(ctx context.Context, req *fnv1.RunFunctionRequest, rsp *f
 	isStarting := compose.IsStarting(srv, resources, &decision)
 
 	if longest, isBounded := longestTTL(xr, compose.IsSettling(rsp.GetDesired(), &decision), isStarting); isBounded {
-		rsp.Meta.Ttl = durationpb.New(min(rsp.GetMeta().GetTtl().AsDuration(), longest))
+		// With none, Crossplane calls for events only.
+		if ttl := rsp.GetMeta().GetTtl().AsDuration(); ttl == 0 || ttl > longest {
+			rsp.Meta.Ttl = durationpb.New(longest)
+		}
 	}
 
 	// Report.

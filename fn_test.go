@@ -494,7 +494,7 @@ func TestTTL(t *testing.T) {
 		"Flag":     {"At rest the flag counts.", nil, ttls{minute, atOnce, minute, minute, atOnce, minute, minute}},
 		"Longer":   {"At rest, and until the StatefulSet exists, the input counts, unless the API server refused what is composed.", map[string]any{"ttl": "1h"}, ttls{time.Hour, atOnce, minute, minute, atOnce, time.Hour, minute}},
 		"Shorter":  {"The input counts always.", map[string]any{"ttl": "5s"}, ttls{short, short, short, short, short, short, short}},
-		"NotAtAll": {"Zero leaves it to Crossplane.", map[string]any{"ttl": "0s"}, ttls{}},
+		"NotAtAll": {"Zero is no bound, as a longer one.", map[string]any{"ttl": "0s"}, ttls{0, atOnce, minute, minute, atOnce, 0, minute}},
 	}
 
 	for name, tc := range cases {

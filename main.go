@@ -58,7 +58,7 @@ func parse(args []string, help io.Writer) (*CLI, error) {
 	f.BoolVar(&c.Insecure, "insecure", false, "Run without mTLS credentials. With this flag, --tls-certs-dir is ignored.")
 	f.IntVar(&c.MaxRecvMessageSize, "max-recv-message-size", 16, "Maximum size of received messages in MiB. Three Secrets of 1 MiB need more than gRPC's default of 4.")
 	f.StringVar(&c.MetricsAddress, "metrics-address", ":8080", "Address at which to serve Prometheus metrics. Empty to serve none.")
-	f.DurationVar(&c.TTL, "ttl", time.Minute, "How long Crossplane may wait before it calls this function again, unless the function's input says so.")
+	f.DurationVar(&c.TTL, "ttl", time.Minute, "How long Crossplane may wait before it calls this function again, unless the function's input says so. With zero, it calls for events only.")
 
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -72,6 +72,10 @@ func parse(args []string, help io.Writer) (*CLI, error) {
 
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %s", f.Arg(0))
+	}
+
+	if c.TTL < 0 {
+		return nil, fmt.Errorf("flag -ttl must be zero or more, not %s", c.TTL)
 	}
 
 	return c, nil

@@ -54,6 +54,7 @@ func TestParse(t *testing.T) {
 			want:   defaults(func(c *CLI) { c.Insecure, c.TLSCertsDir = true, "" }),
 		},
 		"Unknown":    {reason: "A flag that is misspelt is not passed over.", args: []string{"--insecur"}, err: "flag provided but not defined: -insecur"},
+		"Negative":   {reason: "Crossplane would take it for none.", args: []string{"--ttl=-1s"}, err: "flag -ttl must be zero or more, not -1s"},
 		"Unexpected": {reason: "Flags after an argument would be passed over.", args: []string{"true", "--insecure"}, err: "unexpected argument true"},
 		"Malformed":  {reason: "A duration needs its unit.", args: []string{"--ttl=60"}, err: `invalid value "60" for flag -ttl`},
 	}
