@@ -58,7 +58,7 @@ func parse(args []string, help io.Writer) (*CLI, error) {
 	f.BoolVar(&c.Insecure, "insecure", false, "Run without mTLS credentials. With this flag, --tls-certs-dir is ignored.")
 	f.IntVar(&c.MaxRecvMessageSize, "max-recv-message-size", 16, "Maximum size of received messages in MiB. Three Secrets of 1 MiB need more than gRPC's default of 4.")
 	f.StringVar(&c.MetricsAddress, "metrics-address", ":8080", "Address at which to serve Prometheus metrics. Empty to serve none.")
-	f.DurationVar(&c.TTL, "ttl", time.Minute, "How long Crossplane may wait before it calls this function again, unless the function's input says so. With zero, it calls for events only.")
+	f.DurationVar(&c.TTL, "ttl", time.Minute, "How long Crossplane may wait before it calls this function again, unless the function's input says so. The same bounds hold as for ttl there.")
 
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

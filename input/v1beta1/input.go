@@ -120,11 +120,10 @@ type Input struct {
 	Namespace string `json:"namespace,omitempty"`
 
 	// TTL is how long Crossplane may wait before it calls the function again, as a
-	// Go duration. Default: the function's flag --ttl. It is a minute at most while the server's StatefulSet
-	// starts or changes, and while the API server refuses an object of a server that starts. The same holds while
-	// Crossplane's circuit breaker is open for the server. With zero, Crossplane otherwise
-	// calls for events only, or as often as it polls if realtime compositions are off. A negative or a malformed duration is
-	// an error.
+	// Go duration. Default: the function's flag --ttl. It is a minute at most while a StatefulSet that exists
+	// starts or changes. Natively, it need not exist yet. The same holds while the API server refuses an object of a server that
+	// starts, and while Crossplane's circuit breaker is open for the server. With zero, Crossplane otherwise calls for
+	// events only, or as often as it polls if realtime compositions are off. A negative or a malformed duration is an error.
 	// +optional
 	TTL string `json:"ttl,omitempty"`
 

@@ -83,7 +83,7 @@ func TestUnreadableMetrics(t *testing.T) {
 func TestPercentile(t *testing.T) {
 	t.Parallel()
 
-	c := Cost{Calls: 40, CallsWithin: map[string]float64{"10": 30, "100": 38, "+Inf": 40}}
+	c := Cost{Calls: 50, CallsWithin: map[string]float64{"10": 30, "100": 38, "+Inf": 40}}
 
 	for part, want := range map[float64]float64{0.5: 0.01, 0.75: 0.01, 0.76: 0.1, 0.95: 0.1, 0.99: math.Inf(1)} {
 		if diff := cmp.Diff(want, c.percentile(part), cmpopts.EquateApprox(0, 1e-9)); diff != "" {

@@ -202,7 +202,8 @@ func controlPlane() []string {
 	return []string{"crossplane-core", "provider", "kube-apiserver", "etcd", "kube-controller-manager"}
 }
 
-func ofChange(title string, pick func(r Result) Change) []row {
+// ofChange returns the rows of a change. Some servers changed, whose reconciles count.
+func ofChange(title, of string, pick func(r Result) Change, some func(r Result) int) []row {
 	format := func(value func(r Result) string) func(r Result) string {
 		return func(r Result) string {
 			if pick(r).Progress.All == 0 {
@@ -214,8 +215,8 @@ func ofChange(title string, pick func(r Result) Change) []row {
 	}
 
 	return []row{
-		{title + ": s until half, all are ready again", format(func(r Result) string { return fmt.Sprintf("%.0f, %.0f", pick(r).Progress.Half, pick(r).Progress.All) })},
-		{title + ": reconciles per server", format(func(r Result) string { return fmt.Sprintf("%.1f", pick(r).Cost.Reconciles/float64(r.Servers)) })},
+		{title + ": s until all are ready again", format(func(r Result) string { return fmt.Sprintf("%.0f", pick(r).Progress.All) })},
+		{title + ": reconciles per server" + of, format(func(r Result) string { return fmt.Sprintf("%.1f", pick(r).Cost.Reconciles/float64(some(r))) })},
 		{title + ": servers that restart", format(func(r Result) string { return fmt.Sprint(pick(r).Restarts) })},
 	}
 }
@@ -227,7 +228,7 @@ func rows() []row {
 			p := r.Creation.Progress
 			return fmt.Sprintf("%.0f, %.0f, %.0f", p.First, p.Half, p.All)
 		}},
-		{"creation: servers whose circuit breaker opened", func(r Result) string { return fmt.Sprint(r.Creation.Cost.Opens) }},
+		{"creation: times that a circuit breaker opened", func(r Result) string { return fmt.Sprint(r.Creation.Cost.Opens) }},
 		perServer("creation: reconciles per server", reconciles),
 		perServer("creation: calls per server", func(c Cost) float64 { return c.Calls }),
 		perServer("creation: API requests per server", requests),
@@ -238,7 +239,7 @@ func rows() []row {
 		perHour("at rest: reconciles per server and hour", reconciles),
 		perHour("at rest: calls per server and hour", func(c Cost) float64 { return c.Calls }),
 		perHour("at rest: API requests per server and hour", requests),
-		perHour("at rest: of these, writes", writes),
+		perHour("at rest: of these, writes, most of which change nothing", writes),
 		{"at rest: objects that were written to", func(r Result) string { return fmt.Sprint(r.Changed) }},
 		{"at rest: writes to etcd per minute, of the whole cluster", func(r Result) string { return fmt.Sprintf("%.0f", r.Rest.Puts*60/r.Rest.Seconds) }},
 		{"at rest: the function's part of the control plane's CPU, %", func(r Result) string { return fmt.Sprintf("%.1f", r.cpuShare()) }},
@@ -259,10 +260,13 @@ func rows() []row {
 		}})
 	}
 
+	each := func(r Result) int { return r.Servers }
+	restarted := func(r Result) int { return max(1, r.Rotation.Restarts) }
+
 	return slices.Concat(all,
-		ofChange("a revision of the Composition", func(r Result) Change { return r.Revision }),
-		ofChange("a rotation of each Secret, of 100 at most", func(r Result) Change { return r.Rotation }),
-		ofChange("an upgrade of the function", func(r Result) Change { return r.Upgrade }),
+		ofChange("a revision of the Composition", "", func(r Result) Change { return r.Revision }, each),
+		ofChange("a rotation of each Secret, of 100 at most", " that restarts", func(r Result) Change { return r.Rotation }, restarted),
+		ofChange("an upgrade of the function", "", func(r Result) Change { return r.Upgrade }, each),
 		[]row{{"1,000 Secrets of 32 KiB that no server names: MB by which Crossplane grows", func(r Result) string {
 			if r.OthersMemory == 0 {
 				return "–"

@@ -241,6 +241,10 @@ func (f *fleet) prepare(ctx context.Context) (done func() error, err error) {
 	}
 
 	if f.isPeer() {
+		if f.Replicas > 1 {
+			return done, errors.New("the function of others has one process: leave the replicas out")
+		}
+
 		return f.peer(ctx)
 	}
 
@@ -376,7 +380,7 @@ func (f *fleet) bound(ctx context.Context) error {
 
 		pending := slices.ContainsFunc(all.Items, func(c corev1.PersistentVolumeClaim) bool { return c.Status.Phase != corev1.ClaimBound })
 
-		return len(all.Items) > 0 && !pending, nil
+		return len(all.Items) >= f.Servers*len(claimsOf(0)) && !pending, nil
 	})
 }
 
@@ -519,6 +523,10 @@ func (f *fleet) until(ctx context.Context, isSo func(items []unstructured.Unstru
 	return f.poll(ctx, func() (bool, error) {
 		// The API server answers from its cache.
 		list, err := f.client.Resource(dittoServers).List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+		if apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err) {
+			return false, nil // The API server is busy.
+		}
+
 		if err != nil {
 			return false, err
 		}

@@ -44,11 +44,21 @@ func (f *fleet) peer(ctx context.Context) (done func() error, err error) {
 }
 
 // objectsOfOne returns the Objects that this function composes for one server, by name.
-func (f *fleet) objectsOfOne(ctx context.Context) (map[string]any, error) {
+func (f *fleet) objectsOfOne(ctx context.Context) (all map[string]any, err error) {
 	one := *f
-	one.measureCommand, one.first = &measureCommand{Servers: 1, Replicas: 1, Within: f.Within, Compose: "object", TTL: "1m"}, original
+	one.measureCommand, one.first = &measureCommand{Servers: 1, AtOnce: 1, Replicas: 1, Within: f.Within, Compose: "object", TTL: "1m"}, original
 
-	if err := errors.Join(one.secrets(ctx), one.copyComposition(ctx, "dittoservers.dittofs.io"), one.create(ctx, &fleetcost.Result{})); err != nil {
+	defer func() { err = errors.Join(err, one.remove(context.WithoutCancel(ctx))) }()
+
+	if err := one.secrets(ctx); err != nil {
+		return nil, err
+	}
+
+	if err := one.copyComposition(ctx, "dittoservers.dittofs.io"); err != nil {
+		return nil, err
+	}
+
+	if err := one.create(ctx, &fleetcost.Result{}); err != nil {
 		return nil, err
 	}
 
@@ -57,13 +67,13 @@ func (f *fleet) objectsOfOne(ctx context.Context) (map[string]any, error) {
 		return nil, err
 	}
 
-	all := map[string]any{}
+	all = map[string]any{}
 	for _, u := range list.Items {
 		spec, _, _ := unstructured.NestedMap(u.Object, "spec")
 		all[u.GetAnnotations()["crossplane.io/composition-resource-name"]] = map[string]any{"apiVersion": u.GetAPIVersion(), "kind": u.GetKind(), "spec": spec}
 	}
 
-	return all, one.remove(ctx)
+	return all, nil
 }
 
 // original is the number of the server that others compose the like of.
@@ -93,6 +103,7 @@ func (f *fleet) startPeer(ctx context.Context) (done func() error, err error) {
 	}
 
 	peer := exec.Command(f.Peer, "--address="+address, "--tls-certs-dir="+f.stack.Path("tls", "function")) //nolint:noctx // It ends with done.
+	peer.Args[0] = name                                                                                    // Its CPU and memory are found by it.
 	peer.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 
 	if err := peer.Start(); err != nil {
