@@ -390,7 +390,7 @@ e2e: up ## Run the end-to-end tests of a FLAVOUR (namespaced, native, claims), o
 		go test -count=1 -timeout 60m -parallel 8 -v -run '$(RUN)' .
 
 # One way of composing at a time: object, native, or the function of others, whose binary is
-# PEER. Results are added to docs/fleet.json, and those that are there are not measured again.
+# PEER. Results are added to docs/fleet.json, and those that are complete there are not measured again.
 .PHONY: fleet
 SERVERS ?= 300
 AT_ONCE ?= 100

@@ -124,7 +124,7 @@ func NewSample(at time.Time, processes map[string]Usage, apiServer, etcd, crossp
 // percentile returns how many seconds that part of the calls took at most: the bound of a bucket. Calls that are not
 // answered yet are in none.
 func (c Cost) percentile(part float64) float64 {
-	least, answered := math.Inf(1), c.CallsWithin[strconv.FormatFloat(math.Inf(1), 'g', -1, 64)]
+	least, answered := math.Inf(1), c.CallsWithin["+Inf"]
 
 	for bound, n := range c.CallsWithin {
 		if ms, err := strconv.ParseFloat(bound, 64); err == nil && n >= part*answered {

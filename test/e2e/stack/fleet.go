@@ -122,12 +122,16 @@ func (c *measureCommand) Run(s stack) error {
 		return fmt.Errorf("a rest of %s is too short to see what a ttl of %s costs", c.Rest, ttl)
 	}
 
+	if c.isPeer() && c.Replicas > 1 {
+		return errors.New("the function of others has one process: leave the replicas out")
+	}
+
 	results, err := fleetcost.Read(c.Results)
 	if err != nil {
 		return err
 	}
 
-	was := results[fleetcost.Key(c.Compose, c.TTL, c.Servers, c.Replicas)]
+	was := results[c.key()]
 	if was.Complete {
 		if was.AtOnce != c.AtOnce {
 			return fmt.Errorf("%s has such a fleet with %d servers at once: remove it to measure it again", c.Results, was.AtOnce)
@@ -151,9 +155,13 @@ func (c *measureCommand) keep(r fleetcost.Result) error {
 		return err
 	}
 
-	results[fleetcost.Key(c.Compose, c.TTL, c.Servers, c.Replicas)] = r
+	results[c.key()] = r
 
 	return errors.Join(results.Write(c.Results), results.Report(c.Page, c.Plot))
+}
+
+func (c *measureCommand) key() string {
+	return fleetcost.Key(c.Compose, c.TTL, c.Servers, c.Replicas)
 }
 
 func newFleet(c *measureCommand, s stack) (*fleet, error) {
@@ -191,7 +199,7 @@ func (f *fleet) measure(ctx context.Context) (err error) {
 
 	r := fleetcost.Result{Compose: f.Compose, TTL: f.TTL, Servers: f.Servers, AtOnce: f.AtOnce, Replicas: f.Replicas}
 
-	for _, step := range []struct {
+	steps := []struct {
 		title string
 		run   func(ctx context.Context, r *fleetcost.Result) error
 	}{
@@ -201,7 +209,9 @@ func (f *fleet) measure(ctx context.Context) (err error) {
 		{"Rotating Secrets", f.rotate},
 		{"Upgrading the function", f.upgrade},
 		{"Adding Secrets of others", f.addSecrets},
-	} {
+	}
+
+	for n, step := range steps {
 		begin := time.Now()
 
 		fmt.Fprintf(os.Stderr, "%s: %-50s", f.Compose, step.title)
@@ -214,6 +224,8 @@ func (f *fleet) measure(ctx context.Context) (err error) {
 
 		fmt.Fprintf(os.Stderr, "%6.0f s\n", time.Since(begin).Seconds())
 
+		r.Complete = n == len(steps)-1
+
 		// The next step may fail.
 		if r.Rest.Seconds > 0 {
 			if err := f.keep(r); err != nil {
@@ -222,9 +234,7 @@ func (f *fleet) measure(ctx context.Context) (err error) {
 		}
 	}
 
-	r.Complete = true
-
-	return f.keep(r)
+	return nil
 }
 
 // prepare what servers need: a node, a storage class, Secrets, and a Composition. It returns what ends what
@@ -241,10 +251,6 @@ func (f *fleet) prepare(ctx context.Context) (done func() error, err error) {
 	}
 
 	if f.isPeer() {
-		if f.Replicas > 1 {
-			return done, errors.New("the function of others has one process: leave the replicas out")
-		}
-
 		return f.peer(ctx)
 	}
 
@@ -308,7 +314,7 @@ func (f *fleet) applyComposition(ctx context.Context, spec map[string]any) error
 }
 
 // isPeer reports whether somebody else's function composes the servers.
-func (f *fleet) isPeer() bool { return f.Compose != "object" && f.Compose != "native" }
+func (c *measureCommand) isPeer() bool { return c.Compose != "object" && c.Compose != "native" }
 
 // secrets makes those of the servers, their namespaces and their volume claims.
 func (f *fleet) secrets(ctx context.Context) error {
